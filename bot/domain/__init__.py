@@ -1,0 +1,1 @@
+"""Pure rules: payloads become facts, facts are ordered. No input or output, no framework."""

@@ -1,0 +1,385 @@
+"""What a payload tells, as rows: the same facts from a webhook and from the REST API, versioned by the ordering rule.
+
+The field names are the names of the columns they go to.
+"""
+
+import struct
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from bot.domain import ordering, payloads
+from bot.errors import MalformedPayload
+
+
+class Account(Struct, frozen=True):
+    """Who owns repositories: an organisation or a user."""
+
+    account_id: int
+    login: str
+    type: str | None = None
+
+
+class Repository(Struct, frozen=True, kw_only=True):
+    """A repository as one snapshot shows it.
+
+    `owner` is None where only its name was told, `hidden` where it is no longer to be seen. An `announced` snapshot
+    comes from an event about the repository itself; the others, which ride along with every event, are compared first.
+    """
+
+    repository_id: int
+    full_name: str
+    owner: Account | None
+    installation_id: int | None
+    private: bool
+    archived: bool | None = None
+    default_branch: str | None = None
+    html_url: str | None = None
+    hidden: bool = False
+    announced: bool = False
+    past_name: str | None = None
+    version: bytes
+
+
+class Installation(Struct, frozen=True, kw_only=True):
+    """An installation of the App; `version` is None where another event merely names it."""
+
+    installation_id: int
+    account: Account
+    state: Literal["active", "suspended", "deleted"] = "active"
+    repository_selection: str | None = None
+    permissions: dict[str, str] | None = None
+    events: list[str] | None = None
+    version: bytes | None = None
+
+
+class AccountRename(Struct, frozen=True):
+    """An account has a new login."""
+
+    account: Account
+    version: bytes
+
+
+class RunPullRequest(Struct, frozen=True):
+    """A pull request that a run's snapshot lists."""
+
+    run_id: int
+    repository_id: int
+    number: int
+    head_sha: str | None
+    base_ref: str | None
+    run_created_at: datetime
+    version: bytes
+
+
+class WorkflowRun(Struct, frozen=True, kw_only=True):
+    """One attempt of a run at one moment."""
+
+    repository_id: int
+    run_id: int
+    run_attempt: int
+    run_number: int | None
+    workflow_id: int | None
+    workflow_name: str | None
+    workflow_path: str | None
+    display_title: str | None
+    event: str | None
+    status: str
+    conclusion: str | None
+    head_branch: str | None
+    head_sha: str | None
+    head_repository_id: int | None
+    head_repo_full_name: str | None
+    html_url: str | None
+    created_at: datetime
+    updated_at: datetime
+    run_started_at: datetime | None
+    actor_id: int | None
+    actor_login: str | None
+    triggering_actor_login: str | None
+    version: bytes
+    pull_requests: tuple[RunPullRequest, ...] = ()
+
+
+class WorkflowJob(Struct, frozen=True, kw_only=True):
+    """One job at one moment; `labels` and `steps` are JSON texts in the API's own shape."""
+
+    repository_id: int
+    job_id: int
+    run_id: int
+    run_attempt: int | None
+    name: str
+    workflow_name: str | None
+    status: str
+    conclusion: str | None
+    head_branch: str | None
+    head_sha: str | None
+    html_url: str | None
+    created_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    runner_id: int | None
+    runner_name: str | None
+    runner_group_id: int | None
+    runner_group_name: str | None
+    labels: str
+    steps: str
+    version: bytes
+
+
+class PullRequest(Struct, frozen=True, kw_only=True):
+    """A pull request at one moment."""
+
+    repository_id: int
+    number: int
+    pull_request_id: int
+    title: str | None
+    state: str
+    draft: bool
+    locked: bool
+    merged: bool
+    html_url: str | None
+    author_id: int | None
+    author_login: str | None
+    head_sha: str
+    head_ref: str
+    head_repository_id: int | None
+    head_repo_full_name: str | None
+    base_ref: str
+    base_sha: str
+    labels: str
+    created_at: datetime | None
+    updated_at: datetime
+    closed_at: datetime | None
+    version: bytes
+
+
+Facts = Repository | Installation | AccountRename | WorkflowRun | WorkflowJob | PullRequest
+
+# What jobs that GitHub told no time for are listed under.
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+_json = msgspec.json.Encoder()
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = f"the time {moment.isoformat()} lies outside the calendar in UTC"
+        raise MalformedPayload(message) from None
+
+
+def _utc_or_none(moment: datetime | None) -> datetime | None:
+    return None if moment is None else _utc(moment)
+
+
+def _text(value: Any) -> str:
+    return _json.encode(value).decode()
+
+
+def account(payload: payloads.Account) -> Account:
+    """Return an account as any body names it."""
+    return Account(payload.id, payload.login, payload.type)
+
+
+def repository(
+    payload: payloads.Repository, installation_id: int | None, seen_at: int, *, announced: bool = False, **changes: Any
+) -> Repository:
+    """Return what an event tells of its repository; `seen_at` is in microseconds, see `ordering.made_at`."""
+    told = Repository(
+        repository_id=payload.id,
+        full_name=payload.full_name,
+        owner=account(payload.owner),
+        installation_id=installation_id,
+        private=payload.private,
+        archived=payload.archived,
+        default_branch=payload.default_branch,
+        html_url=payload.html_url,
+        announced=announced,
+        version=ordering.NO_VERSION,
+    )
+    return _versioned_repository(msgspec.structs.replace(told, **changes), seen_at)
+
+
+def thin_repository(
+    payload: payloads.ThinRepository, installation_id: int, owner: Account, seen_at: int, *, hidden: bool = False
+) -> Repository:
+    """Return what an event about an installation tells of one of its repositories."""
+    told = Repository(
+        repository_id=payload.id,
+        full_name=payload.full_name,
+        owner=owner,
+        installation_id=installation_id,
+        private=payload.private,
+        hidden=hidden,
+        announced=True,
+        version=ordering.NO_VERSION,
+    )
+    return _versioned_repository(told, seen_at)
+
+
+def _versioned_repository(told: Repository, seen_at: int) -> Repository:
+    digest = ordering.digest(told.full_name, told.installation_id, told.private, told.archived, told.hidden)
+    return msgspec.structs.replace(told, version=ordering.entity_version(None, seen_at, digest))
+
+
+def installation(payload: payloads.Installation, action: str | None, seen_at: int) -> Installation:
+    """Return what an `installation` event tells of the installation itself."""
+    state: Literal["active", "suspended", "deleted"] = "active"
+    if action == "deleted":
+        state = "deleted"
+    elif payload.suspended_at is not None and action != "unsuspend":
+        state = "suspended"
+    digest = ordering.digest(state, payload.account.login, payload.permissions, payload.events)
+    return Installation(
+        installation_id=payload.id,
+        account=account(payload.account),
+        state=state,
+        repository_selection=payload.repository_selection,
+        permissions=payload.permissions,
+        events=payload.events,
+        version=ordering.entity_version(None, seen_at, digest, last=state == "deleted"),
+    )
+
+
+def workflow_run(payload: payloads.WorkflowRun, repository_id: int, made_at: int) -> WorkflowRun:
+    """Return what a run's body tells, from a webhook or from the REST API alike.
+
+    `made_at` is in microseconds, see `ordering.made_at`. Pull requests of other repositories, which GitHub lists too
+    when they share the commit, are left out.
+    """
+    updated_at = _utc(payload.updated_at)
+    started_at = _utc_or_none(payload.run_started_at)
+    version = ordering.run_version(
+        payload.status,
+        payload.conclusion,
+        updated_at,
+        made_at,
+        ordering.digest(payload.status, payload.conclusion, updated_at, started_at),
+    )
+    created_at = _utc(payload.created_at)
+    actor, head = payload.actor, payload.head_repository
+    return WorkflowRun(
+        repository_id=repository_id,
+        run_id=payload.id,
+        run_attempt=payload.run_attempt,
+        run_number=payload.run_number,
+        workflow_id=payload.workflow_id,
+        workflow_name=payload.name,
+        workflow_path=payload.path,
+        display_title=payload.display_title,
+        event=payload.event,
+        status=payload.status,
+        conclusion=payload.conclusion,
+        head_branch=payload.head_branch,
+        head_sha=payload.head_sha,
+        head_repository_id=head.id if head else None,
+        head_repo_full_name=head.full_name if head else None,
+        html_url=payload.html_url,
+        created_at=created_at,
+        updated_at=updated_at,
+        run_started_at=started_at,
+        actor_id=actor.id if actor else None,
+        actor_login=actor.login if actor else None,
+        triggering_actor_login=payload.triggering_actor.login if payload.triggering_actor else None,
+        version=version,
+        pull_requests=tuple(
+            RunPullRequest(payload.id, repository_id, each.number, each.head.sha, each.base.ref, created_at, version)
+            for each in payload.pull_requests or ()
+            if each.base.repo is None or each.base.repo.id == repository_id
+        ),
+    )
+
+
+def workflow_version(run: WorkflowRun) -> bytes:
+    """Return the version of what a run tells of its workflow: the newest run knows its name best."""
+    return struct.pack(">QQ", ordering.microseconds(run.created_at), run.run_id) + run.version
+
+
+def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int) -> WorkflowJob:
+    """Return what a job's body tells, from a webhook or from the REST API alike."""
+    started_at, completed_at = _utc_or_none(payload.started_at), _utc_or_none(payload.completed_at)
+    labels, steps = _text(payload.labels or []), _text([_step(step) for step in payload.steps or ()])
+    mutable = ordering.digest(
+        payload.status,
+        payload.conclusion,
+        started_at,
+        completed_at,
+        payload.runner_id,
+        payload.runner_name,
+        payload.runner_group_id,
+        payload.runner_group_name,
+        labels,
+        steps,
+    )
+    return WorkflowJob(
+        repository_id=repository_id,
+        job_id=payload.id,
+        run_id=payload.run_id,
+        run_attempt=payload.run_attempt,
+        name=payload.name,
+        workflow_name=payload.workflow_name,
+        status=payload.status,
+        conclusion=payload.conclusion,
+        head_branch=payload.head_branch,
+        head_sha=payload.head_sha,
+        html_url=payload.html_url,
+        created_at=_utc_or_none(payload.created_at),
+        started_at=started_at,
+        completed_at=completed_at,
+        runner_id=payload.runner_id,
+        runner_name=payload.runner_name,
+        runner_group_id=payload.runner_group_id,
+        runner_group_name=payload.runner_group_name,
+        labels=labels,
+        steps=steps,
+        version=ordering.job_version(payload.status, payload.conclusion, made_at, mutable),
+    )
+
+
+def _step(step: payloads.Step) -> dict[str, Any]:
+    return {
+        "number": step.number,
+        "name": step.name,
+        "status": step.status,
+        "conclusion": step.conclusion,
+        "startedAt": _utc_or_none(step.started_at),
+        "completedAt": _utc_or_none(step.completed_at),
+    }
+
+
+def pull_request(payload: payloads.PullRequest, repository_id: int, made_at: int) -> PullRequest:
+    """Return what a pull request's body tells."""
+    updated_at = _utc(payload.updated_at)
+    labels = _text(sorted(label.name for label in payload.labels or ()))
+    head, base, author = payload.head, payload.base, payload.user
+    digest = ordering.digest(
+        payload.title, payload.state, payload.draft, payload.locked, head.sha, head.ref, base.ref, base.sha, labels
+    )
+    return PullRequest(
+        repository_id=repository_id,
+        number=payload.number,
+        pull_request_id=payload.id,
+        title=payload.title,
+        state=payload.state,
+        draft=bool(payload.draft),
+        locked=bool(payload.locked),
+        merged=payload.merged_at is not None,
+        html_url=payload.html_url,
+        author_id=author.id if author else None,
+        author_login=author.login if author else None,
+        head_sha=head.sha,
+        head_ref=head.ref,
+        head_repository_id=head.repo.id if head.repo else None,
+        head_repo_full_name=head.repo.full_name if head.repo else None,
+        base_ref=base.ref,
+        base_sha=base.sha,
+        labels=labels,
+        created_at=_utc_or_none(payload.created_at),
+        updated_at=updated_at,
+        closed_at=_utc_or_none(payload.closed_at),
+        version=ordering.entity_version(updated_at, made_at, digest),
+    )
