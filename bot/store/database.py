@@ -1,0 +1,232 @@
+"""Connections: one that writes, one that only reads and so never waits behind a writer.
+
+Models, migrations and whatever is not hot go through Tortoise; hot rooms send SQL of their own through `Database`,
+written with `?` for a parameter, in the words that SQLite and PostgreSQL share.
+"""
+
+import functools
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+from tortoise import Model
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import BaseORMException, ConfigurationError, DBConnectionError, OperationalError
+from tortoise.transactions import in_transaction
+
+from bot.errors import DatabaseUnavailable, SettingsError
+from bot.settings import Dialect, dialect_of
+
+WRITER, READER = "default", "reader"
+APP = "models"
+MODELS, MIGRATIONS = "bot.store.models", "bot.store.migrations"
+
+# Every commit reaches the disk before it is acknowledged. Tortoise's journal_size_limit of 16 KiB truncates the
+# log at each checkpoint, which costs more than the space it saves.
+SQLITE_OPTIONS = {
+    "busy_timeout": "8000",
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "journal_size_limit": "67108864",
+    "wal_autocheckpoint": "4000",
+    "cache_size": "-32000",
+    "foreign_keys": "ON",
+}
+POSTGRESQL_OPTIONS = {"minsize": 1, "maxsize": 4}
+# What libpq calls sslmode, asyncpg takes as `ssl` in the same words.
+SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+
+@functools.lru_cache(maxsize=1024)
+def _numbered(sql: str) -> str:
+    parts = sql.split("?")
+    return "".join(f"{part}${number}" for number, part in enumerate(parts[:-1], 1)) + parts[-1]
+
+
+def to_text(moment: datetime) -> str:
+    """Return a time as Tortoise keeps it on SQLite."""
+    return moment.astimezone(UTC).isoformat(" ")
+
+
+def to_moment(value: Any) -> datetime | None:
+    """Return a time as either database gives it back, aware and in UTC."""
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(value)
+
+
+class Executor:
+    """Sends SQL over one client; `dialect` tells which database hears it."""
+
+    def __init__(self, client: BaseDBAsyncClient, dialect: Dialect) -> None:
+        self.client = client
+        self.dialect = dialect
+
+    def _adapted(self, sql: str, parameters: Sequence[Any]) -> tuple[str, list[Any]]:
+        if self.dialect is Dialect.POSTGRESQL:
+            return _numbered(sql), list(parameters)
+        return sql, [to_text(value) if isinstance(value, datetime) else value for value in parameters]
+
+    async def fetch(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Return the rows of a query, or of a statement with RETURNING."""
+        return await self.client.execute_query_dict(*self._adapted(sql, parameters))
+
+    async def execute(self, sql: str, *parameters: Any) -> int:
+        """Run one statement and return how many rows it changed."""
+        changed, _ = await self.client.execute_query(*self._adapted(sql, parameters))
+        return changed
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement once for each row of parameters, in order."""
+        if not rows:
+            return
+        adapted = [self._adapted("", row)[1] for row in rows]
+        statement = _numbered(sql) if self.dialect is Dialect.POSTGRESQL else sql
+        await self.client.execute_many(statement, adapted)
+
+
+class Transaction(Executor):
+    """An open transaction; hand `client` to Tortoise as `using_db` to take part in it."""
+
+
+class Database(Executor):
+    """The writer; `reader` reads."""
+
+    def __init__(self, writer: BaseDBAsyncClient, reader: BaseDBAsyncClient, dialect: Dialect) -> None:
+        super().__init__(writer, dialect)
+        self.reader = Executor(reader, dialect)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commit what happens inside, or nothing of it."""
+        async with in_transaction(WRITER) as client:
+            yield Transaction(client, self.dialect)
+
+
+class _Current:
+    database: Database | None = None
+
+
+def current() -> Database:
+    """Return the database that `connected` opened.
+
+    Raises RuntimeError outside of it.
+    """
+    if _Current.database is None:
+        message = "no database is open: use this inside `async with bot.store.connected(DATABASE_URL):`"
+        raise RuntimeError(message)
+    return _Current.database
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Database]:
+    """Open the database at `url` for the functions of `bot.store`, `bot.recorder` and the rest.
+
+    Raises SettingsError for a URL that names no database, DatabaseUnavailable when it can't be reached.
+    """
+    # Tortoise keeps the SQL it has made for a connection's name, also when the name comes to mean another database.
+    EXECUTOR_CACHE.clear()
+    context = TortoiseContext()
+    with context:
+        try:
+            with database_errors():
+                await context.init(config=configuration(url), _enable_global_fallback=True)
+                writer, reader = context.connections.get(WRITER), context.connections.get(READER)
+                for client in (writer, reader):
+                    await client.create_connection(with_db=True)
+            _Current.database = Database(writer, reader, dialect_of(url))
+            yield _Current.database
+        finally:
+            _Current.database = None
+            await context.close_connections()
+
+
+def configuration(url: str) -> dict[str, Any]:
+    """Return Tortoise's configuration for `url`.
+
+    Raises SettingsError, without the URL in it, when it can't be understood.
+    """
+    try:
+        writer, reader = _connections(url)
+    except (ConfigurationError, ValueError) as error:
+        message = f"DATABASE_URL is wrong: {error}" if isinstance(error, ValueError) else "DATABASE_URL is wrong"
+        raise SettingsError(message) from None
+    return {
+        "connections": {WRITER: writer, READER: reader},
+        "apps": {APP: {"models": [MODELS], "default_connection": WRITER, "migrations": MIGRATIONS}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def _connections(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    if dialect_of(url) is Dialect.POSTGRESQL:
+        return _postgresql(url), _postgresql(url)
+    writer = expand_db_url(url)
+    given = dict(parse_qsl(urlsplit(url).query))
+    credentials = {"file_path": writer["credentials"]["file_path"], **SQLITE_OPTIONS, **given}
+    engine = "bot.store.engines.sqlite"
+    read_only = {"engine": engine, "credentials": {**credentials, "query_only": "ON"}}
+    return {"engine": engine, "credentials": credentials}, read_only
+
+
+def _postgresql(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    mode = options.pop("sslmode", None)
+    if mode is not None and mode not in SSL_MODES:
+        message = f"sslmode must be one of {', '.join(sorted(SSL_MODES))}"
+        raise ValueError(message)
+    expanded = expand_db_url(urlunsplit(parts._replace(scheme="postgres", query=urlencode(options))))
+    # Times are compared and shown in UTC whatever the server's own time zone is.
+    defaults = {**POSTGRESQL_OPTIONS, "server_settings": {"timezone": "UTC"}}
+    credentials = {**defaults, **expanded["credentials"], **({"ssl": mode} if mode else {})}
+    return {"engine": expanded["engine"], "credentials": credentials}
+
+
+_UNAVAILABLE = (
+    DBConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.ReadOnlySQLTransactionError,
+    sqlite3.DatabaseError,
+    OSError,
+    TimeoutError,
+)
+_SQLITE_FAULTS = ("locked", "busy", "disk", "unable to open", "readonly", "malformed", "not a database", "i/o error")
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Tell whether an error means that the database can't take the work now, rather than that the work is wrong."""
+    if isinstance(error, _UNAVAILABLE):
+        return True
+    return isinstance(error, OperationalError) and any(word in str(error).lower() for word in _SQLITE_FAULTS)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn a database that can't be used into DatabaseUnavailable; what the work itself got wrong passes."""
+    try:
+        yield
+    except (BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError) as error:
+        if is_unavailable(error):
+            message = f"the database can't be used now ({type(error).__name__})"
+            raise DatabaseUnavailable(message) from error
+        raise
+
+
+def columns_of(model: type[Model], *without: str) -> list[str]:
+    """Return a table's column names from the model itself, so that each is named in one place only."""
+    fields = model._meta.fields_db_projection
+    return [column for name, column in fields.items() if name not in without]

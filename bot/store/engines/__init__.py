@@ -1,0 +1,1 @@
+"""Database clients that differ from Tortoise's own in one point each."""

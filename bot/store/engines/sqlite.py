@@ -1,0 +1,45 @@
+"""Tortoise's SQLite client, with transactions that take the write lock as they begin.
+
+SQLite lets a transaction that reads first and writes later fail at once with "database is locked", whatever
+`busy_timeout` says (https://sqlite.org/lang_transaction.html, "Deferred, Immediate, and Exclusive Transactions").
+"""
+
+import sqlite3
+from typing import cast
+
+from tortoise.backends.base.client import TransactionContext
+from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+from tortoise.exceptions import OperationalError
+
+
+class ImmediateTransaction(SqliteTransactionWrapper):
+    """A transaction that takes the write lock as it begins."""
+
+    async def begin(self) -> None:
+        try:
+            await self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise OperationalError(error) from error
+
+
+class ImmediateContext(SqliteTransactionContext):
+    """Enters such a transaction."""
+
+    async def __aenter__(self) -> ImmediateTransaction:
+        # A begin that fails must give the lock back, or everything after it waits for good.
+        try:
+            return cast(ImmediateTransaction, await super().__aenter__())
+        except BaseException:
+            if self._trxlock.locked():
+                self._trxlock.release()
+            raise
+
+
+class ImmediateSqliteClient(SqliteClient):
+    """A connection whose transactions are of that kind."""
+
+    def _in_transaction(self) -> TransactionContext:
+        return ImmediateContext(ImmediateTransaction(self), self._lock)
+
+
+client_class = ImmediateSqliteClient

@@ -1,0 +1,104 @@
+"""Which part of the record a question is about: one team's, and of that maybe only some repositories."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from bot.errors import NotFound
+from bot.store.database import current
+
+
+class Scope(Struct, frozen=True):
+    """A team, and the repositories that may be seen of it; None stands for all of them."""
+
+    team_id: int
+    slug: str
+    repositories: frozenset[int] | None = None
+
+
+async def find_scope(team: str | int) -> Scope | None:
+    """Return the scope of a whole team by its slug or id, or None where there is no such team."""
+    text = str(team)
+    rows = await current().reader.fetch("SELECT id, slug FROM team WHERE slug = ?", text.lower())
+    # Only a slug that is nobody's is read as an id, so that a team called "42" can be asked for.
+    if not rows and text.isascii() and text.isdigit() and int(text) < 2**31:
+        rows = await current().reader.fetch("SELECT id, slug FROM team WHERE id = ?", int(text))
+    return Scope(rows[0]["id"], rows[0]["slug"]) if rows else None
+
+
+async def get_scope(team: "str | int | Scope") -> Scope:
+    """Return the scope of `team`.
+
+    Raises NotFound where there is no such team.
+    """
+    if isinstance(team, Scope):
+        return team
+    scope = await find_scope(team)
+    if scope is None:
+        message = "there is no such team"
+        raise NotFound(message)
+    return scope
+
+
+class Condition:
+    """The WHERE of a query as it grows: pieces of SQL with `?`, and their parameters in the same order."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.parameters: list[Any] = []
+
+    def add(self, sql: str, *parameters: Any) -> None:
+        """Ask for this as well."""
+        self._pieces.append(sql)
+        self.parameters += parameters
+
+    def add_equal(self, column: str, value: Any) -> None:
+        """Ask that `column` is `value`, unless that is None."""
+        if value is not None:
+            self.add(f"{column} = ?", value)
+
+    def add_among(self, column: str, values: Sequence[Any], *, excluded: bool = False) -> None:
+        """Ask that `column` is one of `values`, or none of them."""
+        self.add(f"{column} {'NOT IN' if excluded else 'IN'} ({', '.join('?' * len(values))})", *values)
+
+    @property
+    def sql(self) -> str:
+        return " AND ".join(self._pieces) or "TRUE"
+
+
+async def repositories_named(scope: Scope, full_name: str | None, installation_id: int | None = None) -> list[int]:
+    """Return the ids of the scope's visible repositories that have, or had, this name and are of this installation."""
+    condition = Condition()
+    condition.add("repository.team_id = ? AND repository.hidden_at IS NULL", scope.team_id)
+    condition.add_equal("repository.installation_id", installation_id)
+    if full_name is not None:
+        condition.add(
+            "repository.repository_id IN (SELECT repository_id FROM repository_name WHERE name = ?)", full_name.lower()
+        )
+    rows = await current().reader.fetch(
+        f"SELECT repository_id, full_name FROM repository WHERE {condition.sql}",
+        *condition.parameters,
+    )
+    # A name that was given up and taken again means the one who has it now.
+    named_so_now = [row for row in rows if full_name and row["full_name"].lower() == full_name.lower()]
+    found = [row["repository_id"] for row in named_so_now or rows]
+    return [each for each in found if scope.repositories is None or each in scope.repositories]
+
+
+async def add_visible(
+    condition: Condition, scope: Scope, table: str, full_name: str | None, installation_id: int | None
+) -> bool:
+    """Ask that a row is of a visible repository of the scope; return False where there can be none."""
+    condition.add(f"{table}.team_id = ?", scope.team_id)
+    if full_name is None and installation_id is None and scope.repositories is None:
+        hidden = await current().reader.fetch(
+            "SELECT repository_id FROM repository WHERE team_id = ? AND hidden_at IS NOT NULL", scope.team_id
+        )
+        if hidden:
+            condition.add_among(f"{table}.repository_id", [row["repository_id"] for row in hidden], excluded=True)
+        return True
+    repositories = await repositories_named(scope, full_name, installation_id)
+    if repositories:
+        condition.add_among(f"{table}.repository_id", repositories)
+    return bool(repositories)

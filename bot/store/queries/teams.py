@@ -1,0 +1,100 @@
+"""Teams, and what is installed and seen under them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from bot.errors import NotFound
+from bot.store.database import current, database_errors, to_moment
+from bot.store.queries.scope import Condition, Scope
+from bot.store.views import BackfillProgress, Repository, RepositoryList, Team, TeamInstallation, TeamList
+
+
+async def list_teams(team_ids: Iterable[int]) -> TeamList:
+    """Return these teams with their installations, by slug; deleted installations are not told of."""
+    wanted = sorted(team_ids)
+    if not wanted:
+        return TeamList([])
+    places = ", ".join("?" * len(wanted))
+    with database_errors():
+        reader = current().reader
+        teams = await reader.fetch(f"SELECT id, slug, name FROM team WHERE id IN ({places}) ORDER BY slug", *wanted)
+        rows = await reader.fetch(
+            "SELECT team_id, installation_id, account_login, account_type, state FROM installation"
+            f" WHERE team_id IN ({places}) AND state <> 'deleted' ORDER BY account_login, installation_id",
+            *wanted,
+        )
+    installations: dict[int, list[TeamInstallation]] = defaultdict(list)
+    for row in rows:
+        installations[row.pop("team_id")].append(TeamInstallation(**row))
+    return TeamList([Team(**team, installations=installations[team["id"]]) for team in teams])
+
+
+_REPOSITORIES = (
+    "SELECT repository_id, full_name, private, archived, default_branch, html_url, installation_id,"
+    " (SELECT max(created_at) FROM workflow_run AS run WHERE run.repository_id = repository.repository_id)"
+    " AS last_run_at FROM repository WHERE {} ORDER BY full_name, repository_id"
+)
+
+
+async def list_repositories(scope: Scope) -> RepositoryList:
+    """Return the repositories of a scope, by name."""
+    condition = Condition()
+    condition.add("repository.team_id = ? AND repository.hidden_at IS NULL", scope.team_id)
+    if scope.repositories is not None:
+        condition.add_among("repository.repository_id", sorted(scope.repositories))
+    with database_errors():
+        rows = await current().reader.fetch(_REPOSITORIES.format(condition.sql), *condition.parameters)
+        names = await current().reader.fetch(
+            "SELECT name.repository_id, name.full_name FROM repository_name AS name JOIN repository"
+            " ON repository.repository_id = name.repository_id WHERE repository.team_id = ? ORDER BY name.id",
+            scope.team_id,
+        )
+    past: dict[int, list[str]] = defaultdict(list)
+    for name in names:
+        past[name["repository_id"]].append(name["full_name"])
+    return RepositoryList([_repository(row, past[row["repository_id"]]) for row in rows])
+
+
+def _repository(row: dict[str, Any], names: list[str]) -> Repository:
+    told = row | {
+        "private": bool(row["private"]),
+        "archived": bool(row["archived"]),
+        "last_run_at": to_moment(row["last_run_at"]),
+        "past_names": [name for name in names if name.lower() != row["full_name"].lower()],
+    }
+    return Repository(**told)
+
+
+async def get_backfill(scope: Scope, backfill_id: int) -> BackfillProgress:
+    """Return how far a backfill of the scope's team has come.
+
+    Raises NotFound where there is no such backfill, or it is not to be seen.
+    """
+    with database_errors():
+        rows = await current().reader.fetch(
+            "SELECT backfill.id, backfill.state, repository.full_name AS repo_full_name, backfill.since,"
+            " backfill.until, backfill.created_at, backfill.finished_at, backfill.runs_at_github, backfill.runs_stored,"
+            " backfill.jobs_stored, backfill.error, backfill.repository_id FROM backfill LEFT JOIN repository"
+            " ON repository.repository_id = backfill.repository_id WHERE backfill.id = ? AND backfill.team_id = ?",
+            backfill_id,
+            scope.team_id,
+        )
+    seen = [row for row in rows if scope.repositories is None or row["repository_id"] in scope.repositories]
+    if not seen:
+        message = "there is no such backfill"
+        raise NotFound(message)
+    row = {name: value for name, value in seen[0].items() if name != "repository_id"}
+    times = {name: to_moment(row[name]) for name in ("since", "until", "created_at", "finished_at")}
+    return BackfillProgress(**row | times)
+
+
+async def last_deliveries() -> list[tuple[int, datetime]]:
+    """Return each installation that is not deleted, and when its last delivery came."""
+    with database_errors():
+        rows = await current().reader.fetch(
+            "SELECT installation_id, last_delivery_at FROM installation"
+            " WHERE state <> 'deleted' AND last_delivery_at IS NOT NULL ORDER BY installation_id"
+        )
+    return [(row["installation_id"], moment) for row in rows if (moment := to_moment(row["last_delivery_at"]))]

@@ -1,0 +1,190 @@
+"""The shapes that queries answer with: one declaration validates, serializes and documents each of them.
+
+Attribute names are Python's, the JSON names are their camelCase. Times are aware and in UTC, durations are in
+seconds, and what GitHub never told is None.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Timestamp = Annotated[datetime, Meta(tz=True, description="ISO 8601, in UTC")]
+Seconds = Annotated[float, Meta(description="Seconds")]
+
+
+class View(Struct, rename="camel", kw_only=True):
+    """The base of every answer."""
+
+
+class LinkedPullRequest(View):
+    """A pull request that a run belongs to."""
+
+    number: int
+    head_sha: str | None
+    base_ref: str | None
+
+
+class Run(View, kw_only=True):
+    """A workflow run at its newest attempt, or one attempt of it."""
+
+    provider: Literal["github"] = "github"
+    team: Annotated[str, Meta(description="Slug of the team that the repository's installation maps to")]
+    installation_id: int | None
+    repository_id: int
+    repo_full_name: str
+    run_id: int
+    run_attempt: int
+    run_number: int | None
+    workflow_id: int | None
+    workflow_name: str | None
+    workflow_path: str | None
+    display_title: str | None
+    event: str | None
+    status: str
+    conclusion: str | None
+    head_branch: str | None
+    head_sha: str | None
+    html_url: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    run_started_at: Timestamp | None
+    run_completed_at: Timestamp | None
+    run_duration: Seconds | None
+    actor_login: str | None
+    actor_id: int | None
+    triggering_actor_login: str | None
+    head_repo_full_name: str | None
+    pull_requests: list[LinkedPullRequest]
+    triggering_pr_number: Annotated[
+        int | None,
+        Meta(description="The pull request that caused the run, where its event or merge-queue branch tells"),
+    ]
+
+
+class Step(View):
+    """One step of a job."""
+
+    number: int | None
+    name: str | None
+    status: str | None
+    conclusion: str | None
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+
+
+class Job(View):
+    """One job of one attempt of a run."""
+
+    job_id: int
+    run_id: int
+    run_attempt: int | None
+    name: str
+    workflow_name: str | None
+    status: str
+    conclusion: str | None
+    head_sha: str | None
+    head_branch: str | None
+    html_url: str | None
+    created_at: Timestamp | None
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+    queued_seconds: Seconds | None
+    duration: Seconds | None
+    runner_name: str | None
+    runner_group_name: str | None
+    labels: list[str]
+    steps: list[Step]
+
+
+Total = Annotated[int, Meta(ge=0, description="How many match in all: exact up to 1,000")]
+Cursor = Annotated[str | None, Meta(description="Pass it as `cursor` for the next page; null on the last one")]
+
+
+class RunPage(View):
+    """A page of runs, newest first by creation time."""
+
+    runs: list[Run]
+    total: Total
+    total_is_exact: bool
+    next_cursor: Cursor
+
+
+class JobPage(View):
+    """A page of jobs, newest first by creation time."""
+
+    jobs: list[Job]
+    total: Total
+    total_is_exact: bool
+    next_cursor: Cursor
+
+
+class RunDetails(View):
+    """A run with every attempt of it, newest first, and the jobs of the attempt asked for."""
+
+    run: Run
+    attempts: list[Run]
+    jobs: list[Job]
+
+
+class Repository(View):
+    """A repository that the App can see."""
+
+    repository_id: int
+    full_name: str
+    past_names: list[str]
+    private: bool
+    archived: bool
+    default_branch: str | None
+    html_url: str | None
+    installation_id: int | None
+    last_run_at: Timestamp | None
+
+
+class RepositoryList(View):
+    """The repositories of a team, by name."""
+
+    repositories: list[Repository]
+
+
+class TeamInstallation(View):
+    """An installation of the App that maps to a team."""
+
+    installation_id: int | None
+    account_login: str
+    account_type: str | None
+    state: Literal["active", "suspended"]
+
+
+class Team(View):
+    """A team that the caller may read."""
+
+    id: int
+    slug: str
+    name: str
+    installations: list[TeamInstallation]
+
+
+class TeamList(View):
+    """The teams that the caller may read, by slug."""
+
+    teams: list[Team]
+
+
+class BackfillProgress(View):
+    """A request for history and how far it has come."""
+
+    id: int
+    state: Literal["waiting", "running", "done", "failed"]
+    repo_full_name: str | None
+    since: Timestamp | None
+    until: Timestamp | None
+    created_at: Timestamp
+    finished_at: Timestamp | None
+    runs_at_github: int | None
+    runs_stored: int
+    jobs_stored: int
+    error: str | None
+
+
+JsonObject = dict[str, Any]
