@@ -1,0 +1,248 @@
+"""Who owns what: teams, installations and repositories, and so which team a record belongs to.
+
+Every event tells of its repository, and nearly always nothing new: the hot path is one look at the rows. What is new is
+written under one lock for the whole directory, because several rows change together and such news is rare.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain import facts
+from bot.settings import Dialect
+from bot.store import models
+from bot.store.database import Transaction
+
+# Any number does, as long as every recorder takes the same.
+ADVISORY_LOCK = 7_215_467
+SLUG_LENGTH = 80
+LAST_DELIVERY_GRAIN = timedelta(seconds=10)
+
+_LOOK = (
+    "SELECT repository_id, installation_id, team_id, account_id, full_name, private, archived, default_branch,"
+    " html_url, hidden_at FROM repository WHERE repository_id IN ({})"
+)
+
+
+def slug_of(login: str) -> str:
+    """Return the login as a team's slug: lower case, and nothing in it that an address would have to escape."""
+    return re.sub(r"[^a-z0-9-]+", "-", login.lower()).strip("-")[:SLUG_LENGTH] or "team"
+
+
+async def record_directory(
+    tx: Transaction, news: Sequence[facts.Facts], now: datetime, *, exclusive: bool
+) -> dict[int, int]:
+    """Record what `news` tells of accounts, installations and repositories; return each repository's team id.
+
+    The rows stay locked until the transaction ends, `exclusive` where links between runs and pull requests are to be
+    found from both sides at once.
+    """
+    repositories = [fact for fact in news if isinstance(fact, facts.Repository)]
+    others = [fact for fact in news if isinstance(fact, facts.Installation | facts.AccountRename)]
+    identifiers = sorted({fact.repository_id for fact in repositories})
+    known = await _look(tx, identifiers)
+    changes = [fact for fact in repositories if _tells_more(known.get(fact.repository_id), fact)]
+    if changes or others:
+        await _record_news(tx, others, changes, now)
+        known = await _look(tx, identifiers)
+    if tx.dialect is Dialect.POSTGRESQL:
+        known = await _look(
+            tx, identifiers, " ORDER BY repository_id FOR " + ("NO KEY UPDATE" if exclusive else "SHARE")
+        )
+    return {repository_id: row["team_id"] for repository_id, row in known.items()}
+
+
+async def _look(tx: Transaction, identifiers: Sequence[int], suffix: str = "") -> dict[int, dict[str, Any]]:
+    if not identifiers:
+        return {}
+    rows = await tx.fetch(_LOOK.format(", ".join("?" * len(identifiers))) + suffix, *identifiers)
+    return {row["repository_id"]: row for row in rows}
+
+
+def _tells_more(row: dict[str, Any] | None, told: facts.Repository) -> bool:
+    if row is None or told.announced or (row["hidden_at"] is not None) != told.hidden:
+        return True
+    if told.installation_id is not None and told.installation_id != row["installation_id"]:
+        return True
+    return any(value is not None and value != row[column] for column, value in _columns(told).items())
+
+
+def _columns(told: facts.Repository) -> dict[str, Any]:
+    owner = {"account_id": told.owner.account_id} if told.owner else {}
+    return owner | {
+        "full_name": told.full_name,
+        "private": told.private,
+        "archived": told.archived,
+        "default_branch": told.default_branch,
+        "html_url": told.html_url,
+    }
+
+
+async def _record_news(
+    tx: Transaction,
+    others: Iterable[facts.Installation | facts.AccountRename],
+    repositories: Iterable[facts.Repository],
+    now: datetime,
+) -> None:
+    if tx.dialect is Dialect.POSTGRESQL:
+        await tx.fetch("SELECT pg_advisory_xact_lock(?)", ADVISORY_LOCK)
+    for fact in others:
+        if isinstance(fact, facts.AccountRename):
+            await _record_rename(tx, fact)
+        else:
+            await _record_installation(tx, fact, now)
+    for repository in repositories:
+        await _record_repository(tx, repository, now)
+
+
+async def _record_installation(tx: Transaction, told: facts.Installation, now: datetime) -> models.Installation:
+    row = await models.Installation.filter(installation_id=told.installation_id).using_db(tx.client).first()
+    if row is None:
+        row = models.Installation(
+            installation_id=told.installation_id,
+            team=await _team_for(tx, told.account, now),
+            created_at=now,
+            version=b"",
+            state="active",
+            account_id=told.account.account_id,
+            account_login=told.account.login,
+            account_type=told.account.type,
+        )
+        await row.save(using_db=tx.client)
+    if told.version is not None and told.version > row.version:
+        await _take_installation(tx, row, told, told.version, now)
+    return row
+
+
+async def _take_installation(
+    tx: Transaction, row: models.Installation, told: facts.Installation, version: bytes, now: datetime
+) -> None:
+    row.account_login, row.account_type = told.account.login, told.account.type
+    row.state, row.repository_selection = told.state, told.repository_selection
+    row.permissions, row.events, row.version = told.permissions, told.events, version
+    row.deleted_at = now if told.state == "deleted" else None
+    await row.save(using_db=tx.client)
+    if told.state == "deleted":
+        theirs = models.Repository.filter(installation_id=row.installation_id, hidden_at=None)
+        await theirs.using_db(tx.client).update(hidden_at=now)
+
+
+async def _team_for(tx: Transaction, account: facts.Account, now: datetime) -> models.Team:
+    # An account that was linked to another team stays there when the App is installed on it again.
+    earlier = models.Installation.filter(account_id=account.account_id).order_by("-id")
+    if (installation := await earlier.using_db(tx.client).prefetch_related("team").first()) is not None:
+        return installation.team
+    team = await models.Team.filter(account_id=account.account_id).using_db(tx.client).first()
+    if team is None:
+        slug = slug_of(account.login)
+        # The login may have been another account's before: its team is not ours to join.
+        if await models.Team.filter(slug=slug).using_db(tx.client).exists():
+            slug = f"{slug}-{account.account_id}"
+        team = models.Team(slug=slug, name=account.login, account_id=account.account_id, created_at=now)
+        await team.save(using_db=tx.client)
+    return team
+
+
+async def _record_rename(tx: Transaction, told: facts.AccountRename) -> None:
+    account = told.account
+    renamed = models.Installation.filter(account_id=account.account_id).using_db(tx.client)
+    for installation in await renamed:
+        if told.version > installation.version:
+            installation.account_login, installation.version = account.login, told.version
+            await installation.save(using_db=tx.client)
+    for row in await models.Repository.filter(account_id=account.account_id).using_db(tx.client):
+        if told.version > row.version:
+            row.full_name = f"{account.login}/{row.full_name.partition('/')[2]}"
+            row.version = told.version
+            await row.save(using_db=tx.client)
+            await _remember_names(tx, row.repository_id, row.full_name)
+
+
+async def _record_repository(tx: Transaction, told: facts.Repository, now: datetime) -> None:
+    row = await models.Repository.filter(repository_id=told.repository_id).using_db(tx.client).first()
+    owner = told.owner or _owner_of(row)
+    if owner is None:
+        return
+    if row is not None and told.version <= row.version:
+        await _remember_names(tx, told.repository_id, told.full_name, told.past_name)
+        return
+    installation = await _installation_of(tx, told, owner, now)
+    if row is None:
+        row = models.Repository(repository_id=told.repository_id, created_at=now, archived=False)
+    before = getattr(row, "team_id", None)
+    await _take_repository(tx, row, told, owner, installation, now)
+    await _remember_names(tx, told.repository_id, told.full_name, told.past_name)
+    if before is not None and before != row.team_id:  # type: ignore[attr-defined]
+        await move_record(tx, told.repository_id, row.team_id)  # type: ignore[attr-defined]
+
+
+def _owner_of(row: models.Repository | None) -> facts.Account | None:
+    if row is None:
+        return None
+    return facts.Account(row.account_id, row.full_name.partition("/")[0])
+
+
+async def _installation_of(
+    tx: Transaction, told: facts.Repository, owner: facts.Account, now: datetime
+) -> models.Installation | None:
+    if told.installation_id is None:
+        return None
+    named = facts.Installation(installation_id=told.installation_id, account=owner)
+    installation = await _record_installation(tx, named, now)
+    # After a transfer the old owner's installation may still tell of a repository that is no longer its own.
+    return installation if installation.account_id == owner.account_id else None
+
+
+async def _take_repository(
+    tx: Transaction,
+    row: models.Repository,
+    told: facts.Repository,
+    owner: facts.Account,
+    installation: models.Installation | None,
+    now: datetime,
+) -> None:
+    if installation is None and getattr(row, "installation_id", None) and row.account_id == owner.account_id:
+        installation = await models.Installation.get(installation_id=row.installation_id, using_db=tx.client)
+    row.installation_id = installation.installation_id if installation else None
+    row.team = await _team_of(tx, installation, owner, now)
+    row.account_id = owner.account_id
+    for column, value in _columns(told).items():
+        if value is not None:
+            setattr(row, column, value)
+    hidden = told.hidden or (installation is not None and installation.state == "deleted")
+    row.hidden_at = (getattr(row, "hidden_at", None) or now) if hidden else None
+    row.version = told.version
+    await row.save(using_db=tx.client)
+
+
+async def _team_of(
+    tx: Transaction, installation: models.Installation | None, owner: facts.Account, now: datetime
+) -> models.Team:
+    if installation is None:
+        return await _team_for(tx, owner, now)
+    return await models.Team.get(id=installation.team_id, using_db=tx.client)  # type: ignore[attr-defined]
+
+
+async def _remember_names(tx: Transaction, repository_id: int, *names: str | None) -> None:
+    rows = [(repository_id, name.lower(), name) for name in names if name]
+    await tx.execute_many(
+        "INSERT INTO repository_name (repository_id, name, full_name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows
+    )
+
+
+async def note_deliveries(tx: Transaction, news: Iterable[facts.Facts], now: datetime) -> None:
+    """Note that the installations that `news` tells of still send; to some seconds, so that few events write it."""
+    told = (fact for fact in news if isinstance(fact, facts.Installation | facts.Repository))
+    installations = sorted({fact.installation_id for fact in told if fact.installation_id is not None})
+    await tx.execute_many(
+        "UPDATE installation SET last_delivery_at = ?"
+        " WHERE installation_id = ? AND (last_delivery_at IS NULL OR last_delivery_at < ?)",
+        [(now, installation_id, now - LAST_DELIVERY_GRAIN) for installation_id in installations],
+    )
+
+
+async def move_record(tx: Transaction, repository_id: int, team_id: int) -> None:
+    """Let a repository's runs and jobs be `team_id`'s."""
+    for table in ("workflow_run", "workflow_job"):
+        await tx.execute(f"UPDATE {table} SET team_id = ? WHERE repository_id = ?", team_id, repository_id)
