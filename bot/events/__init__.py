@@ -1,0 +1,52 @@
+"""Events only record: each turns a body into facts and decides nothing else.
+
+To add an event, write `events/<event>.py` with a router, join it here, and name the event in app.yml unless GitHub
+sends it unasked.
+"""
+
+from datetime import datetime
+
+from gidgethub import routing, sansio
+
+from bot.domain import ordering
+from bot.events import (
+    installation,
+    installation_repositories,
+    installation_target,
+    ping,
+    pull_request,
+    repository,
+    workflow_job,
+    workflow_run,
+)
+from bot.events.news import News
+
+ROUTERS = {
+    "installation": installation.router,
+    "installation_repositories": installation_repositories.router,
+    "installation_target": installation_target.router,
+    "ping": ping.router,
+    "pull_request": pull_request.router,
+    "repository": repository.router,
+    "workflow_job": workflow_job.router,
+    "workflow_run": workflow_run.router,
+}
+# GitHub sends these to every App without being asked, so app.yml doesn't name them.
+UNASKED = frozenset({"installation", "installation_repositories", "installation_target", "ping"})
+ACTED_ON = frozenset(ROUTERS)
+
+router = routing.Router(*ROUTERS.values())
+
+
+async def read(guid: str, event: str, body: bytes, received_at: datetime) -> News:
+    """Return what a delivery tells.
+
+    Raises MalformedPayload when its body is not what GitHub documents.
+    """
+    made = ordering.made_at(guid)
+    news = News(made_at=made, seen_at=made or ordering.microseconds(received_at))
+    delivered = sansio.Event(body, event=event, delivery_id=guid)
+    # The body stays bytes: each handler reads it as the shape that it needs.
+    for handle in router.fetch(delivered):
+        await handle(delivered, news)
+    return news

@@ -1,0 +1,28 @@
+"""`installation`: the App was installed, suspended, unsuspended, granted more, or removed. Comes unasked.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation
+"""
+
+from gidgethub import routing, sansio
+
+from bot.domain import facts, payloads
+from bot.events.news import News
+
+router = routing.Router()
+
+
+@router.register("installation")
+async def handle_installation(event: sansio.Event, news: News) -> None:
+    """Record the installation and the repositories that it lists."""
+    payload = payloads.parse(event.data, payloads.InstallationEvent)
+    installation = facts.installation(payload.installation, payload.action, news.seen_at)
+    deleted = installation.state == "deleted"
+    news.told += [
+        installation,
+        *(
+            facts.thin_repository(
+                each, installation.installation_id, installation.account, news.seen_at, hidden=deleted
+            )
+            for each in payload.repositories or ()
+        ),
+    ]

@@ -1,0 +1,18 @@
+"""What the handlers of one delivery have found in it."""
+
+from msgspec import Struct, field
+
+from bot.domain import facts
+
+
+class News(Struct):
+    """Handlers add to `told`, or say by `ignored` that nothing acts on this action.
+
+    `made_at` is when GitHub made the delivery by its own word, or 0; `seen_at` falls back on when we received it, for
+    what has no time of its own to be ordered by. Both are in microseconds, see `ordering.made_at`.
+    """
+
+    made_at: int
+    seen_at: int
+    told: list[facts.Facts] = field(default_factory=list)
+    ignored: bool = False

@@ -1,0 +1,36 @@
+"""The inbox: a delivery is durable before GitHub hears of it, and is handled exactly once, or ends dead with a reason.
+
+What a worker takes stays locked by its own transaction, which holds the facts too: a worker that dies gives its rows
+back at once, and no other can have handled them in between.
+"""
+
+from bot.inbox.append import Inbox, NewDelivery
+from bot.inbox.keeper import (
+    DeliveryLine,
+    InboxStatistics,
+    get_statistics,
+    list_deliveries,
+    prune,
+    replay,
+    replay_dead,
+)
+from bot.inbox.lease import MAX_TRIES, LeasedDelivery, lease, mark_dead, mark_handled, mark_ignored, put_back
+
+__all__ = [
+    "MAX_TRIES",
+    "DeliveryLine",
+    "Inbox",
+    "InboxStatistics",
+    "LeasedDelivery",
+    "NewDelivery",
+    "get_statistics",
+    "lease",
+    "list_deliveries",
+    "mark_dead",
+    "mark_handled",
+    "mark_ignored",
+    "prune",
+    "put_back",
+    "replay",
+    "replay_dead",
+]

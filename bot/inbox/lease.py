@@ -1,0 +1,90 @@
+"""Taking deliveries, and saying how each of them ended; all inside the transaction that records their facts."""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from bot.inbox.bodies import decompress
+from bot.settings import Dialect
+from bot.store.database import Executor, Transaction
+
+# With the back-off below the last try comes about two hours after the first.
+MAX_TRIES = 12
+FIRST_DELAY, LONGEST_DELAY = 1.0, 1800.0
+_COLUMNS = "id, guid, event, body, received_at, tries"
+_DONE = "UPDATE delivery SET state = ?, handlings = handlings + ?, handled_at = ?, error = NULL{} WHERE id = ?"
+
+
+class LeasedDelivery(Struct, frozen=True):
+    """A delivery that this transaction holds."""
+
+    id: int
+    guid: str
+    event: str
+    body: bytes
+    received_at: datetime
+    tries: int
+
+
+async def lease(tx: Transaction, now: datetime, limit: int, only: int | None = None) -> list[LeasedDelivery]:
+    """Take up to `limit` waiting deliveries, the longest due first, passing over what other workers hold.
+
+    `only` takes that one row, if it still waits. SQLite needs no lock of its own: the transaction has the only one.
+    """
+    which = "" if only is None else " AND id = ?"
+    skip = " FOR UPDATE SKIP LOCKED" if tx.dialect is Dialect.POSTGRESQL else ""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM delivery WHERE state = 'waiting' AND available_at <= ?{which}"
+        f" ORDER BY available_at, id LIMIT ?{skip}",
+        *([now, limit] if only is None else [now, only, limit]),
+    )
+    return [
+        LeasedDelivery(
+            row["id"], row["guid"], row["event"], decompress(row["body"]), _moment(row["received_at"]), row["tries"]
+        )
+        for row in rows
+    ]
+
+
+def _moment(value: datetime | str) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+async def mark_handled(tx: Transaction, handled: Sequence[LeasedDelivery], now: datetime) -> None:
+    """Say that these deliveries' facts are part of this transaction."""
+    await tx.execute_many(_DONE.format(""), [("handled", 1, now, each.id) for each in handled])
+
+
+async def mark_ignored(tx: Transaction, ignored: Sequence[LeasedDelivery], now: datetime) -> None:
+    """Say that nothing acts on these deliveries; only their GUIDs are kept."""
+    await tx.execute_many(_DONE.format(", body = NULL"), [("ignored", 0, now, each.id) for each in ignored])
+
+
+async def mark_dead(tx: Executor, delivery: LeasedDelivery, reason: str, now: datetime) -> None:
+    """Say that this delivery can't be handled, and why; an operator may replay it."""
+    await tx.execute(
+        "UPDATE delivery SET state = 'dead', handled_at = ?, tries = tries + 1, error = ? WHERE id = ?",
+        now,
+        reason,
+        delivery.id,
+    )
+
+
+async def put_back(tx: Executor, delivery: LeasedDelivery, reason: str, now: datetime) -> bool:
+    """Let this delivery be tried again after a while, or return False when it has been tried often enough."""
+    if delivery.tries + 1 >= MAX_TRIES:
+        return False
+    await tx.execute(
+        "UPDATE delivery SET available_at = ?, tries = tries + 1, error = ? WHERE id = ?",
+        now + timedelta(seconds=delay(delivery.tries)),
+        reason,
+        delivery.id,
+    )
+    return True
+
+
+def delay(tries: int) -> float:
+    """Return the seconds to wait after that many earlier tries: doubling, with jitter."""
+    return min(LONGEST_DELAY, FIRST_DELAY * 2.0**tries) * random.uniform(0.5, 1.0)  # noqa: S311

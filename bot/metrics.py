@@ -1,0 +1,113 @@
+"""What Prometheus can read about this process. Every label's values come from a bounded set, whoever is asking.
+
+Names follow https://prometheus.io/docs/practices/naming/: times in seconds, sizes in bytes, counters end in `_total`.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+# They would double the number of series to tell when each began.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+# GitHub's documentation names them all at https://docs.github.com/en/webhooks/webhook-events-and-payloads; these are
+# the ones that an App with our permissions is sent.
+KNOWN_EVENTS = frozenset(
+    {
+        "check_run",
+        "check_suite",
+        "github_app_authorization",
+        "installation",
+        "installation_repositories",
+        "installation_target",
+        "ping",
+        "pull_request",
+        "repository",
+        "workflow_job",
+        "workflow_run",
+    }
+)
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+DELIVERIES = Counter("runledger_deliveries", "Deliveries posted to the webhook", ("event", "result"), registry=REGISTRY)
+HANDLED = Counter(
+    "runledger_deliveries_handled", "Deliveries that a worker is through with", ("event", "result"), registry=REGISTRY
+)
+BATCH_SIZE = Histogram(
+    "runledger_batch_deliveries",
+    "Deliveries handled in one transaction",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    registry=REGISTRY,
+)
+HANDLER_SECONDS = Histogram(
+    "runledger_handler_seconds", "Time to turn one delivery into facts", ("event",), buckets=FAST, registry=REGISTRY
+)
+QUERY_SECONDS = Histogram(
+    "runledger_query_seconds", "Time to answer one query of the API", ("query",), buckets=FAST, registry=REGISTRY
+)
+HTTP_REQUESTS = Counter(
+    "runledger_http_requests", "Requests answered", ("route", "method", "status"), registry=REGISTRY
+)
+BYTES_IN_FLIGHT = Gauge(
+    "runledger_webhook_bytes_in_flight", "Bytes of webhook bodies held in memory", registry=REGISTRY
+)
+
+
+def event_label(event: str) -> str:
+    """Return `event` where GitHub sends it to such an App, else `other`: a stranger must not be able to add series."""
+    return event if event in KNOWN_EVENTS else "other"
+
+
+def count_delivery(event: str, result: str) -> None:
+    """Count one post to the webhook: accepted, duplicate, refused_…, unavailable, disconnected or failed."""
+    DELIVERIES.labels(event_label(event), result).inc()
+
+
+def count_handled(event: str, result: str) -> None:
+    """Count one delivery that a worker handled, such as `handled`, `ignored`, `retried` or `dead`."""
+    HANDLED.labels(event_label(event), result).inc()
+
+
+def count_request(route: str, method: str, status: int) -> None:
+    """Count one answer; `route` is the path's template, never the path itself."""
+    HTTP_REQUESTS.labels(route, method if method in KNOWN_METHODS else "other", str(status)).inc()
+
+
+def gauge(name: str, explanation: str, values: Iterable[tuple[dict[str, str], float]]) -> Metric:
+    """Return a gauge that is looked up anew at each scrape, so that what is gone from the database is gone here too."""
+    labelled = list(values)
+    family = GaugeMetricFamily(name, explanation, labels=list(labelled[0][0]) if labelled else [])
+    for labels, value in labelled:
+        family.add_metric(list(labels.values()), value)
+    return family
+
+
+class _Looked(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def render(looked_up: list[Metric]) -> tuple[bytes, str]:
+    """Return the exposition text, this process's own metrics before those `looked_up`, and its media type."""
+    registry = CollectorRegistry()
+    registry.register(_Looked(looked_up))
+    return generate_latest(REGISTRY) + generate_latest(registry), CONTENT_TYPE_LATEST
