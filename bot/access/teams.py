@@ -1,0 +1,61 @@
+"""What only the operator may do: look at every team, rename one, and join installations under one."""
+
+import re
+
+from bot.errors import NotFound, RunledgerError
+from bot.recorder.directory import move_record
+from bot.store import models, queries
+from bot.store.database import current
+from bot.store.views import TeamList
+
+SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?$")
+
+
+async def list_all_teams() -> TeamList:
+    """Return every team there is."""
+    identifiers = await models.Team.all(using_db=current().client).values_list("id", flat=True)
+    return await queries.list_teams([int(each) for each in identifiers])  # type: ignore[call-overload]
+
+
+async def rename_team(team: str, slug: str, name: str | None = None) -> None:
+    """Give a team another slug, and maybe another name.
+
+    Raises NotFound for an unknown team, RunledgerError for a slug that is malformed or taken.
+    """
+    slug = slug.lower()
+    if not SLUG.match(slug):
+        message = f"{slug!r} is no slug: use letters, digits and hyphens"
+        raise RunledgerError(message)
+    scope = await _get_scope(team)
+    async with current().transaction() as tx:
+        taken = await models.Team.filter(slug=slug).using_db(tx.client).first()
+        if taken is not None and taken.id != scope.team_id:
+            message = f"there is a team {slug} already"
+            raise RunledgerError(message)
+        change = {"slug": slug} | ({"name": name} if name else {})
+        await models.Team.filter(id=scope.team_id).using_db(tx.client).update(**change)
+
+
+async def link_installation(installation_id: int, team: str) -> None:
+    """Let an installation, its repositories and all their records belong to `team`.
+
+    Raises NotFound for an unknown team or installation.
+    """
+    scope = await _get_scope(team)
+    async with current().transaction() as tx:
+        theirs = models.Installation.filter(installation_id=installation_id).using_db(tx.client)
+        if not await theirs.update(team_id=scope.team_id):
+            message = f"there is no installation {installation_id}"
+            raise NotFound(message)
+        # The repositories' rows are locked first, so that no record is written under the old team meanwhile.
+        await tx.execute("UPDATE repository SET team_id = ? WHERE installation_id = ?", scope.team_id, installation_id)
+        for repository in await models.Repository.filter(installation_id=installation_id).using_db(tx.client):
+            await move_record(tx, repository.repository_id, scope.team_id)
+
+
+async def _get_scope(team: str) -> queries.Scope:
+    scope = await queries.find_scope(team)
+    if scope is None:
+        message = f"there is no team {team!r}"
+        raise NotFound(message)
+    return scope

@@ -1,0 +1,119 @@
+"""API tokens: shown once, kept as a hash. A token is 256 random bits, so a plain SHA-256 of it can't be turned back."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from bot.errors import NotFound, RunledgerError
+from bot.store import models
+from bot.store.database import current, database_errors, to_moment
+
+# Easy to tell from other tokens, for people and for whatever searches code for leaked ones.
+PREFIX = "rlt_"
+RANDOM_BYTES = 32
+HINT_LENGTH = 8
+
+
+class Caller(Struct, frozen=True):
+    """Whoever a credential stands for."""
+
+    token_id: int
+    name: str
+    team_ids: frozenset[int]
+
+
+class TokenLine(Struct):
+    """A token as a list shows it: never the token itself, only how it begins."""
+
+    id: int
+    team: str
+    name: str
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def create_token(team: str, name: str, now: datetime, expires_days: int | None = None) -> str:
+    """Make a token that reads the whole of `team`, and return it: it is not to be had again.
+
+    Raises NotFound for an unknown team.
+    """
+    row = await models.Team.get_or_none(slug=team.lower(), using_db=current().client)
+    if row is None:
+        raise NotFound(await _no_such_team(team))
+    token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    await models.ApiToken.create(
+        team=row,
+        name=name,
+        hash=_hash(token),
+        hint=token[: len(PREFIX) + HINT_LENGTH],
+        created_at=now,
+        expires_at=now + timedelta(days=expires_days) if expires_days is not None else None,
+        using_db=current().client,
+    )
+    return token
+
+
+async def _no_such_team(team: str) -> str:
+    slugs = await models.Team.all(using_db=current().client).order_by("slug").limit(20).values_list("slug", flat=True)
+    known = f"the teams are {', '.join(map(str, slugs))}" if slugs else "no team exists until the App is installed"
+    return f"there is no team {team!r}: {known}"
+
+
+async def find_caller(token: str, now: datetime) -> Caller | None:
+    """Return whom `token` stands for, or None where it is unknown, expired or revoked."""
+    with database_errors():
+        rows = await current().reader.fetch(
+            "SELECT id, name, team_id, expires_at, revoked_at FROM api_token WHERE hash = ?", _hash(token)
+        )
+    if not rows or rows[0]["revoked_at"] is not None:
+        return None
+    expires_at = to_moment(rows[0]["expires_at"])
+    if expires_at is not None and expires_at <= now:
+        return None
+    return Caller(rows[0]["id"], rows[0]["name"], frozenset({rows[0]["team_id"]}))
+
+
+async def list_tokens(team: str | None = None) -> list[TokenLine]:
+    """Return the tokens of all teams, or of one, the newest last."""
+    tokens = models.ApiToken.all(using_db=current().client).prefetch_related("team").order_by("id")
+    return [
+        TokenLine(
+            token.id,
+            token.team.slug,
+            token.name,
+            token.hint,
+            token.created_at,
+            token.expires_at,
+            token.revoked_at,
+            token.last_used_at,
+        )
+        for token in await (tokens.filter(team__slug=team.lower()) if team else tokens)
+    ]
+
+
+async def revoke_token(which: str, now: datetime) -> TokenLine:
+    """Revoke a token by its id, its name, or how it begins; return what it was.
+
+    Raises NotFound where none that is in force fits, RunledgerError where several do.
+    """
+    in_force = [each for each in await list_tokens() if each.revoked_at is None]
+    fitting = [each for each in in_force if str(each.id) == which] or [
+        each for each in in_force if each.name == which or (which.startswith(PREFIX) and which.startswith(each.hint))
+    ]
+    if not fitting:
+        message = f"there is no token {which if not which.startswith(PREFIX) else 'like that'!r} in force"
+        raise NotFound(message)
+    if len(fitting) > 1:
+        message = f"several tokens are called {which!r}: name one by its id"
+        raise RunledgerError(message)
+    await models.ApiToken.filter(id=fitting[0].id).using_db(current().client).update(revoked_at=now)
+    return fitting[0]

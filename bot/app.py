@@ -1,0 +1,134 @@
+"""The one place that builds things: settings, database, inbox, worker, routes."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from bot import events
+from bot.clock import Clock
+from bot.errors import RunledgerError, SettingsError
+from bot.inbox import Inbox
+from bot.settings import Dialect, Settings
+from bot.store import connected
+from bot.store.migrate import migrate, pending_migrations
+from bot.web import keys
+from bot.web.routes import add_routes, middlewares
+from bot.worker import Worker, running
+
+log = logging.getLogger(__name__)
+
+# Heroku ends a process 30 s after SIGTERM; ours is gone in ten, requests and the batch in hand included.
+SHUTDOWN_SECONDS = 6.0
+
+
+def check_can_serve(settings: Settings) -> None:
+    """Raise SettingsError where deliveries could not be told from forgeries.
+
+    With nothing configured at all there is nothing to forge: the service then says how to begin.
+    """
+    if settings.webhook_secret is None and not settings.is_unconfigured:
+        message = "WEBHOOK_SECRET is missing: without it no delivery can be told from a forged one"
+        raise SettingsError(message)
+
+
+async def prepare_database(settings: Settings, *, migrating: bool) -> None:
+    """Bring the database to the newest schema, or make sure that it is there.
+
+    Raises RunledgerError when migrations are missing and may not be applied.
+    """
+    url = settings.database_url.get_secret_value()
+    if migrating:
+        for name in await migrate(url):
+            log.info("migrated", extra={"migration": name})
+    elif missing := await pending_migrations(url):
+        message = (
+            f"the database lacks {len(missing)} migration(s), the first being {missing[0]}: run `runledger migrate`"
+        )
+        raise RunledgerError(message)
+
+
+def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Application:
+    """Return the HTTP service; its database must be at the newest schema when it starts."""
+    app = web.Application(middlewares=middlewares)
+    app[keys.SETTINGS] = settings
+    app[keys.CLOCK] = clock
+
+    async def run_parts(app: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as parts:
+            database = await parts.enter_async_context(connected(settings.database_url.get_secret_value()))
+            inbox = await parts.enter_async_context(Inbox(database, clock, events.ACTED_ON))
+            app[keys.INBOX] = inbox
+            if with_worker:
+                await parts.enter_async_context(running(Worker(database, clock, settings, inbox.arrived)))
+            yield
+
+    app.cleanup_ctx.append(run_parts)
+    add_routes(app)
+    return app
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM or SIGINT sets; a second signal, as Heroku may send, changes nothing."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def serve(settings: Settings, clock: Clock, *, with_worker: bool, migrating: bool) -> None:
+    """Serve until a signal says stop.
+
+    Raises SettingsError, RunledgerError or DatabaseUnavailable when it can't start.
+    """
+    check_can_serve(settings)
+    stopped = stop_signal()
+    await prepare_database(settings, migrating=migrating)
+    runner = web.AppRunner(
+        create_app(settings, clock, with_worker=with_worker),
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        await _listen(runner, settings)
+        await stopped.wait()
+        log.info("stopping")
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        message = f"can't listen on {settings.host} port {settings.port}: {error.strerror or error}"
+        raise RunledgerError(message) from None
+    host, port = runner.addresses[0][:2]
+    log.info("listening", extra={"address": f"http://{host}:{port}"})
+
+
+async def work(settings: Settings, clock: Clock) -> None:
+    """Run a worker, and nothing else, until a signal says stop.
+
+    Raises RunledgerError or DatabaseUnavailable when it can't start.
+    """
+    stopped = stop_signal()
+    await prepare_database(settings, migrating=False)
+    async with (
+        connected(settings.database_url.get_secret_value()) as database,
+        running(Worker(database, clock, settings)) as worker,
+    ):
+        log.info("working", extra={"worker": worker.name})
+        await stopped.wait()
+        log.info("stopping")
+
+
+def runs_worker_by_default(settings: Settings) -> bool:
+    """Tell whether one process does it all: on SQLite, which one process writes best."""
+    return settings.dialect is Dialect.SQLITE
