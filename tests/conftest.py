@@ -1,0 +1,68 @@
+"""Fixtures that every test may ask for: databases, and an environment without the machine's own settings.
+
+A test that takes `database_url` runs twice, on SQLite and on PostgreSQL; `make test-fast` leaves the second out.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+
+from tests.postgres_server import PostgresServer, running_postgres
+
+ROOT = Path(__file__).parent.parent
+
+# Two busy cores make single examples slow at random, which says nothing about the code.
+hypothesis.settings.register_profile("runledger", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("runledger")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start every test without settings, whatever the shell that runs it has exported."""
+    for name in re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("DYNO", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_statements_of_another_database() -> None:
+    """Forget the SQL that Tortoise keeps per model and connection name for the whole process, whatever the dialect."""
+    EXECUTOR_CACHE.clear()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Give the suite's PostgreSQL, started at the first test that asks for it."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give the URL of a SQLite file that does not exist yet: `sqlite:///absolute/path`."""
+    return f"sqlite://{tmp_path / 'runledger.sqlite3'}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Give the URL of an empty PostgreSQL database: `postgres://postgres@127.0.0.1:PORT/NAME`."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty database, once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses PostgreSQL without going through `database_url`, so that nobody has to remember to."""
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
