@@ -1,0 +1,7 @@
+"""The tour: the real service against the simulated GitHub, on a throw-away database."""
+
+from bot.demo.scenario.agreement import Agreement, compare
+from bot.demo.scenario.stage import Stage, staged
+from bot.demo.scenario.tour import run_tour, trickle
+
+__all__ = ["Agreement", "Stage", "compare", "run_tour", "staged", "trickle"]
