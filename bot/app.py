@@ -16,7 +16,7 @@ from bot.settings import Dialect, Settings
 from bot.store import connected
 from bot.store.migrate import migrate, pending_migrations
 from bot.web import keys
-from bot.web.routes import add_routes, middlewares
+from bot.web.routes import HANDLER_ARGS, add_routes, middlewares
 from bot.worker import Worker, running
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ async def prepare_database(settings: Settings, *, migrating: bool) -> None:
 
 def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Application:
     """Return the HTTP service; its database must be at the newest schema when it starts."""
-    app = web.Application(middlewares=middlewares)
+    app = web.Application(middlewares=middlewares, handler_args=HANDLER_ARGS)
     app[keys.SETTINGS] = settings
     app[keys.CLOCK] = clock
 

@@ -13,12 +13,12 @@ PULL_REQUEST_EVENTS = frozenset(
 )
 # The branch that a merge queue tests on; the base's own name may hold slashes.
 # https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/configuring-pull-request-merges/managing-a-merge-queue
-_MERGE_QUEUE = re.compile(r"^gh-readonly-queue/.+/pr-(\d{1,9})-[0-9a-f]+$")
+_MERGE_QUEUE = re.compile(r"gh-readonly-queue/.+/pr-([0-9]{1,9})-[0-9a-f]+")
 
 
 def triggering_pull_request(event: str | None, head_branch: str | None, linked: Collection[int]) -> int | None:
     """Return the number of the pull request that caused a run, or None where that can't be told."""
-    if event == "merge_group" and head_branch and (match := _MERGE_QUEUE.match(head_branch)):
+    if event == "merge_group" and head_branch and (match := _MERGE_QUEUE.fullmatch(head_branch)):
         return int(match.group(1))
     if event in PULL_REQUEST_EVENTS and len(linked) == 1:
         return next(iter(linked))

@@ -28,8 +28,14 @@ RepoFullName = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$", description="OWNER/NAME, also a past name")
 ]
 Sha = Annotated[str, Meta(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$", description="The full SHA of the head commit")]
-Moment = Annotated[
-    datetime, Meta(description="ISO 8601 date or time, on creation time; without an offset it is meant in UTC")
+Since = Annotated[datetime, Meta(description="Created at or after this ISO 8601 date or time; UTC unless it says so")]
+# A date alone takes the whole day in, as GitHub's own search does; `extra` tells whoever reads the text.
+Until = Annotated[
+    datetime,
+    Meta(
+        description="Created at or before this ISO 8601 time, or on this date or before it; UTC unless it says so",
+        extra={"whole_day": True},
+    ),
 ]
 CursorText = Annotated[str, Meta(min_length=1, max_length=200, description="The `nextCursor` of the page before")]
 TeamName = Annotated[str, Meta(min_length=1, max_length=100, description="Slug or id of the team")]
@@ -45,17 +51,17 @@ class RunFilter(TeamQuery, kw_only=True):
     """Narrowings that runs and jobs share."""
 
     repo_full_name: RepoFullName | None = None
-    installation_id: GitHubId | None = None
-    workflow_id: GitHubId | None = None
+    installation_id: Annotated[GitHubId, Meta(description="GitHub's id of the installation")] | None = None
+    workflow_id: Annotated[GitHubId, Meta(description="GitHub's id of the workflow")] | None = None
     workflow: Annotated[Text | None, Meta(description="Name or path of the workflow")] = None
     branch: Annotated[Text | None, Meta(description="Head branch")] = None
     event: Annotated[Text | None, Meta(description="What triggered the run, such as `push`")] = None
-    status: Status | None = None
-    conclusion: Conclusion | None = None
+    status: Annotated[Status, Meta(description="How far along")] | None = None
+    conclusion: Annotated[Conclusion, Meta(description="How it ended")] | None = None
     actor: Annotated[Text | None, Meta(description="Login of who caused the run")] = None
     head_sha: Sha | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    since: Since | None = None
+    until: Until | None = None
 
 
 class RunsQuery(RunFilter, kw_only=True):
@@ -68,7 +74,7 @@ class RunsQuery(RunFilter, kw_only=True):
 class JobsQuery(RunFilter, kw_only=True):
     """`GET …/workflow-jobs`."""
 
-    run_id: GitHubId | None = None
+    run_id: Annotated[GitHubId, Meta(description="GitHub's id of the run")] | None = None
     attempt: Annotated[int, Meta(ge=1, le=10_000, description="Attempt of the run")] | None = None
     name: Annotated[Text | None, Meta(description="Name of the job")] = None
     runner_name: Annotated[Text | None, Meta(description="Name of the runner")] = None

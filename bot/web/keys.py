@@ -1,0 +1,20 @@
+"""What `app.py` puts into the application, and what a request carries, each under a typed key."""
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bot.clock import Clock
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.inbox import Inbox
+    from bot.web.webhook import Receiver
+
+SETTINGS = web.AppKey("SETTINGS", Settings)
+CLOCK = web.AppKey("CLOCK", Clock)
+INBOX: web.AppKey["Inbox | None"] = web.AppKey("INBOX")
+RECEIVER: web.AppKey["Receiver"] = web.AppKey("RECEIVER")
+OPENAPI = web.AppKey("OPENAPI", bytes)
+
+REQUEST_ID = web.RequestKey("REQUEST_ID", str)

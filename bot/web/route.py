@@ -1,0 +1,59 @@
+"""What one line of the route table says."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+Answer = type[msgspec.Struct] | tuple[str, ...]
+
+
+class Who(StrEnum):
+    """Who may ask."""
+
+    TEAM = "team"
+    CALLER = "caller"
+    OPERATOR = "operator"
+    SCRAPER = "scraper"
+    ANYONE = "anyone"
+    GITHUB = "github"
+
+
+class NoQuery(msgspec.Struct, frozen=True):
+    """No parameters at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One method of one path.
+
+    For a team the handler is called with its scope, the query and, where the path has parameters, those; for a
+    caller with the caller; for everybody else with the request. `answers` holds, by status, the Struct that is
+    serialized or the media types of what is not JSON of ours; `refusals` are the problems it may end in.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[Any]]
+    who: Who
+    summary: str
+    tag: str
+    answers: Mapping[int, Answer]
+    refusals: tuple[int, ...] = ()
+    query: type[msgspec.Struct] = NoQuery
+    path_parameters: type[msgspec.Struct] | None = None
+    headers: type[msgspec.Struct] | None = None
+    conditional: bool = False
+    paged: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.handler.__name__
+
+    @property
+    def handle(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The handler, for those routes that take the request as it came."""
+        return self.handler

@@ -1,0 +1,165 @@
+"""The rooms below `web`, kept in memory to the letter of their contract, so that these tests are about HTTP alone."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, Literal, cast
+
+import pytest
+from aiohttp import web
+
+from bot import access, inbox
+from bot.clock import ManualClock
+from bot.errors import NotFound
+from bot.settings import Settings
+from bot.store import health, queries, views
+from bot.web import keys, routes
+from bot.web.webhook import Receiver
+
+API = "/api/integrations/github"
+WEBHOOK = "/api/github/webhooks"
+SECRET = "it is a secret"
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+TOKEN = {"Authorization": "Bearer good-token"}
+
+
+def a_run(run_id: int = 7, **changes: Any) -> views.Run:
+    facts: dict[str, Any] = dict.fromkeys(views.Run.__struct_fields__)
+    facts |= {
+        "provider": "github",
+        "team": "octo",
+        "repository_id": 1,
+        "repo_full_name": "octo/hello",
+        "run_id": run_id,
+        "run_attempt": 1,
+        "status": "completed",
+        "created_at": NOW,
+        "updated_at": NOW + timedelta(milliseconds=1),
+        "pull_requests": [],
+    }
+    return views.Run(**(facts | changes))
+
+
+class Rooms:
+    """Deliveries kept, questions remembered, and the one thing that shall go wrong, if any."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, inbox.NewDelivery] = {}
+        self.asked: list[tuple[str, Any]] = []
+        self.failure: Exception | None = None
+        self.query_failure: Exception | None = None
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.heartbeat: datetime | None = NOW
+        self.oldest: datetime | None = NOW - timedelta(seconds=90)
+        self.next_cursor: str | None = "next one"
+
+    async def append(self, delivery: inbox.NewDelivery) -> Literal["accepted", "duplicate"]:
+        await self._answer()
+        if delivery.guid in self.kept:
+            return "duplicate"
+        self.kept[delivery.guid] = delivery
+        return "accepted"
+
+    async def _answer(self) -> None:
+        await self.hold.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    async def find_caller(self, token: str, now: datetime) -> Any:
+        await self._answer()
+        return SimpleNamespace(token_id=1, name="ci", team_ids=frozenset({1})) if token == "good-token" else None
+
+    async def get_scope(self, caller: Any, team: str) -> Any:
+        if team not in {"octo", "1"}:
+            message = f"no team {team}"
+            raise NotFound(message)
+        return SimpleNamespace(team="octo")
+
+    async def list_teams(self, caller: Any) -> views.TeamList:
+        return views.TeamList(teams=[views.Team(id=1, slug="octo", name="Octo", installations=[])])
+
+    async def list_runs(self, scope: Any, query: Any) -> views.RunPage:
+        await self._answer()
+        if self.query_failure is not None:
+            raise self.query_failure
+        self.asked.append((scope.team, query))
+        return views.RunPage(runs=[a_run()], total=1, total_is_exact=True, next_cursor=self.next_cursor)
+
+    async def list_jobs(self, scope: Any, query: Any) -> views.JobPage:
+        self.asked.append((scope.team, query))
+        return views.JobPage(jobs=[], total=0, total_is_exact=True, next_cursor=None)
+
+    async def get_run_details(self, scope: Any, run_id: int, attempt: int | None) -> views.RunDetails:
+        self.asked.append((scope.team, (run_id, attempt)))
+        if run_id != 7:
+            message = f"no run {run_id}"
+            raise NotFound(message)
+        return views.RunDetails(run=a_run(), attempts=[a_run()], jobs=[])
+
+    async def list_repositories(self, scope: Any) -> views.RepositoryList:
+        return views.RepositoryList(repositories=[])
+
+    async def get_backfill(self, scope: Any, backfill_id: int) -> views.BackfillProgress:
+        self.asked.append((scope.team, backfill_id))
+        facts: dict[str, Any] = dict.fromkeys(views.BackfillProgress.__struct_fields__)
+        facts |= {"id": backfill_id, "state": "done", "created_at": NOW, "runs_stored": 0, "jobs_stored": 0}
+        return views.BackfillProgress(**facts)
+
+    async def last_deliveries(self) -> list[tuple[int, datetime]]:
+        await self._answer()
+        return [(11, NOW), (12, NOW - timedelta(hours=1))]
+
+    async def get_statistics(self) -> Any:
+        await self._answer()
+        return SimpleNamespace(waiting=3, dead=2, oldest_waiting=self.oldest)
+
+    async def check_writable(self) -> None:
+        await self._answer()
+
+    async def newest_heartbeat(self) -> datetime | None:
+        await self._answer()
+        return self.heartbeat
+
+    def move_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Take the place of the real rooms for one test."""
+        for module, names in {
+            access: ("find_caller", "get_scope", "list_teams"),
+            inbox: ("get_statistics",),
+            health: ("check_writable", "newest_heartbeat"),
+            queries: ("list_runs", "list_jobs", "get_run_details", "list_repositories", "get_backfill"),
+        }.items():
+            for name in names:
+                monkeypatch.setattr(module, name, getattr(self, name))
+        monkeypatch.setattr(queries, "list_pull_request_runs", self.list_runs)
+        monkeypatch.setattr(queries, "last_deliveries", self.last_deliveries)
+
+
+def make_app(rooms: Rooms, receiver: Receiver | None = None, **settings: Any) -> web.Application:
+    """Build the application as `app.py` does, around these rooms."""
+    app = web.Application(middlewares=routes.middlewares, handler_args=routes.HANDLER_ARGS)
+    app[keys.SETTINGS] = Settings(**({"webhook_secret": SECRET, "_env_file": None} | settings))
+    app[keys.CLOCK] = ManualClock(NOW)
+    app[keys.INBOX] = cast("inbox.Inbox", rooms)
+    if receiver is not None:
+        app[keys.RECEIVER] = receiver
+    routes.add_routes(app)
+    return app
+
+
+def signature(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def delivery_headers(body: bytes, **changes: str | None) -> dict[str, str]:
+    """Return what GitHub sends beside `body`; a change to None leaves the header out, `_` stands for `-`."""
+    headers: Mapping[str, str | None] = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "workflow_run",
+        "X-GitHub-Delivery": "0b1f1c1e-0000-11ef-8000-000000000001",
+        "X-Hub-Signature-256": signature(body),
+    } | {name.replace("_", "-"): value for name, value in changes.items()}
+    return {name: value for name, value in headers.items() if value is not None}

@@ -1,0 +1,133 @@
+"""The document, the route table and what aiohttp serves say the same; and the document is valid."""
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+from openapi_spec_validator import validate
+
+from bot.web import openapi
+from bot.web.parameters import parameters_of
+from bot.web.route import Route, Who
+from bot.web.routes import ROUTES
+from tests.web.conftest import Client
+from tests.web.rooms import API, TOKEN, Rooms, make_app
+
+DOCUMENT = openapi.document(ROUTES)
+
+
+def operation(route: Route) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][route.path][route.method.lower()]
+    return found
+
+
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    """Follow a `$ref` within the document."""
+    for step in node["$ref"].split("/")[1:] if "$ref" in node else []:
+        node = DOCUMENT if step == "components" and "$ref" in node else node
+        node = node[step]
+    return node
+
+
+def parameters(route: Route) -> dict[str, dict[str, Any]]:
+    return {found["name"]: found for found in map(resolved, operation(route)["parameters"])}
+
+
+async def test_what_is_served_is_valid_and_is_this_document(client: Client) -> None:
+    answer = await client.get("/openapi.json")
+    served = await answer.json()
+    assert served == json.loads(json.dumps(DOCUMENT))
+    assert served["openapi"].startswith("3.1.")
+    validate(served)
+
+
+def test_the_table_the_document_and_the_router_are_equal() -> None:
+    table = {(route.method, route.path) for route in ROUTES}
+    documented = {(method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item}
+    routed = {
+        (route.method, route.resource.canonical)
+        for route in make_app(Rooms()).router.routes()
+        if isinstance(route, web.ResourceRoute) and route.resource is not None and route.method != "HEAD"
+    }
+    assert table == documented == routed
+    assert len(table) == len(ROUTES)
+
+
+def test_operation_ids_are_unique() -> None:
+    names = [operation(route)["operationId"] for route in ROUTES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_every_parameter_is_documented(route: Route) -> None:
+    declared = {
+        name: (place, parameter.required)
+        for place, struct in (("query", route.query), ("path", route.path_parameters), ("header", route.headers))
+        if struct is not None
+        for name, parameter in parameters_of(struct).items()
+    }
+    documented = {
+        name: (found["in"], found["required"]) for name, found in parameters(route).items() if "required" in found
+    }
+    assert documented == declared
+    for found in parameters(route).values():
+        assert found["description"]
+        assert "null" not in json.dumps(found["schema"])
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.who is Who.TEAM], ids=lambda route: route.path)
+async def test_every_documented_parameter_is_checked(client: Client, route: Route) -> None:
+    """A NUL is wrong everywhere, so each parameter that is really looked at names itself."""
+    path = route.path.replace("{runId}", "7").replace("{id}", "7")
+    in_query = {name for name, found in parameters(route).items() if found["in"] == "query"}
+    answer = await client.get(path, params=dict.fromkeys(in_query, "\0"), headers=TOKEN)
+    assert answer.status == 400
+    assert {fault["parameter"] for fault in (await answer.json())["errors"]} == in_query
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_every_error_is_a_problem(route: Route) -> None:
+    responses = operation(route)["responses"]
+    assert {str(status) for status in (*route.answers, *route.refusals, 500)} <= set(responses)
+    for status in map(str, route.refusals):
+        refusal = resolved(responses[status])
+        assert list(refusal["content"]) == ["application/problem+json"]
+        assert ("Retry-After" in refusal["headers"]) == (status == "503")
+        assert ("WWW-Authenticate" in refusal["headers"]) == (status == "401")
+
+
+def test_who_may_ask_is_documented() -> None:
+    security = {route.path: operation(route)["security"] for route in ROUTES}
+    assert security[f"{API}/workflow-runs"] == [{"token": []}]
+    assert security["/api/github/webhooks"] == [{"githubSignature": []}]
+    assert security["/metrics"] == [{}, {"metricsToken": []}]
+    assert security["/docs"] == []
+
+
+def test_lists_document_their_link_and_etag() -> None:
+    for route in ROUTES:
+        headers = operation(route)["responses"][str(min(route.answers))]["headers"]
+        assert ("Link" in headers) == ("cursor" in parameters(route))
+        assert ("ETag" in headers) == ("304" in operation(route)["responses"])
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/workflow-runs?team=octo", "RunPage"),
+        ("/workflow-runs/7?team=octo", "RunDetails"),
+        ("/workflow-jobs?team=octo", "JobPage"),
+        ("/repositories?team=octo", "RepositoryList"),
+        ("/backfills/3?team=octo", "BackfillProgress"),
+        ("/teams", "TeamList"),
+    ],
+)
+async def test_an_answer_has_the_fields_that_are_documented(client: Client, path: str, shape: str) -> None:
+    answer = await client.get(API + path, headers=TOKEN)
+    schemas = DOCUMENT["components"]["schemas"]
+    body = await answer.json()
+    assert answer.status == 200
+    assert list(body) == list(schemas[shape]["properties"]) == schemas[shape]["required"]
+    for run in body.get("runs", []):
+        assert list(run) == list(schemas["Run"]["properties"]) == schemas["Run"]["required"]
