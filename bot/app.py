@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from bot import events
 from bot.clock import Clock
@@ -71,6 +72,12 @@ def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Ap
     return app
 
 
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    # Whoever sends what is not HTTP has had a 400 for it, and must not fill the log with tracebacks.
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, BadHttpMessage)
+
+
 def stop_signal() -> asyncio.Event:
     """Return an event that SIGTERM or SIGINT sets; a second signal, as Heroku may send, changes nothing."""
     stopped = asyncio.Event()
@@ -86,6 +93,7 @@ async def serve(settings: Settings, clock: Clock, *, with_worker: bool, migratin
     Raises SettingsError, RunledgerError or DatabaseUnavailable when it can't start.
     """
     check_can_serve(settings)
+    logging.getLogger("aiohttp.server").addFilter(_is_worth_a_line)
     stopped = stop_signal()
     await prepare_database(settings, migrating=migrating)
     runner = web.AppRunner(
