@@ -1,0 +1,195 @@
+"""The life of jobs and their steps, and how the end of the last job ends its run."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING
+
+from bot.demo.github.operations.refusal import Refused
+from bot.demo.github.state.actions import Job, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from bot.demo.github.state.accounts import Account
+    from bot.demo.github.state.actions import Conclusion, JobSpec, RunAttempt, Runner, Status
+    from bot.demo.github.state.world import World
+    from bot.demo.github.webhooks.events import Events
+
+
+class Jobs:
+    """Operations on jobs. A run is in progress from its first job's start and completed at its last job's end."""
+
+    def __init__(self, world: World, events: Events) -> None:
+        self._world = world
+        self._events = events
+
+    def create_ready(self, attempt: RunAttempt) -> None:
+        """Create the jobs whose needs are met, and skip those of which a need has failed; there are no others yet."""
+        while ready := [spec for spec in attempt.run.workflow.jobs if _is_ready(spec, attempt)]:
+            for spec in ready:
+                self._create(attempt, spec)
+        self._after_change(attempt)
+
+    def start(self, job: Job, runner: Runner | None = None) -> None:
+        """Give a queued job to `runner`, or to any that has its labels."""
+        if job.status != "queued":
+            raise Refused(409, f"{job.name} is {job.status}")
+        job.status, job.started_at = "in_progress", self._world.now()
+        job.runner = runner or self._world.runner_for(job.spec.labels)
+        job.steps = [_queued(number, name) for number, name in _numbered(job.spec.steps)]
+        job.steps[0].status, job.steps[0].started_at = "in_progress", job.started_at
+        self._begin(job.attempt)
+        self._events.workflow_job("in_progress", job, job.attempt.triggering_actor)
+
+    def complete(self, job: Job, conclusion: Conclusion = "success", *, failed_step: str | None = None) -> None:
+        """End a running job; the steps share its time, and a failure is that of `failed_step` (by default the last)."""
+        if job.status != "in_progress":
+            raise Refused(409, f"{job.name} is {job.status}")
+        culprit = None if conclusion == "success" else failed_step or job.spec.steps[-1]
+        if culprit is not None and culprit not in job.spec.steps:
+            raise KeyError(culprit)
+        self._close(job, conclusion, culprit)
+        self.create_ready(job.attempt)
+
+    def approve_deployment(self, job: Job, sender: Account) -> None:
+        """Let a job that waits for its environment go to the queue."""
+        if job.status != "waiting":
+            raise Refused(409, f"{job.name} is {job.status}")
+        job.status = "queued"
+        self.touch(job.attempt)
+        self._events.workflow_job("queued", job, sender)
+        self._after_change(job.attempt)
+
+    def end(self, job: Job, conclusion: Conclusion, sender: Account) -> None:
+        """End a job from outside, running or not, and leave its run as it is."""
+        if job.status == "in_progress":
+            running = next((step.name for step in job.steps if step.name in job.spec.steps), None)
+            self._close(job, conclusion, running)
+            return
+        job.status, job.conclusion = "completed", conclusion
+        job.started_at = job.completed_at = max(job.created_at, self._world.now())
+        self.touch(job.attempt)
+        self._tell_completed(job, sender)
+
+    def carry_over(self, jobs: Iterable[Job], attempt: RunAttempt, sender: Account) -> None:
+        """Put copies of finished jobs into a new attempt."""
+        for former in jobs:
+            job = Job(
+                id=self._world.numbers.next("job"),
+                attempt=attempt,
+                spec=former.spec,
+                status="completed",
+                created_at=self._world.now(),
+                started_at=former.started_at,
+                conclusion=former.conclusion,
+                completed_at=former.completed_at,
+                runner=former.runner,
+                steps=[copy(step) for step in former.steps],
+                carried_over_from=former,
+            )
+            self._keep(job)
+            self._tell_completed(job, sender)
+
+    def finish_attempt(self, attempt: RunAttempt, conclusion: Conclusion, sender: Account | None = None) -> None:
+        """Complete the run with its newest attempt."""
+        attempt.status, attempt.conclusion = "completed", conclusion
+        self.touch(attempt)
+        sender = sender or attempt.triggering_actor
+        self._events.workflow_run("completed", attempt, sender)
+        self._events.check_suite("completed", attempt, sender)
+
+    def touch(self, attempt: RunAttempt) -> None:
+        attempt.updated_at = max(attempt.updated_at, self._world.now())
+
+    def _create(self, attempt: RunAttempt, spec: JobSpec) -> None:
+        now = self._world.now()
+        status: Status = "waiting" if spec.environment else "queued"
+        job = Job(self._world.numbers.next("job"), attempt, spec, status, created_at=now, started_at=now)
+        self._keep(job)
+        sender = attempt.triggering_actor
+        if not _needs_passed(spec, attempt):
+            self.end(job, "skipped", sender)
+            return
+        self._events.workflow_job(job.status, job, sender)
+        self._events.check_run("created", job, sender)
+
+    def _keep(self, job: Job) -> None:
+        job.attempt.jobs.append(job)
+        self._world.jobs[job.id] = job
+
+    def _close(self, job: Job, conclusion: Conclusion, culprit: str | None) -> None:
+        job.status, job.conclusion = "completed", conclusion
+        job.completed_at = max(job.started_at, self._world.now())
+        _close_steps(job, culprit, conclusion, job.completed_at)
+        self.touch(job.attempt)
+        self._tell_completed(job, job.attempt.triggering_actor)
+
+    def _tell_completed(self, job: Job, sender: Account) -> None:
+        self._events.workflow_job("completed", job, sender)
+        self._events.check_run("completed", job, sender)
+
+    def _begin(self, attempt: RunAttempt) -> None:
+        attempt.status = "in_progress"
+        self.touch(attempt)
+        if not attempt.begun:
+            attempt.begun = True
+            self._events.workflow_run("in_progress", attempt, attempt.triggering_actor)
+
+    def _after_change(self, attempt: RunAttempt) -> None:
+        open_jobs = attempt.open_jobs()
+        if not open_jobs:
+            self.finish_attempt(attempt, conclude(attempt.jobs))
+        elif all(job.status == "waiting" for job in open_jobs):
+            attempt.status = "waiting"
+        elif attempt.status == "waiting":
+            attempt.status = "in_progress" if attempt.begun else "queued"
+
+
+def conclude(jobs: Sequence[Job]) -> Conclusion:
+    """Return a run's conclusion from those of its jobs."""
+    conclusions = {job.conclusion for job in jobs}
+    if conclusions & {"failure", "timed_out"}:
+        return "failure"
+    if "cancelled" in conclusions:
+        return "cancelled"
+    return "success" if "success" in conclusions or not conclusions else "skipped"
+
+
+def _is_ready(spec: JobSpec, attempt: RunAttempt) -> bool:
+    if attempt.find_job(spec.name) is not None:
+        return False
+    needed = [attempt.find_job(name) for name in spec.needs]
+    return all(job is not None and not job.open for job in needed)
+
+
+def _needs_passed(spec: JobSpec, attempt: RunAttempt) -> bool:
+    needed = [attempt.find_job(name) for name in spec.needs]
+    return all(job is not None and job.passed for job in needed)
+
+
+def _numbered(steps: Sequence[str]) -> list[tuple[int, str]]:
+    """Add the steps of the runner itself; those that clean up afterwards are numbered with a gap, as on GitHub."""
+    own = list(enumerate(("Set up job", *steps), start=1))
+    after = [f"Post {name}" for name in reversed(steps) if name.startswith("Run actions/checkout")]
+    return own + list(enumerate((*after, "Complete job"), start=2 * len(own)))
+
+
+def _queued(number: int, name: str) -> Step:
+    return Step(number, name, "queued", None, None, None)
+
+
+def _close_steps(job: Job, culprit: str | None, conclusion: Conclusion, until: datetime) -> None:
+    """End all steps in order, with equal shares of the job's whole seconds; after the culprit the job's own skip."""
+    share = (until - job.started_at) / len(job.steps)
+    failed = False
+    for index, step in enumerate(job.steps):
+        step.status = "completed"
+        step.started_at = (job.started_at + index * share).replace(microsecond=0)
+        step.completed_at = (job.started_at + (index + 1) * share).replace(microsecond=0)
+        step.conclusion = "skipped" if failed and step.name in job.spec.steps else "success"
+        if step.name == culprit and not failed:
+            step.conclusion = "cancelled" if conclusion == "cancelled" else "failure"
+            failed = True
+    job.steps[-1].completed_at = until

@@ -1,0 +1,106 @@
+"""Opening, pushing to, closing and merging pull requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.demo.github.operations.refusal import Refused
+from bot.demo.github.state.repositories import PullRequest
+
+if TYPE_CHECKING:
+    from bot.demo.github.operations.repositories import Repositories
+    from bot.demo.github.state.accounts import Account
+    from bot.demo.github.state.repositories import Commit, Repository
+    from bot.demo.github.state.world import World
+    from bot.demo.github.webhooks.events import Events
+
+
+class Pulls:
+    """Operations on pull requests. They start no workflow run by themselves: the one who plays GitHub does."""
+
+    def __init__(self, world: World, events: Events, repositories: Repositories) -> None:
+        self._world = world
+        self._events = events
+        self._repositories = repositories
+
+    def open(
+        self,
+        repository: Repository,
+        title: str,
+        user: Account,
+        *,
+        branch: str,
+        head_repository: Repository | None = None,
+        base_ref: str | None = None,
+        body: str = "",
+        draft: bool = False,
+    ) -> PullRequest:
+        """Push a first commit to `branch` (of a fork, if `head_repository` is one) and open a pull request for it."""
+        head_repository = head_repository or repository
+        base_ref = base_ref or repository.default_branch
+        if head_repository is repository and branch == base_ref:
+            raise Refused(422, f"No commits between {base_ref} and {branch}")
+        head = self._repositories.push(head_repository, title, user, branch)
+        repository.last_number += 1
+        now = self._world.now()
+        pull = PullRequest(
+            id=self._world.numbers.next("pull_request"),
+            number=repository.last_number,
+            repository=repository,
+            head_repository=head_repository,
+            head_ref=branch,
+            base_ref=base_ref,
+            base=repository.branches[base_ref],
+            commits=[],
+            title=title,
+            body=body,
+            user=user,
+            created_at=now,
+            updated_at=now,
+            draft=draft,
+        )
+        self._world.add_head(pull, head)
+        self._events.pull_request("opened", pull, user)
+        return pull
+
+    def push(self, pull: PullRequest, message: str, author: Account | None = None) -> Commit:
+        """Push another commit to the pull request's branch: it is synchronized."""
+        author = author or pull.user
+        before = pull.head.sha
+        self._world.add_head(pull, self._repositories.push(pull.head_repository, message, author, pull.head_ref))
+        self._touch(pull)
+        if pull.closed_at is None:
+            self._events.pull_request("synchronize", pull, author, before=before)
+        return pull.head
+
+    def close(self, pull: PullRequest, sender: Account | None = None) -> None:
+        """Close it without merging."""
+        self._refuse_closed(pull)
+        self._touch(pull)
+        pull.closed_at = pull.updated_at
+        self._events.pull_request("closed", pull, sender or pull.user)
+
+    def reopen(self, pull: PullRequest, sender: Account | None = None) -> None:
+        if pull.state == "open" or pull.merged_at is not None:
+            raise Refused(422, f"#{pull.number} cannot be reopened")
+        self._touch(pull)
+        pull.closed_at = None
+        self._events.pull_request("reopened", pull, sender or pull.user)
+
+    def merge(self, pull: PullRequest, sender: Account) -> Commit:
+        """Merge it and return the merge commit at the head of the base branch."""
+        self._refuse_closed(pull)
+        message = f"{pull.title} (#{pull.number})"
+        merged = self._repositories.push(pull.repository, message, sender, pull.base_ref)
+        self._touch(pull)
+        pull.closed_at = pull.merged_at = pull.updated_at
+        pull.merged_by, pull.merge_commit_sha = sender, merged.sha
+        self._events.pull_request("closed", pull, sender)
+        return merged
+
+    def _touch(self, pull: PullRequest) -> None:
+        pull.updated_at = max(pull.updated_at, self._world.now())
+
+    def _refuse_closed(self, pull: PullRequest) -> None:
+        if pull.state == "closed":
+            raise Refused(405, f"#{pull.number} is closed")

@@ -1,0 +1,151 @@
+"""The simulated GitHub as one object: state, operations, webhooks and truth on a shared clock."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from bot.demo.github import truth
+from bot.demo.github.operations.actions import Actions
+from bot.demo.github.operations.installations import Installations
+from bot.demo.github.operations.pulls import Pulls
+from bot.demo.github.operations.repositories import Repositories
+from bot.demo.github.state.accounts import Account, App
+from bot.demo.github.state.world import World
+from bot.demo.github.webhooks.deliverer import Deliverer
+from bot.demo.github.webhooks.events import Events
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from bot.clock import Clock
+    from bot.demo.github.faults import FaultPlan
+    from bot.demo.github.payloads.values import Json
+    from bot.demo.github.state.accounts import AccountType, Installation
+    from bot.demo.github.webhooks.deliveries import Delivery
+
+PERMISSIONS = {"metadata": "read", "actions": "read", "checks": "write", "pull_requests": "write"}
+EVENTS = ("workflow_run", "workflow_job", "pull_request", "repository")
+
+
+class SimulatedGitHub:
+    """GitHub with one registered App whose webhook goes to `webhook_url` (None: deliveries are made, not sent).
+
+    Operations are plain calls that change the state at once and post their deliveries: `installations`,
+    `repositories`, `pulls` and `actions`. `webhooks` is the deliverer with its log and its faults. The same seed,
+    clock and calls give the same bytes.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        seed: int = 1,
+        webhook_url: str | None = None,
+        webhook_secret: str | None = None,
+        permissions: dict[str, str] | None = None,
+        faults: FaultPlan | None = None,
+        concurrency: int = 8,
+    ) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.world = World(clock, seed)
+        self.webhook_secret = webhook_secret or hashlib.sha256(f"webhook secret {seed}".encode()).hexdigest()
+        self.app = _register_app(self.world, permissions or dict(PERMISSIONS))
+        self.hook_id = self.world.numbers.next("hook")
+        self.webhooks = Deliverer(
+            clock, self.world.numbers, seed, url=webhook_url, faults=faults, concurrency=concurrency
+        )
+        self.events = Events(
+            self.world,
+            self.app,
+            hook_id=self.hook_id,
+            secret=self.webhook_secret,
+            seed=seed,
+            post=self.webhooks.post,
+        )
+        self.installations = Installations(self.world, self.events, self.app)
+        self.repositories = Repositories(self.world, self.events, self.installations)
+        self.pulls = Pulls(self.world, self.events, self.repositories)
+        self.actions = Actions(self.world, self.events)
+
+    def add_organization(self, login: str, name: str | None = None) -> Account:
+        return self._add_account(login, "Organization", name)
+
+    def add_user(self, login: str, name: str | None = None) -> Account:
+        return self._add_account(login, "User", name)
+
+    def _add_account(self, login: str, kind: AccountType, name: str | None) -> Account:
+        return self.world.add_account(login, kind, name)
+
+    def at(self, moment: datetime) -> AbstractContextManager[None]:
+        """Stamp a moment of the past on what is done inside (ValueError: of the future); deliveries are made now."""
+        return self.world.timeline.at(moment)
+
+    def ping(self) -> None:
+        """Send what GitHub sends when a webhook is set up."""
+        self.events.ping(self.webhooks.url or "")
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every delivery made in the last three days, in that order."""
+        return self.webhooks.log.deliveries
+
+    def redeliver(self, guid: str) -> None:
+        """Send a delivery again; KeyError when the log does not have it."""
+        self.webhooks.redeliver(guid)
+
+    async def settle(self) -> None:
+        """Wait until no delivery is held back or in flight."""
+        await self.webhooks.settle()
+
+    async def close(self) -> None:
+        await self.webhooks.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def truth(self, installation: Installation | None = None) -> Json:
+        """Return what GitHub would say of runs, attempts, jobs and pull requests: see `truth.truth`."""
+        return truth.truth(self.world, installation)
+
+    def counts(self, installation: Installation | None = None) -> dict[str, int]:
+        """Return how many runs, attempts, jobs and pull requests there are, and what became of the deliveries.
+
+        `deliveries_` made, attempts, succeeded, failed, redeliveries, delayed, duplicates and never_sent.
+        """
+        log = self.webhooks.log.counts
+        return truth.counts(self.world, installation) | {
+            f"deliveries_{name}": log[name]
+            for name in (
+                "made",
+                "attempts",
+                "succeeded",
+                "failed",
+                "redeliveries",
+                "delayed",
+                "duplicates",
+                "never_sent",
+            )
+        }
+
+
+def _register_app(world: World, permissions: dict[str, str]) -> App:
+    number = world.numbers.next("app")
+    owner = Account(world.numbers.next("account"), "runledger", "Organization", "Runledger", world.now())
+    return App(
+        id=number,
+        slug="runledger",
+        name="Runledger",
+        description="Remembers every workflow run.",
+        owner=owner,
+        client_id=f"Iv23li{hashlib.sha256(str(number).encode()).hexdigest()[:14]}",
+        external_url="https://example.com/runledger",
+        permissions=permissions,
+        events=EVENTS,
+        created_at=datetime(2026, 1, 2, 8, tzinfo=UTC),
+    )

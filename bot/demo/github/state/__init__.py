@@ -1,0 +1,1 @@
+"""What the simulated GitHub knows: its entities and the world that holds them."""

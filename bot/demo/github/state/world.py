@@ -1,0 +1,127 @@
+"""The whole state of the simulated GitHub, and the time at which it changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bot.demo.github.state.accounts import Account, AccountType, App
+from bot.demo.github.state.actions import Runner
+from bot.demo.github.state.identity import Numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.clock import Clock
+    from bot.demo.github.state.accounts import Installation
+    from bot.demo.github.state.actions import Job, Workflow, WorkflowRun
+    from bot.demo.github.state.repositories import Commit, PullRequest, Repository
+
+
+@dataclass(slots=True)
+class Addresses:
+    """Where GitHub's API and its pages are; a stand-in that listens puts its own address here. No trailing slash."""
+
+    api: str = "https://api.github.com"
+    html: str = "https://github.com"
+
+
+class Timeline:
+    """The moments that get stamped on what happens: the clock's, or one in the past that a story is being told at."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._told_at: datetime | None = None
+
+    def now(self) -> datetime:
+        """Return the moment to stamp, in whole seconds, as everything that GitHub stamps."""
+        return (self._told_at or self.clock.now()).replace(microsecond=0)
+
+    @contextmanager
+    def at(self, moment: datetime) -> Iterator[None]:
+        """Stamp `moment` on all that is done inside; ValueError when it is yet to come.
+
+        No delivery may report a change that is later than the delivery itself.
+        """
+        if moment > self.clock.now():
+            raise ValueError(f"{moment} has not come yet")
+        before, self._told_at = self._told_at, moment
+        try:
+            yield
+        finally:
+            self._told_at = before
+
+
+class World:
+    """Every entity by its id. Operations change it, renderers and the truth read it."""
+
+    def __init__(self, clock: Clock, seed: int) -> None:
+        self.timeline = Timeline(clock)
+        self.numbers = Numbers(seed)
+        self.addresses = Addresses()
+        self.accounts: dict[int, Account] = {}
+        self.installations: dict[int, Installation] = {}
+        self.repositories: dict[int, Repository] = {}
+        self.workflows: dict[int, Workflow] = {}
+        self.pull_requests: dict[int, PullRequest] = {}
+        self.runs: dict[int, WorkflowRun] = {}
+        self.jobs: dict[int, Job] = {}
+        self.runners: list[Runner] = []
+        self.github_actions = _github_actions()
+        self._pulls_by_head: defaultdict[tuple[int, str], list[PullRequest]] = defaultdict(list)
+
+    def now(self) -> datetime:
+        return self.timeline.now()
+
+    def add_account(self, login: str, kind: AccountType, name: str | None = None) -> Account:
+        account = Account(self.numbers.next("account"), login, kind, name or login, self.now())
+        self.accounts[account.id] = account
+        return account
+
+    def find_repository(self, full_name: str) -> Repository | None:
+        """Return the repository that bears this name now."""
+        living = (one for one in self.repositories.values() if one.deleted_at is None)
+        return next((one for one in living if one.full_name == full_name), None)
+
+    def add_head(self, pull: PullRequest, head: Commit) -> None:
+        """Make `head` the newest commit of a pull request, which is remembered under every head it ever had."""
+        pull.commits.append(head)
+        self.pull_requests[pull.id] = pull
+        self._pulls_by_head[pull.head_repository.id, head.sha].append(pull)
+
+    def pull_requests_of(self, run: WorkflowRun) -> list[PullRequest]:
+        """Return the pull requests that `run` belongs to, closed ones and those from forks included."""
+        pulls = self._pulls_by_head.get((run.head_repository.id, run.head.sha), [])
+        return [pull for pull in pulls if pull.repository is run.repository]
+
+    def listed_pull_requests(self, run: WorkflowRun) -> list[PullRequest]:
+        """Return what GitHub puts into a run's `pull_requests`: open ones, and never those from forks."""
+        return [pull for pull in self.pull_requests_of(run) if pull.state == "open" and not pull.from_fork]
+
+    def runner_for(self, labels: tuple[str, ...]) -> Runner:
+        """Return a self-hosted runner that has all `labels`, else a fresh hosted one."""
+        for runner in self.runners:
+            if set(labels) <= set(runner.labels):
+                return runner
+        number = self.numbers.next("runner")
+        return Runner(number, f"GitHub Actions {number}", 0, "GitHub Actions", labels)
+
+
+def _github_actions() -> App:
+    """Return the App that check runs of workflow jobs belong to; these numbers are GitHub's own."""
+    since = datetime(2018, 7, 30, 9, 30, 17, tzinfo=UTC)
+    return App(
+        id=15368,
+        slug="github-actions",
+        name="GitHub Actions",
+        description="Automate your workflow from idea to production",
+        owner=Account(9919, "github", "Organization", "GitHub", since),
+        client_id="Iv1.05c79e9ad1f6bdfa",
+        external_url="https://help.github.com/en/actions",
+        permissions={"actions": "write", "checks": "write", "contents": "write", "metadata": "read"},
+        events=("check_run", "check_suite", "pull_request", "push", "workflow_dispatch", "workflow_run"),
+        created_at=since,
+    )
