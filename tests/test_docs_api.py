@@ -1,0 +1,136 @@
+"""Holds docs/api.md against the table of routes, and runs its examples on a real service."""
+
+import asyncio
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp.test_utils import TestServer
+
+from bot import access
+from bot.app import create_app, prepare_database
+from bot.clock import Clock
+from bot.recorder import upsert_workflow_run
+from bot.settings import load_settings
+from bot.store import views
+from bot.web.parameters import parameters_of, parse
+from bot.web.route import Route
+from bot.web.routes import ROUTES
+from tests.markdown import DOCS, PAGES, ROOT, code_blocks, first_column, name, sections, shell_lines, table
+
+API_PAGE = (DOCS / "api.md").read_text()
+API_SECTIONS = sections(API_PAGE)
+
+
+def label(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    assert {heading for heading in API_SECTIONS if re.match("[A-Z]+ /", heading)} == set(map(label, ROUTES))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_a_route_is_documented_with_its_parameters_and_errors(route: Route) -> None:
+    section = API_SECTIONS[label(route)]
+    structs = [struct for struct in (route.path_parameters, route.query, route.headers) if struct is not None]
+    declared = {key: value for struct in structs for key, value in parameters_of(struct).items()}
+    rows = {row[0]: row[1:] for row in table(section)}
+    assert rows.keys() == declared.keys()
+    for key, parameter in declared.items():
+        assert (rows[key][0] == "required") == parameter.required, key
+        if not parameter.required and parameter.default is not None:
+            assert rows[key][0] == str(parameter.default).lower(), key
+        choices = re.findall(r"[a-z_]+", parameter.expectation.partition("must be one of ")[2])
+        assert set(choices) <= set(re.findall(r"`([a-z_]+)`", rows[key][1])), key
+    told = re.search(r"^Errors: (.+)\.$", section, re.MULTILINE)
+    assert tuple(map(int, told[1].split(", "))) == route.refusals if told else not route.refusals
+
+
+@pytest.mark.parametrize("view", [views.Run, views.Job, views.Repository], ids=lambda view: view.__name__)
+def test_the_fields_of_an_answer_are_documented(view: type[msgspec.Struct]) -> None:
+    fields = [field.encode_name for field in msgspec.structs.fields(view)]
+    assert sorted(row[0] for row in table(API_SECTIONS[view.__name__])) == sorted(fields)
+
+
+def test_every_status_that_a_route_may_refuse_with_is_explained() -> None:
+    explained = first_column(sections(API_PAGE, "##")["Errors"])
+    assert explained == {str(status) for route in ROUTES for status in route.refusals} | {"405", "500"}
+
+
+def route_at(path: str) -> Route | None:
+    literal = [route for route in ROUTES if route.path == path]
+    patterns = [route for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)]
+    return next(iter(literal + patterns), None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_addresses_that_a_page_shows_are_routes(page: Path) -> None:
+    text = page.read_text()
+    for address in re.findall(r"/(?:api/(?:github|integrations)|static)/[^\s\"'`)|,]*[^\s\"'`)|,.…]", text):
+        parts = urlsplit(address)
+        prefix = any(route.path.startswith(parts.path.rstrip("/") + "/") for route in ROUTES)
+        route = route_at(parts.path)
+        assert route is not None or prefix, address
+        if route is not None and parts.query:
+            parse(route.query, parse_qsl(parts.query))
+
+
+RUN: dict[str, Any] = {
+    "id": 19400034522,
+    "status": "completed",
+    "conclusion": "failure",
+    "name": "CI",
+    "head_branch": "main",
+    "created_at": "2026-11-20T09:00:00Z",
+    "updated_at": "2026-11-20T09:02:00Z",
+    "html_url": "https://github.com/octo-org/uploader/actions/runs/19400034522",
+}
+REPOSITORY: dict[str, Any] = {"id": 1, "full_name": "octo-org/uploader", "owner": {"id": 2, "login": "octo-org"}}
+
+
+@asynccontextmanager
+async def serving(url: str) -> AsyncIterator[dict[str, str]]:
+    """Serve one run of octo-org, and give the environment that the examples take."""
+    settings = load_settings(database_url=url, webhook_secret="not used here")
+    await prepare_database(settings, migrating=True)
+    async with TestServer(create_app(settings, Clock(), with_worker=False)) as server:
+        await upsert_workflow_run(RUN, REPOSITORY)
+        token = await access.create_token("octo-org", "examples", Clock().now())
+        address = str(server.make_url("/")).rstrip("/")
+        yield {"RUNLEDGER": address, "TOKEN": token, "TEAM": "octo-org", "DATABASE_URL": url}
+
+
+async def test_the_curl_examples_work(sqlite_url: str) -> None:
+    lines = [line for line in shell_lines(API_PAGE) if line.startswith("curl ")]
+    assert len(lines) == 6
+    async with serving(sqlite_url) as service, aiohttp.ClientSession() as session:
+        for line in lines:
+            filled = re.sub(r"\$([A-Z]+)", lambda match: service[match[1]], line)
+            _, option, header, address = shlex.split(filled)
+            assert option == "-H"
+            async with session.get(address, headers=dict([header.split(": ", 1)])) as answer:
+                assert answer.status == 200, await answer.text()
+
+
+async def test_the_python_examples_work(sqlite_url: str) -> None:
+    examples = code_blocks(API_PAGE, "python")
+    assert len(examples) == 2
+    async with serving(sqlite_url) as service:
+        for example in examples:
+            program = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", example, cwd=ROOT, env=os.environ | service, stdout=subprocess.PIPE
+            )
+            printed, _ = await program.communicate()
+            assert program.returncode == 0
+            assert b"octo-org/uploader CI" in printed
