@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from bot import events
+from bot import events, metrics
 from bot.clock import Clock
 from bot.errors import RunledgerError, SettingsError
 from bot.inbox import Inbox
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # Heroku ends a process 30 s after SIGTERM; ours is gone in ten, requests and the batch in hand included.
 SHUTDOWN_SECONDS = 6.0
+STOP_SECONDS = 9.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def check_can_serve(settings: Settings) -> None:
@@ -79,11 +83,25 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
 
 
 def stop_signal() -> asyncio.Event:
-    """Return an event that SIGTERM or SIGINT sets; a second signal, as Heroku may send, changes nothing."""
+    """Return an event that SIGTERM or SIGINT sets; a second signal, as Heroku may send, changes nothing.
+
+    From the signal on the process has STOP_SECONDS. What hangs by then, on a database that answers nobody, has not
+    been acknowledged, so that leaving it loses nothing; the exit code is then 1.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+
+    # The loop's own handlers end with the loop, and a second signal would then kill a process that is on its way out.
+    def stop(_number: int, _frame: object) -> None:
+        for each in STOP_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        last_resort = threading.Timer(STOP_SECONDS, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
+        loop.call_soon_threadsafe(stopped.set)
+
+    for each in STOP_SIGNALS:
+        signal.signal(each, stop)
     return stopped
 
 
@@ -93,9 +111,21 @@ async def serve(settings: Settings, clock: Clock, *, with_worker: bool, migratin
     Raises SettingsError, RunledgerError or DatabaseUnavailable when it can't start.
     """
     check_can_serve(settings)
-    logging.getLogger("aiohttp.server").addFilter(_is_worth_a_line)
     stopped = stop_signal()
     await prepare_database(settings, migrating=migrating)
+    async with serving(settings, clock, with_worker=with_worker) as address:
+        log.info("listening", extra={"address": address})
+        await stopped.wait()
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def serving(settings: Settings, clock: Clock, *, with_worker: bool) -> AsyncIterator[str]:
+    """Serve on HOST and PORT while inside, and yield the address; port 0 takes any that is free.
+
+    Raises RunledgerError when the port is taken.
+    """
+    logging.getLogger("aiohttp.server").addFilter(_is_worth_a_line)
     runner = web.AppRunner(
         create_app(settings, clock, with_worker=with_worker),
         handle_signals=False,
@@ -105,8 +135,8 @@ async def serve(settings: Settings, clock: Clock, *, with_worker: bool, migratin
     await runner.setup()
     try:
         await _listen(runner, settings)
-        await stopped.wait()
-        log.info("stopping")
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
 
@@ -117,17 +147,17 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     except OSError as error:
         message = f"can't listen on {settings.host} port {settings.port}: {error.strerror or error}"
         raise RunledgerError(message) from None
-    host, port = runner.addresses[0][:2]
-    log.info("listening", extra={"address": f"http://{host}:{port}"})
 
 
-async def work(settings: Settings, clock: Clock) -> None:
-    """Run a worker, and nothing else, until a signal says stop.
+async def work(settings: Settings, clock: Clock, *, metrics_port: int | None = None) -> None:
+    """Run a worker, and nothing else, until a signal says stop; its metrics are on `metrics_port` of loopback.
 
     Raises RunledgerError or DatabaseUnavailable when it can't start.
     """
     stopped = stop_signal()
     await prepare_database(settings, migrating=False)
+    if metrics_port is not None:
+        metrics.serve(metrics_port)
     async with (
         connected(settings.database_url.get_secret_value()) as database,
         running(Worker(database, clock, settings)) as worker,

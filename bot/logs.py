@@ -5,7 +5,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
@@ -18,10 +18,11 @@ SHORTEST_SECRET = 6
 PATTERNS = re.compile(
     r"gh[pousr]_[A-Za-z0-9._-]+|github_pat_[A-Za-z0-9_]+|rlt_[A-Za-z0-9_-]+"
     r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?"
-    r"|(?<=[Bb]earer )[^\s'\"]+|(?<=://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"
+    r"|(?<=[Bb][Ee][Aa][Rr][Ee][Rr] )[^\s'\"]+|(?<=://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _bound: ContextVar[dict[str, Any] | None] = ContextVar("bound", default=None)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -41,15 +42,44 @@ class Redactor:
     """Takes secrets out of a text: those it is told, and whatever looks like one."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
-        known = sorted(
-            {each.strip() for each in secrets if len(each.strip()) >= SHORTEST_SECRET}, key=len, reverse=True
-        )
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        # A key of several lines may come out a line at a time.
+        lines = {line.strip() for secret in secrets for line in (secret, *_telling_lines(secret))}
+        known = sorted((line for line in lines if len(line) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._known = re.compile("|".join("".join(map(_spelled, line)) for line in known)) if known else None
 
     def __call__(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
         return PATTERNS.sub(REDACTED, text)
+
+    def within(self, value: Any) -> Any:
+        """Return `value` as JSON can hold it, with every text in it redacted."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {self(str(name)): self.within(each) for name, each in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.within(each) for each in value]
+        return self(str(value))
+
+
+def _telling_lines(secret: str) -> list[str]:
+    # The first and the last line of a key are the same in every key, and tell where another one begins and ends.
+    return [line for line in secret.splitlines() if not line.startswith("-----")]
+
+
+def _spelled(character: str) -> str:
+    """Return the pattern of a character, however often it has been quoted by JSON, by `repr`, or as bytes."""
+    if character == "\\":
+        return r"\\+"
+    if character in "'\"":
+        return rf"\\*{character}"
+    if character.isascii() and character.isprintable():
+        return re.escape(character)
+    in_bytes = repr(character.encode(errors="surrogatepass"))[2:-1]
+    quoted = {character.encode("unicode_escape").decode(), json.dumps(character)[1:-1], in_bytes}
+    spellings = "|".join(sorted(quoted)).replace("\\", r"\\+")
+    return f"(?:{re.escape(character)}|{spellings})"
 
 
 class LineFormatter(logging.Formatter):
@@ -66,7 +96,7 @@ class LineFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             **(_bound.get() or {}),
             **extra,
         }
@@ -75,7 +105,8 @@ class LineFormatter(logging.Formatter):
         return fields
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(self.line(self.fields(record)))
+        # Before the fields become a line: in one, quoting would hide a secret and redacting could break the quoting.
+        return self.line(self._redact.within(self.fields(record)))
 
     def line(self, fields: dict[str, Any]) -> str:
         """Return the fields as one line."""
@@ -86,7 +117,8 @@ class JsonFormatter(LineFormatter):
     """One JSON object a line."""
 
     def line(self, fields: dict[str, Any]) -> str:
-        return json.dumps(fields, default=str, ensure_ascii=False)
+        # ASCII alone: a lone surrogate can't be written, and some readers end lines at U+2028.
+        return json.dumps(fields)
 
 
 class TextFormatter(LineFormatter):
@@ -97,9 +129,24 @@ class TextFormatter(LineFormatter):
         head = f"{fields.pop('time')} {fields.pop('level'):7} {fields.pop('message')}"
         fields.pop("logger")
         about = "".join(f" {name}={value}" for name, value in fields.items())
-        # A message must not be able to forge a line of its own.
-        first = (head + about).replace("\n", "\\n").replace("\r", "\\r")
-        return f"{first}\n{exception}" if exception else first
+        first = _harmless(head + about)
+        if exception is None:
+            return first
+        # Indented, so that an exception's own words can't forge a line either.
+        return "\n".join([first, *(f"    {_harmless(line)}" for line in exception.split("\n"))])
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        # The logging module would print the arguments to stderr, past the redactor.
+        return f"{record.msg} {record.args}"
+
+
+def _harmless(text: str) -> str:
+    # A message must not be able to forge a line of its own, nor to paint on a terminal.
+    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def configure(

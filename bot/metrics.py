@@ -13,10 +13,13 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
+    start_http_server,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from bot.errors import RunledgerError
 
 # They would double the number of series to tell when each began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -67,6 +70,23 @@ HTTP_REQUESTS = Counter(
 BYTES_IN_FLIGHT = Gauge(
     "runledger_webhook_bytes_in_flight", "Bytes of webhook bodies held in memory", registry=REGISTRY
 )
+GITHUB_REQUESTS = Counter(
+    "runledger_github_requests", "Requests to GitHub, by how they ended", ("installation", "outcome"), registry=REGISTRY
+)
+GITHUB_BUDGET_REMAINING = Gauge(
+    "runledger_github_budget_remaining",
+    "Requests that GitHub still takes in this hour from an installation (0: from the App itself)",
+    ("installation",),
+    registry=REGISTRY,
+)
+GITHUB_WAIT_SECONDS = Histogram(
+    "runledger_github_wait_seconds",
+    "Time that requests to GitHub waited for their turn",
+    ("lane",),
+    buckets=(0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0),
+    registry=REGISTRY,
+)
+GITHUB_OUTCOMES = ("answered", "not_modified", "rate_limited", "refused", "failed", "no_answer")
 
 
 def event_label(event: str) -> str:
@@ -89,6 +109,17 @@ def count_request(route: str, method: str, status: int) -> None:
     HTTP_REQUESTS.labels(route, method if method in KNOWN_METHODS else "other", str(status)).inc()
 
 
+def count_github_request(installation: str, outcome: str) -> None:
+    """Count one request to GitHub; `outcome` is one of GITHUB_OUTCOMES."""
+    GITHUB_REQUESTS.labels(installation, outcome).inc()
+
+
+def forget_installation(installation: str) -> None:
+    """Stop telling of an installation that is no longer there."""
+    GITHUB_BUDGET_REMAINING.remove_by_labels({"installation": installation})
+    GITHUB_REQUESTS.remove_by_labels({"installation": installation})
+
+
 def gauge(name: str, explanation: str, values: Iterable[tuple[dict[str, str], float]]) -> Metric:
     """Return a gauge that is looked up anew at each scrape, so that what is gone from the database is gone here too."""
     labelled = list(values)
@@ -104,6 +135,18 @@ class _Looked(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._families
+
+
+def serve(port: int) -> None:
+    """Serve this process's own metrics on a port of loopback, for a worker, which has no other.
+
+    Raises RunledgerError when the port is taken.
+    """
+    try:
+        start_http_server(port, addr="127.0.0.1", registry=REGISTRY)
+    except OSError as error:
+        message = f"can't serve metrics on port {port}: {error.strerror or error}"
+        raise RunledgerError(message) from None
 
 
 def render(looked_up: list[Metric]) -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -54,7 +55,8 @@ def _decoded_key(value: str) -> str:
     if text.startswith("-----BEGIN"):
         return text
     try:
-        return base64.b64decode("".join(text.split()), validate=True).decode("ascii").strip()
+        decoded = base64.b64decode("".join(text.split()), validate=True).decode("ascii")
+        return decoded.replace("\\n", "\n").strip()
     except (binascii.Error, UnicodeDecodeError):
         message = "must be a PEM key, a PEM key with \\n for its line ends, or either in base64"
         raise ValueError(message) from None
@@ -121,10 +123,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _settle_private_key(self) -> "Settings":
-        if self.private_key is None and self.private_key_path is not None:
-            object.__setattr__(self, "private_key", SecretStr(_read_key_file(self.private_key_path)))
         if self.private_key is not None:
             object.__setattr__(self, "private_key", private_key_of(self.private_key))
+        elif self.private_key_path is not None:
+            object.__setattr__(self, "private_key", _key_in_file(self.private_key_path))
         return self
 
     @property
@@ -148,16 +150,25 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for whoever must keep them out of what is written."""
-        values = (value for _, value in self if isinstance(value, SecretStr))
-        return tuple(value.get_secret_value() for value in values)
+        values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        # A database's driver may tell the password alone, as it stands in the URL or decoded.
+        password = _password_of(self.database_url.get_secret_value())
+        return (*values, *({password, unquote(password)} - {""}))
 
 
-def _read_key_file(path: Path) -> str:
+def _password_of(url: str) -> str:
+    credentials, at, _ = url.partition("://")[2].rpartition("@")
+    return credentials.partition(":")[2] if at else ""
+
+
+def _key_in_file(path: Path) -> SecretStr:
     try:
-        return path.read_text()
+        return private_key_of(SecretStr(path.read_text()))
     except (OSError, UnicodeDecodeError):
         message = f"PRIVATE_KEY_PATH names a file that can't be read: {path}"
-        raise ValueError(message) from None
+    except ValueError as error:
+        message = f"PRIVATE_KEY_PATH names a file that is wrong: it {error}"
+    raise ValueError(message)
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -169,6 +180,9 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+    except UnicodeDecodeError:
+        message = ".env is wrong: it must be text in UTF-8"
+        raise SettingsError(message) from None
     if settings.dialect is Dialect.SQLITE and "DYNO" in os.environ:
         message = (
             "DATABASE_URL names a SQLite file, but a Heroku dyno throws its disk away: attach a PostgreSQL database"

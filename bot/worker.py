@@ -70,6 +70,16 @@ class _Read(Struct):
     handled: list[LeasedDelivery]
     ignored: list[LeasedDelivery]
     malformed: list[tuple[LeasedDelivery, MalformedPayload]]
+    about: dict[int, dict[str, object]]
+
+    def arrivals(self) -> dict[int, datetime]:
+        """Return when the newest delivery of each installation came."""
+        newest: dict[int, datetime] = {}
+        for delivery in (*self.handled, *self.ignored):
+            installation = self.about[delivery.id].get("installation")
+            if isinstance(installation, int):
+                newest[installation] = max(newest.get(installation, delivery.received_at), delivery.received_at)
+        return newest
 
 
 class Worker:
@@ -118,7 +128,7 @@ class Worker:
                 await self._handle_together(held, limit)
                 return len(held)
             except _COLLISIONS:
-                await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
+                await self._clock.sleep(random.uniform(0, 0.05))  # noqa: S311
             except Exception as error:
                 _raise_if_unavailable(error)
                 log.info("a batch is taken apart", extra={"deliveries": len(held)}, exc_info=error)
@@ -139,20 +149,21 @@ class Worker:
             await inbox.mark_ignored(tx, read.ignored, now)
             for delivery, error in read.malformed:
                 await inbox.mark_dead(tx, delivery, str(error), now)
-            await note_deliveries(tx, read.told, now)
+            await note_deliveries(tx, read.arrivals())
         _report(read)
 
     async def _read(self, held: Sequence[LeasedDelivery]) -> _Read:
-        read = _Read([], [], [], [])
+        read = _Read([], [], [], [], {})
         for delivery in held:
             began = self._clock.monotonic()
             try:
-                news = await events.read(delivery.guid, delivery.event, delivery.body, delivery.received_at)
+                news = await events.read(delivery.guid, delivery.event, delivery.body(), delivery.received_at)
             except MalformedPayload as error:
                 read.malformed.append((delivery, error))
                 continue
             (read.ignored if news.ignored else read.handled).append(delivery)
             read.told += news.told
+            read.about[delivery.id] = news.about
             label = metrics.event_label(delivery.event)
             metrics.HANDLER_SECONDS.labels(label).observe(self._clock.monotonic() - began)
         return read
@@ -187,7 +198,7 @@ class Worker:
                 # A database that is away now comes back; what it holds is waiting still.
                 failures += 1
                 log.warning("deliveries can't be handled now", exc_info=error)
-                await self._pause(min(30.0, 0.5 * 2**failures))
+                await self._pause(pause_after(failures))
                 continue
             if not handled:
                 await self._pause(IDLE_SECONDS)
@@ -227,6 +238,11 @@ class Worker:
             return bool(await tx.execute(move, now + job.every, job.name, now))
 
 
+def pause_after(failures: int) -> float:
+    """Return the seconds to wait after that many failures in a row, however many they have become."""
+    return min(30.0, 0.5 * 2.0 ** min(failures, 10))
+
+
 def _raise_if_unavailable(error: Exception) -> None:
     if is_unavailable(error):
         message = f"the database can't be used now ({type(error).__name__})"
@@ -242,7 +258,8 @@ def _report(read: _Read) -> None:
     for result, deliveries in (("handled", read.handled), ("ignored", read.ignored)):
         for delivery in deliveries:
             metrics.count_handled(delivery.event, result)
-            log.debug("delivery %s", result, extra=_about(delivery))
+            with bound(**_about(delivery), **read.about[delivery.id]):
+                log.debug("delivery %s", result)
     for delivery, error in read.malformed:
         metrics.count_handled(delivery.event, "dead")
         with bound(**_about(delivery)):

@@ -8,7 +8,7 @@ from bot.store import models, queries
 from bot.store.database import current
 from bot.store.views import TeamList
 
-SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?$")
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?")
 
 
 async def list_all_teams() -> TeamList:
@@ -23,7 +23,7 @@ async def rename_team(team: str, slug: str, name: str | None = None) -> None:
     Raises NotFound for an unknown team, RunledgerError for a slug that is malformed or taken.
     """
     slug = slug.lower()
-    if not SLUG.match(slug):
+    if not SLUG.fullmatch(slug):
         message = f"{slug!r} is no slug: use letters, digits and hyphens"
         raise RunledgerError(message)
     scope = await _get_scope(team)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from bot.errors import NotFound, RunledgerError
-from bot.store import models
+from bot.store import models, queries
 from bot.store.database import current, database_errors, to_moment
 
 # Easy to tell from other tokens, for people and for whatever searches code for leaked ones.
@@ -46,12 +46,12 @@ async def create_token(team: str, name: str, now: datetime, expires_days: int | 
 
     Raises NotFound for an unknown team.
     """
-    row = await models.Team.get_or_none(slug=team.lower(), using_db=current().client)
-    if row is None:
+    scope = await queries.find_scope(team)
+    if scope is None:
         raise NotFound(await _no_such_team(team))
     token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
     await models.ApiToken.create(
-        team=row,
+        team_id=scope.team_id,
         name=name,
         hash=_hash(token),
         hint=token[: len(PREFIX) + HINT_LENGTH],
@@ -110,7 +110,8 @@ async def revoke_token(which: str, now: datetime) -> TokenLine:
         each for each in in_force if each.name == which or (which.startswith(PREFIX) and which.startswith(each.hint))
     ]
     if not fitting:
-        message = f"there is no token {which if not which.startswith(PREFIX) else 'like that'!r} in force"
+        # Whoever mistypes a token should not find it in a log.
+        message = f"there is no token {'like that' if which.startswith(PREFIX) else repr(which)} in force"
         raise NotFound(message)
     if len(fitting) > 1:
         message = f"several tokens are called {which!r}: name one by its id"

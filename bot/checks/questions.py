@@ -51,7 +51,6 @@ def _settings(settings: Settings) -> list[Finding]:
         "APP_ID": settings.app_id,
         "PRIVATE_KEY or PRIVATE_KEY_PATH": settings.private_key,
         "WEBHOOK_SECRET": settings.webhook_secret,
-        "PUBLIC_URL": settings.public_url,
     }
     missing = [name for name, value in wanted.items() if value is None]
     if missing:

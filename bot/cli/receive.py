@@ -36,8 +36,16 @@ def receive(
 
 
 def webhook_address(url: str) -> str:
-    """Return the address to post to: `url` as it is where it names a path, else the webhook's there."""
-    return url if urlsplit(url).path.strip("/") else url.rstrip("/") + WEBHOOK_PATH
+    """Return the address to post to: `url` as it is where it names a path, else the webhook's there.
+
+    Raises RunledgerError where it can't be read.
+    """
+    try:
+        path = urlsplit(url).path
+    except ValueError as error:
+        message = f"nobody answers at {url}: {error}"
+        raise RunledgerError(message) from None
+    return url if path.strip("/") else url.rstrip("/") + WEBHOOK_PATH
 
 
 async def post(address: str, secret: bytes, event: str, guid: str, body: bytes) -> tuple[int, str]:

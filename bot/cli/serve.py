@@ -22,6 +22,10 @@ Migrating = Annotated[
     ),
 ]
 
+MetricsPort = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Serve this worker's own metrics on this port of loopback.")
+]
+
 
 def serve(host: Host = None, port: Port = None, worker: WithWorker = None, migrate: Migrating = None) -> None:
     """Serve webhooks, the API and the pages."""
@@ -37,9 +41,9 @@ def serve(host: Host = None, port: Port = None, worker: WithWorker = None, migra
     )
 
 
-def worker() -> None:
+def worker(metrics_port: MetricsPort = None) -> None:
     """Handle recorded deliveries and run the timed jobs; any number may run beside each other."""
-    run(app.work(configured(), Clock()))
+    run(app.work(configured(), Clock(), metrics_port=metrics_port))
 
 
 def migrate() -> None:

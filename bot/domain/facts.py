@@ -53,6 +53,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     permissions: dict[str, str] | None = None
     events: list[str] | None = None
     version: bytes | None = None
+    login_version: bytes | None = None
 
 
 class AccountRename(Struct, frozen=True):
@@ -242,7 +243,13 @@ def installation(payload: payloads.Installation, action: str | None, seen_at: in
         permissions=payload.permissions,
         events=payload.events,
         version=ordering.entity_version(None, seen_at, digest, last=state == "deleted"),
+        login_version=login_version(payload.account.login, seen_at),
     )
+
+
+def login_version(login: str, seen_at: int) -> bytes:
+    """Return the version of a login, which an account may change apart from everything else."""
+    return ordering.entity_version(None, seen_at, ordering.digest(login))
 
 
 def workflow_run(payload: payloads.WorkflowRun, repository_id: int, made_at: int) -> WorkflowRun:
@@ -295,8 +302,12 @@ def workflow_run(payload: payloads.WorkflowRun, repository_id: int, made_at: int
 
 
 def workflow_version(run: WorkflowRun) -> bytes:
-    """Return the version of what a run tells of its workflow: the newest run knows its name best."""
-    return struct.pack(">QQ", ordering.microseconds(run.created_at), run.run_id) + run.version
+    """Return the version of what a run tells of its workflow: the newest run knows its name best.
+
+    A snapshot that leaves out the name or the path must not blank what another one told.
+    """
+    whole = run.workflow_name is not None and run.workflow_path is not None
+    return struct.pack(">BQQ", whole, ordering.microseconds(run.created_at), run.run_id) + run.version
 
 
 def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int) -> WorkflowJob:

@@ -17,18 +17,20 @@ SmallNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Moment = Annotated[datetime, Meta(tz=True)]
 # PostgreSQL can't index texts that pass a third of a page, so what is looked up by value is bounded.
 Name = Annotated[str, Meta(max_length=512)]
+# Logins and names of repositories are joined to names anew after a rename, and what comes of it must still fit.
+PartOfName = Annotated[str, Meta(max_length=255)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Account(Struct):
     id: GitHubId
-    login: Name
+    login: PartOfName
     type: Name | None = None
 
 
 class Repository(Struct):
     id: GitHubId
-    full_name: Name
+    full_name: PartOfName
     owner: Account
     private: bool = True
     archived: bool = False
@@ -40,7 +42,7 @@ class ThinRepository(Struct):
     """A repository as `installation` events list it, without its owner."""
 
     id: GitHubId
-    full_name: Name
+    full_name: PartOfName
     private: bool = True
 
 

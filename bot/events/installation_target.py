@@ -5,7 +5,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation_tar
 
 from gidgethub import routing, sansio
 
-from bot.domain import facts, ordering, payloads
+from bot.domain import facts, payloads
 from bot.events.news import News
 
 router = routing.Router()
@@ -18,5 +18,5 @@ async def handle_installation_target(event: sansio.Event, news: News) -> None:
         news.ignored = True
         return
     payload = payloads.parse(event.data, payloads.InstallationTargetEvent)
-    version = ordering.entity_version(None, news.seen_at, ordering.digest(payload.account.login))
+    version = facts.login_version(payload.account.login, news.seen_at)
     news.told += [facts.AccountRename(facts.account(payload.account), version)]

@@ -16,3 +16,16 @@ class News(Struct):
     seen_at: int
     told: list[facts.Facts] = field(default_factory=list)
     ignored: bool = False
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What a log line about the delivery is bound to: the `installation`, the `repository` and the `run`."""
+        about: dict[str, object] = {}
+        for fact in self.told:
+            if isinstance(fact, facts.Repository | facts.Installation) and fact.installation_id is not None:
+                about.setdefault("installation", fact.installation_id)
+            if isinstance(fact, facts.Repository):
+                about.setdefault("repository", fact.full_name)
+            if isinstance(fact, facts.WorkflowRun | facts.WorkflowJob):
+                about.setdefault("run", fact.run_id)
+        return about

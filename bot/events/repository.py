@@ -15,7 +15,7 @@ router = routing.Router()
 
 
 class OldValue(Struct, rename={"before": "from"}):
-    before: str
+    before: payloads.PartOfName
 
 
 class NameChange(Struct):

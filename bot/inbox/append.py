@@ -78,10 +78,11 @@ class Inbox:
 
         A duplicate of a dead delivery brings it back to life. Raises DatabaseUnavailable when nothing was stored.
         """
+        kept = await compress(delivery.body) if delivery.event in self._acted_on else None
+        # Looked at after compressing, which may take a turn of the loop in which the inbox closes.
         if self._closing or self._writer is None:
             message = "the inbox is closed"
             raise DatabaseUnavailable(message)
-        kept = await compress(delivery.body) if delivery.event in self._acted_on else None
         waiting = _Waiting(delivery, kept, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._queued.set()
@@ -114,14 +115,15 @@ class Inbox:
     async def _revive(self, tx: Transaction, duplicates: Sequence[_Waiting]) -> None:
         now = self._clock.now()
         rows = [(now, each.kept, each.delivery.guid) for each in duplicates if each.kept is not None]
-        await tx.execute_many(_REVIVE, rows)
+        await tx.execute_many(_REVIVE, sorted(rows, key=lambda row: row[-1]))
 
 
 def _first_of_each(batch: Sequence[_Waiting]) -> list[_Waiting]:
     by_guid: dict[str, _Waiting] = {}
     for each in batch:
         by_guid.setdefault(each.delivery.guid, each)
-    return list(by_guid.values())
+    # Two services that are sent the same GUIDs take PostgreSQL's locks in the same order, and so never deadlock.
+    return [by_guid[guid] for guid in sorted(by_guid)]
 
 
 async def _insert(tx: Transaction, batch: Sequence[_Waiting]) -> set[str]:

@@ -1,17 +1,30 @@
 """How a body is kept: compressed, because fewer bytes through the database's log cost less than the compressing."""
 
 import asyncio
+import threading
 
 import zstandard
+
+from bot.errors import MalformedPayload
 
 LEVEL = 1
 # Compressing more than this would hold up the loop for longer than a turn should take.
 LARGE = 256 * 1024
 
 
+class _Tools(threading.local):
+    """A compressor and a decompressor for each thread: making them costs as much as using them, sharing is not safe."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_tools = _Tools()
+
+
 def _compress(body: bytes) -> bytes:
-    # A compressor is not safe to share between threads.
-    return zstandard.ZstdCompressor(level=LEVEL).compress(body)
+    return _tools.compressor.compress(body)
 
 
 async def compress(body: bytes) -> bytes:
@@ -20,5 +33,12 @@ async def compress(body: bytes) -> bytes:
 
 
 def decompress(kept: bytes) -> bytes:
-    """Return the body that `compress` was given."""
-    return zstandard.ZstdDecompressor().decompress(kept)
+    """Return the body that `compress` was given.
+
+    Raises MalformedPayload when `kept` is damaged.
+    """
+    try:
+        return _tools.decompressor.decompress(kept)
+    except zstandard.ZstdError:
+        message = "the body is damaged: what is kept of it can't be unpacked"
+        raise MalformedPayload(message) from None

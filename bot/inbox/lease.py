@@ -10,7 +10,7 @@ from bot.inbox.bodies import decompress
 from bot.settings import Dialect
 from bot.store.database import Executor, Transaction
 
-# With the back-off below the last try comes about two hours after the first.
+# With the back-off below the last try comes about half an hour after the first.
 MAX_TRIES = 12
 FIRST_DELAY, LONGEST_DELAY = 1.0, 1800.0
 _COLUMNS = "id, guid, event, body, received_at, tries"
@@ -23,9 +23,16 @@ class LeasedDelivery(Struct, frozen=True):
     id: int
     guid: str
     event: str
-    body: bytes
+    kept: bytes
     received_at: datetime
     tries: int
+
+    def body(self) -> bytes:
+        """Return the body as it was posted; unpacked only now, because a batch of large ones would not fit at once.
+
+        Raises MalformedPayload when what is kept of it is damaged.
+        """
+        return decompress(self.kept)
 
 
 async def lease(tx: Transaction, now: datetime, limit: int, only: int | None = None) -> list[LeasedDelivery]:
@@ -41,9 +48,7 @@ async def lease(tx: Transaction, now: datetime, limit: int, only: int | None = N
         *([now, limit] if only is None else [now, only, limit]),
     )
     return [
-        LeasedDelivery(
-            row["id"], row["guid"], row["event"], decompress(row["body"]), _moment(row["received_at"]), row["tries"]
-        )
+        LeasedDelivery(row["id"], row["guid"], row["event"], row["body"], _moment(row["received_at"]), row["tries"])
         for row in rows
     ]
 

@@ -4,12 +4,14 @@ Every event tells of its repository, and nearly always nothing new: the hot path
 written under one lock for the whole directory, because several rows change together and such news is rare.
 """
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain import facts
+from bot.domain.ordering import NO_VERSION
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.database import Transaction
@@ -103,7 +105,8 @@ async def _record_installation(tx: Transaction, told: facts.Installation, now: d
             installation_id=told.installation_id,
             team=await _team_for(tx, told.account, now),
             created_at=now,
-            version=b"",
+            version=NO_VERSION,
+            login_version=NO_VERSION,
             state="active",
             account_id=told.account.account_id,
             account_login=told.account.login,
@@ -118,7 +121,9 @@ async def _record_installation(tx: Transaction, told: facts.Installation, now: d
 async def _take_installation(
     tx: Transaction, row: models.Installation, told: facts.Installation, version: bytes, now: datetime
 ) -> None:
-    row.account_login, row.account_type = told.account.login, told.account.type
+    if told.login_version is not None and told.login_version > row.login_version:
+        row.account_login, row.login_version = told.account.login, told.login_version
+    row.account_type = told.account.type
     row.state, row.repository_selection = told.state, told.repository_selection
     row.permissions, row.events, row.version = told.permissions, told.events, version
     row.deleted_at = now if told.state == "deleted" else None
@@ -135,21 +140,28 @@ async def _team_for(tx: Transaction, account: facts.Account, now: datetime) -> m
         return installation.team
     team = await models.Team.filter(account_id=account.account_id).using_db(tx.client).first()
     if team is None:
-        slug = slug_of(account.login)
-        # The login may have been another account's before: its team is not ours to join.
-        if await models.Team.filter(slug=slug).using_db(tx.client).exists():
-            slug = f"{slug}-{account.account_id}"
+        slug = await _free_slug(tx, account)
         team = models.Team(slug=slug, name=account.login, account_id=account.account_id, created_at=now)
         await team.save(using_db=tx.client)
     return team
+
+
+async def _free_slug(tx: Transaction, account: facts.Account) -> str:
+    # The login may have been another account's before, whose team is not ours to join, and anyone may have a login that
+    # looks like a login with a number.
+    slug = candidate = slug_of(account.login)
+    numbers = itertools.chain([account.account_id], itertools.count(2))
+    while await models.Team.filter(slug=candidate).using_db(tx.client).exists():
+        candidate = f"{slug}-{next(numbers)}"
+    return candidate
 
 
 async def _record_rename(tx: Transaction, told: facts.AccountRename) -> None:
     account = told.account
     renamed = models.Installation.filter(account_id=account.account_id).using_db(tx.client)
     for installation in await renamed:
-        if told.version > installation.version:
-            installation.account_login, installation.version = account.login, told.version
+        if told.version > installation.login_version:
+            installation.account_login, installation.login_version = account.login, told.version
             await installation.save(using_db=tx.client)
     for row in await models.Repository.filter(account_id=account.account_id).using_db(tx.client):
         if told.version > row.version:
@@ -163,6 +175,9 @@ async def _record_repository(tx: Transaction, told: facts.Repository, now: datet
     row = await models.Repository.filter(repository_id=told.repository_id).using_db(tx.client).first()
     owner = told.owner or _owner_of(row)
     if owner is None:
+        return
+    # The old owner's installation lets go of what was transferred away; whose it is now is not for it to say.
+    if told.hidden and row is not None and row.account_id != owner.account_id:
         return
     if row is not None and told.version <= row.version:
         await _remember_names(tx, told.repository_id, told.full_name, told.past_name)
@@ -231,14 +246,12 @@ async def _remember_names(tx: Transaction, repository_id: int, *names: str | Non
     )
 
 
-async def note_deliveries(tx: Transaction, news: Iterable[facts.Facts], now: datetime) -> None:
-    """Note that the installations that `news` tells of still send; to some seconds, so that few events write it."""
-    told = (fact for fact in news if isinstance(fact, facts.Installation | facts.Repository))
-    installations = sorted({fact.installation_id for fact in told if fact.installation_id is not None})
+async def note_deliveries(tx: Transaction, arrivals: Mapping[int, datetime]) -> None:
+    """Note when each installation's last delivery came; to some seconds, so that few events write it."""
     await tx.execute_many(
         "UPDATE installation SET last_delivery_at = ?"
         " WHERE installation_id = ? AND (last_delivery_at IS NULL OR last_delivery_at < ?)",
-        [(now, installation_id, now - LAST_DELIVERY_GRAIN) for installation_id in installations],
+        [(came, installation_id, came - LAST_DELIVERY_GRAIN) for installation_id, came in sorted(arrivals.items())],
     )
 
 

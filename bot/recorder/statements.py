@@ -6,7 +6,8 @@ same order (PostgreSQL deadlocks otherwise). Whoever holds the transaction execu
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tortoise import Model
@@ -31,6 +32,8 @@ JOB_MUTABLE = (
     "labels",
     "steps",
 )
+# What a job's row has beside what its snapshot tells.
+_NOT_TOLD_OF_JOBS = ("team_id", "listed_at")
 # Jobs that GitHub told no time at all for come last in a list; the text means the same moment to both databases.
 NO_TIME = "'1970-01-01 00:00:00+00:00'"
 
@@ -100,7 +103,8 @@ def _run_from_attempts() -> str:
 
 @functools.cache
 def _job_columns() -> tuple[str, ...]:
-    return tuple(columns_of(models.WorkflowJob, "id"))
+    told = columns_of(models.WorkflowJob, "id", *_NOT_TOLD_OF_JOBS)
+    return (*told, *_NOT_TOLD_OF_JOBS)
 
 
 @functools.cache
@@ -165,8 +169,9 @@ def _head_insert() -> str:
     return f"{_insert(models.PullRequestHead, columns)} ON CONFLICT DO NOTHING"
 
 
-def _values(columns: Iterable[str], fact: Any) -> tuple[Any, ...]:
-    return tuple(getattr(fact, column) for column in columns)
+@functools.cache
+def _values_of(columns: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    return operator.attrgetter(*columns)
 
 
 def run_statements(runs: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) -> list[Statement]:
@@ -175,10 +180,10 @@ def run_statements(runs: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) 
     repositories = {run.run_id: run.repository_id for run in ordered}
     links = sorted((link for run in runs for link in run.pull_requests), key=lambda link: (link.run_id, link.number))
     return [
-        Statement(_attempt_upsert(), [_values(_attempt_columns(), run) for run in ordered]),
+        Statement(_attempt_upsert(), [*map(_values_of(_attempt_columns()), ordered)]),
         Statement(_run_from_attempts(), [(teams[repository], run) for run, repository in repositories.items()]),
         Statement(_workflow_upsert(), _workflow_rows(runs)),
-        Statement(_link_upsert(), [_values(_link_columns(), link) for link in links]),
+        Statement(_link_upsert(), [*map(_values_of(_link_columns()), links)]),
         Statement(LINKS_OF_RUN, [(NO_VERSION, run_id) for run_id in repositories]),
     ]
 
@@ -207,13 +212,11 @@ def _workflow_rows(runs: Iterable[facts.WorkflowRun]) -> list[Row]:
 
 def job_statements(jobs: Sequence[facts.WorkflowJob], teams: Mapping[int, int]) -> list[Statement]:
     """Return what records snapshots of jobs; `teams` gives the team id of each repository id."""
-    told = [column for column in _job_columns() if column not in {"team_id", "listed_at"}]
-    rows = []
-    for job in sorted(jobs, key=lambda job: job.job_id):
-        values = dict(zip(told, _values(told, job), strict=True))
-        values["team_id"] = teams[job.repository_id]
-        values["listed_at"] = job.created_at or job.started_at or facts.NO_TIME
-        rows.append(tuple(values[column] for column in _job_columns()))
+    told = _values_of(_job_columns()[: -len(_NOT_TOLD_OF_JOBS)])
+    rows = [
+        (*told(job), teams[job.repository_id], job.created_at or job.started_at or facts.NO_TIME)
+        for job in sorted(jobs, key=lambda job: job.job_id)
+    ]
     return [Statement(_job_upsert(), rows)]
 
 
@@ -228,7 +231,7 @@ def pull_request_statements(pull_requests: Sequence[facts.PullRequest]) -> list[
         }
     )
     return [
-        Statement(_pull_request_upsert(), [_values(_pull_request_columns(), each) for each in ordered]),
+        Statement(_pull_request_upsert(), [*map(_values_of(_pull_request_columns()), ordered)]),
         Statement(_head_insert(), list(heads)),
         Statement(
             LINKS_OF_HEAD,

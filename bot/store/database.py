@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import asyncpg
 from tortoise import Model
@@ -40,6 +40,22 @@ SQLITE_OPTIONS = {
     "foreign_keys": "ON",
 }
 POSTGRESQL_OPTIONS = {"minsize": 1, "maxsize": 4}
+# Options that a URL may bring along, and what they are; asyncpg takes no others, and numbers not as text.
+POSTGRESQL_OPTION_TYPES: dict[str, type[str | int | float]] = {
+    "application_name": str,
+    "command_timeout": float,
+    "host": str,
+    "max_cached_statement_lifetime": int,
+    "max_inactive_connection_lifetime": float,
+    "max_queries": int,
+    "maxsize": int,
+    "minsize": int,
+    "port": int,
+    "schema": str,
+    "statement_cache_size": int,
+    "target_session_attrs": str,
+    "timeout": float,
+}
 # What libpq calls sslmode, asyncpg takes as `ssl` in the same words.
 SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
@@ -184,11 +200,23 @@ def _postgresql(url: str) -> dict[str, Any]:
     if mode is not None and mode not in SSL_MODES:
         message = f"sslmode must be one of {', '.join(sorted(SSL_MODES))}"
         raise ValueError(message)
-    expanded = expand_db_url(urlunsplit(parts._replace(scheme="postgres", query=urlencode(options))))
+    expanded = expand_db_url(urlunsplit(parts._replace(scheme="postgres", query="")))
+    given = {name: _option(name, value) for name, value in options.items()}
     # Times are compared and shown in UTC whatever the server's own time zone is.
     defaults = {**POSTGRESQL_OPTIONS, "server_settings": {"timezone": "UTC"}}
-    credentials = {**defaults, **expanded["credentials"], **({"ssl": mode} if mode else {})}
+    credentials = {**defaults, **expanded["credentials"], **given, **({"ssl": mode} if mode else {})}
     return {"engine": expanded["engine"], "credentials": credentials}
+
+
+def _option(name: str, value: str) -> str | int | float:
+    if name not in POSTGRESQL_OPTION_TYPES:
+        message = f"the option {name} is not known"
+        raise ValueError(message)
+    try:
+        return POSTGRESQL_OPTION_TYPES[name](value)
+    except ValueError:
+        message = f"the option {name} must be a number"
+        raise ValueError(message) from None
 
 
 _UNAVAILABLE = (
@@ -200,18 +228,39 @@ _UNAVAILABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,
-    sqlite3.DatabaseError,
+    asyncpg.PostgresSystemError,
     OSError,
     TimeoutError,
 )
-_SQLITE_FAULTS = ("locked", "busy", "disk", "unable to open", "readonly", "malformed", "not a database", "i/o error")
+# https://sqlite.org/rescode.html; the words of an error may quote the very work that was wrong.
+_SQLITE_FAULTS = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 
 def is_unavailable(error: BaseException) -> bool:
     """Tell whether an error means that the database can't take the work now, rather than that the work is wrong."""
-    if isinstance(error, _UNAVAILABLE):
-        return True
-    return isinstance(error, OperationalError) and any(word in str(error).lower() for word in _SQLITE_FAULTS)
+    return isinstance(error, _UNAVAILABLE) or _sqlite_code(error) in _SQLITE_FAULTS
+
+
+def _sqlite_code(error: BaseException) -> int | None:
+    # Tortoise wraps some of them. The low byte is the kind of error, the rest of the code the details.
+    cause = error.args[0] if isinstance(error, OperationalError) and error.args else error
+    code: int | None = getattr(cause, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 @contextmanager

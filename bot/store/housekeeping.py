@@ -39,14 +39,21 @@ async def apply_retention(now: datetime, days: int) -> int:
     """Delete runs created more than `days` ago, 0 keeping all; return how many."""
     if not days:
         return 0
-    return await _delete_runs("created_at < ?", now - timedelta(days=days))
+    before, deleted = now - timedelta(days=days), 0
+    # By repository, so that an index leads to the old ones.
+    for repository in await models.Repository.all():
+        deleted += await _delete_runs("repository_id = ? AND created_at < ?", repository.repository_id, before)
+        async with current().transaction() as tx:
+            left_over = "DELETE FROM workflow_job WHERE repository_id = ? AND listed_at < ?"
+            await tx.execute(left_over, repository.repository_id, before)
+    return deleted
 
 
-async def _delete_runs(condition: str, parameter: object) -> int:
+async def _delete_runs(condition: str, *parameters: object) -> int:
     deleted = 0
     while True:
         async with current().transaction() as tx:
-            rows = await tx.fetch(f"SELECT run_id FROM workflow_run WHERE {condition} LIMIT {AT_ONCE}", parameter)
+            rows = await tx.fetch(f"SELECT run_id FROM workflow_run WHERE {condition} LIMIT {AT_ONCE}", *parameters)
             await _delete_all_of(tx, [(row["run_id"],) for row in rows])
         deleted += len(rows)
         if len(rows) < AT_ONCE:

@@ -25,6 +25,8 @@ async def _context(url: str) -> AsyncIterator[tuple[TortoiseContext, dict[str, d
     with context:
         try:
             await context.init(config=config, init_connections=False)
+            # Whatever goes wrong later, Tortoise takes for a database without any migration.
+            await context.connections.get(WRITER).create_connection(with_db=True)
             yield context, config["apps"]
         finally:
             await context.close_connections()

@@ -39,6 +39,8 @@ class Installation(Model):
     permissions = fields.JSONField[dict[str, str] | None](null=True)
     events = fields.JSONField[list[str] | None](null=True)
     version = fields.BinaryField()
+    # A rename tells the login alone, so what it is newer than has a version of its own.
+    login_version = fields.BinaryField()
     created_at = fields.DatetimeField()
     deleted_at = fields.DatetimeField(null=True)
     last_delivery_at = fields.DatetimeField(null=True)

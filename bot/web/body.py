@@ -73,6 +73,9 @@ async def read_body(request: web.Request, reservation: Reservation, *, limit: in
     if (request.content_length or 0) > limit:
         raise BodyTooLarge
     try:
+        if request.content.is_eof():
+            # All of it is here already, as a body of ordinary size is: there is nothing to wait for.
+            return await _collect(request, reservation, limit)
         async with asyncio.timeout(seconds):
             return await _collect(request, reservation, limit)
     except TimeoutError:

@@ -1,20 +1,16 @@
 """What the tour plays on: the service on a port of loopback, and a GitHub that posts its webhooks there."""
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
-
-from bot.app import create_app, prepare_database
+from bot.app import prepare_database, serving
 from bot.clock import Clock
 from bot.demo.github import FaultRates, SimulatedGitHub
 from bot.demo.github.company import Company, found
 from bot.demo.github.state.accounts import Installation
-from bot.errors import RunledgerError
 from bot.inbox import get_statistics
 from bot.settings import load_settings
 
@@ -44,8 +40,8 @@ class Stage:
     async def settle(self) -> None:
         """Wait until GitHub has handed everything over and the service is through with it."""
         await self.github.settle()
-        while (await get_statistics()).waiting:  # noqa: ASYNC110, other processes may be at work as well
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        while (await get_statistics()).waiting:
+            await self.clock.sleep(LOOK_AGAIN_SECONDS)
 
 
 @asynccontextmanager
@@ -74,14 +70,5 @@ async def _service(clock: Clock, github: SimulatedGitHub, folder: Path, port: in
         port=port,
     )
     await prepare_database(settings, migrating=True)
-    runner = web.AppRunner(create_app(settings, clock, with_worker=True), handle_signals=False, access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, HOST, port).start()
-        except OSError as error:
-            message = f"can't listen on port {port}: {error.strerror or error}; choose another with --port"
-            raise RunledgerError(message) from None
-        yield f"http://{HOST}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(settings, clock, with_worker=True) as address:
+        yield address

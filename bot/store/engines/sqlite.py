@@ -38,6 +38,12 @@ class ImmediateContext(SqliteTransactionContext):
 class ImmediateSqliteClient(SqliteClient):
     """A connection whose transactions are of that kind."""
 
+    async def create_connection(self, with_db: bool) -> None:
+        if not self._connection:
+            # Where the file can't be opened, aiosqlite's thread outlives the loop and ends with a traceback.
+            sqlite3.connect(self.filename).close()
+        await super().create_connection(with_db)
+
     def _in_transaction(self) -> TransactionContext:
         return ImmediateContext(ImmediateTransaction(self), self._lock)
 

@@ -245,6 +245,7 @@ class Migration(migrations.Migration):
                 ("permissions", fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
                 ("events", fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
                 ("version", fields.BinaryField()),
+                ("login_version", fields.BinaryField()),
                 ("created_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ("deleted_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("last_delivery_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),

@@ -4,7 +4,7 @@ The `list_*` and `get_*` functions answer for a `Scope` that is already known to
 are for scripts and notebooks, which name a team by its slug or id.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -46,6 +46,11 @@ def _checked(query: Any) -> Any:
         raise ParameterError(place.rstrip("`") or "query", message) from None
 
 
+def _aware(moment: datetime | None) -> datetime | None:
+    # Over HTTP a time without an offset is meant in UTC, so it is here too, wherever the machine stands.
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
 async def get_workflow_runs(  # noqa: PLR0913
     team: str | int | Scope,
     repo_full_name: str | None = None,
@@ -81,8 +86,8 @@ async def get_workflow_runs(  # noqa: PLR0913
         conclusion=conclusion,  # type: ignore[arg-type]
         actor=actor,
         head_sha=head_sha,
-        since=since,
-        until=until,
+        since=_aware(since),
+        until=_aware(until),
         limit=limit,
         cursor=cursor,
     )

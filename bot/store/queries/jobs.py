@@ -98,18 +98,20 @@ def _add_job_filter(condition: Condition, query: JobsQuery, dialect: Dialect) ->
     _add_filter_by_run(condition, query)
 
 
+_OF_RUN = "EXISTS (SELECT 1 FROM workflow_run AS run WHERE run.run_id = job.run_id AND {})"
+
+
 def _add_filter_by_run(condition: Condition, query: JobsQuery) -> None:
     run = Condition()
     run.add_equal("run.workflow_id", query.workflow_id)
     run.add_equal("run.event", query.event)
     run.add_equal("run.actor_login", query.actor)
-    if query.workflow is not None:
-        run.add("(run.workflow_name = ? OR run.workflow_path = ?)", query.workflow, query.workflow)
     if run.parameters:
-        condition.add(
-            f"EXISTS (SELECT 1 FROM workflow_run AS run WHERE run.run_id = job.run_id AND {run.sql})",
-            *run.parameters,
-        )
+        condition.add(_OF_RUN.format(run.sql), *run.parameters)
+    if query.workflow is not None:
+        # A job tells its workflow's name itself, also when nobody has heard of its run.
+        named = _OF_RUN.format("(run.workflow_name = ? OR run.workflow_path = ?)")
+        condition.add(f"(job.workflow_name = ? OR {named})", *[query.workflow] * 3)
 
 
 async def list_jobs(scope: Scope, query: JobsQuery) -> JobPage:

@@ -161,10 +161,12 @@ async def _page(tables: str, condition: Condition, scope: Scope, cursor: str | N
 
 
 _OF_PULL_REQUEST = "run_pull_request AS link JOIN workflow_run AS run ON run.run_id = link.run_id"
-# The newest run of a workflow and event: no other of the same comes after it.
+# The newest run of a workflow and event for this pull request: one commit may be the head of several.
 _NEWEST_OF_ITS_KIND = (
-    "NOT EXISTS (SELECT 1 FROM workflow_run AS newer WHERE newer.repository_id = run.repository_id"
-    " AND newer.head_sha = run.head_sha AND newer.workflow_id = run.workflow_id AND newer.event = run.event"
+    "NOT EXISTS (SELECT 1 FROM workflow_run AS newer JOIN run_pull_request AS other ON other.run_id = newer.run_id"
+    " AND other.repository_id = link.repository_id AND other.number = link.number"
+    " WHERE newer.repository_id = run.repository_id AND newer.head_sha = run.head_sha"
+    " AND newer.workflow_id = run.workflow_id AND newer.event = run.event"
     " AND (newer.created_at, newer.run_id) > (run.created_at, run.run_id))"
 )
 

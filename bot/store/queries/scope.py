@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from bot.errors import NotFound
-from bot.store.database import current
+from bot.store.database import current, database_errors
 
 
 class Scope(Struct, frozen=True):
@@ -20,10 +20,11 @@ class Scope(Struct, frozen=True):
 async def find_scope(team: str | int) -> Scope | None:
     """Return the scope of a whole team by its slug or id, or None where there is no such team."""
     text = str(team)
-    rows = await current().reader.fetch("SELECT id, slug FROM team WHERE slug = ?", text.lower())
-    # Only a slug that is nobody's is read as an id, so that a team called "42" can be asked for.
-    if not rows and text.isascii() and text.isdigit() and int(text) < 2**31:
-        rows = await current().reader.fetch("SELECT id, slug FROM team WHERE id = ?", int(text))
+    with database_errors():
+        rows = await current().reader.fetch("SELECT id, slug FROM team WHERE slug = ?", text.lower())
+        # Only a slug that is nobody's is read as an id, so that a team called "42" can be asked for.
+        if not rows and text.isascii() and text.isdigit() and int(text) < 2**31:
+            rows = await current().reader.fetch("SELECT id, slug FROM team WHERE id = ?", int(text))
     return Scope(rows[0]["id"], rows[0]["slug"]) if rows else None
 
 
@@ -60,6 +61,10 @@ class Condition:
 
     def add_among(self, column: str, values: Sequence[Any], *, excluded: bool = False) -> None:
         """Ask that `column` is one of `values`, or none of them."""
+        if not values:
+            # PostgreSQL knows no empty list.
+            self.add("TRUE" if excluded else "FALSE")
+            return
         self.add(f"{column} {'NOT IN' if excluded else 'IN'} ({', '.join('?' * len(values))})", *values)
 
     @property

@@ -1,0 +1,359 @@
+"""Whose is it: teams, installations and repositories, whatever order their events come in."""
+
+import itertools
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.errors import NotFound
+from bot.store import housekeeping
+from bot.store.database import Database
+from bot.store.queries import find_scope, get_workflow_runs, list_jobs, list_repositories, list_teams
+from bot.store.queries.filters import JobsQuery
+from tests.recorder.company import (
+    HELLO,
+    OCTO,
+    START,
+    Owner,
+    Repo,
+    Told,
+    account_renamed,
+    chosen,
+    edited,
+    installed,
+    ran,
+    renamed,
+    tell,
+    tell_all,
+    transferred,
+    worked,
+)
+from tests.recorder.records import clear
+
+OTHER = Owner(99, "other-org", 6)
+AGAIN = OCTO._replace(installation_id=7)
+WORLD = Repo(12, "world")
+
+
+async def runs_of(team: str, full_name: str | None = None) -> list[int]:
+    """Return the ids of the runs that a team sees, of one repository or of all; none where there is no such team."""
+    try:
+        page = await get_workflow_runs(team, full_name)
+    except NotFound:
+        return []
+    assert page.total == len(page.runs)
+    return sorted(run.run_id for run in page.runs)
+
+
+async def jobs_of(team: str) -> list[int]:
+    scope = await find_scope(team)
+    assert scope is not None
+    return [job.job_id for job in (await list_jobs(scope, JobsQuery(team=team))).jobs]
+
+
+async def names_of(team: str) -> list[str]:
+    scope = await find_scope(team)
+    assert scope is not None
+    return [repository.full_name for repository in (await list_repositories(scope)).repositories]
+
+
+async def slugs(database: Database) -> list[str]:
+    return [row["slug"] for row in await database.fetch("SELECT slug FROM team ORDER BY id")]
+
+
+async def installation(database: Database, installation_id: int = 5) -> dict[str, Any]:
+    rows = await database.fetch("SELECT * FROM installation WHERE installation_id = ?", installation_id)
+    return rows[0]
+
+
+async def in_every_order(database: Database, happened: list[tuple[float, Told]]) -> AsyncIterator[None]:
+    """Begin anew for each order in which these deliveries can come."""
+    for order in itertools.permutations(happened):
+        await clear(database)
+        await tell_all(database, order)
+        yield
+
+
+# Teams.
+
+
+async def test_an_installation_not_heard_of_gets_its_row_and_its_team(database: Database) -> None:
+    await tell(database, ran(), 1)
+    assert await runs_of("octo-org") == [100]
+    page = await get_workflow_runs("octo-org")
+    assert (page.runs[0].installation_id, page.runs[0].repo_full_name) == (5, "octo-org/hello")
+    row = await installation(database)
+    assert (row["state"], row["account_login"], row["permissions"]) == ("active", "octo-org", None)
+    # What comes late still tells the rest.
+    await tell(database, installed("created", repos=[HELLO]), 0)
+    row = await installation(database)
+    assert (row["state"], row["repository_selection"]) == ("active", "selected")
+    assert len(await slugs(database)) == 1
+
+
+async def test_a_body_without_installation_is_the_owners(database: Database) -> None:
+    await tell(database, ran(OCTO._replace(installation_id=None)), 1)
+    page = await get_workflow_runs("octo-org")
+    assert [(run.run_id, run.installation_id, run.team) for run in page.runs] == [(100, None, "octo-org")]
+    assert await database.fetch("SELECT * FROM installation") == []
+    # Once the App is installed, it is the same team's.
+    await tell(database, ran(run_id=101), 2)
+    assert await runs_of("octo-org") == [100, 101]
+    assert {run.installation_id for run in (await get_workflow_runs("octo-org")).runs} == {5}
+
+
+async def test_a_reused_login_never_joins_the_others_team(database: Database) -> None:
+    newcomer = Owner(98, "Octo-Org", 8)
+    await tell(database, ran(), 1)
+    await tell(database, ran(newcomer, Repo(77, "hello"), 500), 2)
+    assert await slugs(database) == ["octo-org", "octo-org-98"]
+    assert await runs_of("octo-org") == [100]
+    assert await runs_of("octo-org-98") == [500]
+    assert await runs_of("octo-org", "octo-org/hello") == [100]
+
+
+async def test_no_login_can_stand_in_another_teams_way(database: Database) -> None:
+    # Whoever knows an account's id may have taken the slug that it would fall back on.
+    for at, account in enumerate((Owner(1, "octo-org", 1), Owner(2, "octo-org-98", 2), Owner(98, "octo-org", 3))):
+        await tell(database, ran(account, Repo(50 + at), 500 + at), at)
+    found = await slugs(database)
+    assert len(set(found)) == 3
+    assert [await runs_of(slug) for slug in found] == [[500], [501], [502]]
+
+
+async def test_logins_that_make_no_slug(database: Database) -> None:
+    for at, login in enumerate(("octo_cat", "octo-cat", "--", "x" * 200, "42")):
+        await tell(database, ran(Owner(1000 + at, login, 1000 + at), Repo(50 + at), 500 + at), at)
+    assert await slugs(database) == ["octo-cat", "octo-cat-1001", "team", "x" * 80, "42"]
+    assert await runs_of("42") == [504]
+
+
+# Names.
+
+
+async def test_a_renamed_repository_is_found_by_every_name(database: Database) -> None:
+    new = HELLO._replace(name="new")
+    happened: list[tuple[float, Told]] = [(1, ran()), (2, renamed(OCTO, new, "hello")), (3, ran(repo=new, run_id=101))]
+    async for _ in in_every_order(database, happened):
+        for name in ("octo-org/hello", "octo-org/new", "OCTO-ORG/Hello"):
+            assert await runs_of("octo-org", name) == [100, 101]
+        assert await runs_of("octo-org", "octo-org/old") == []
+        assert await names_of("octo-org") == ["octo-org/new"]
+
+
+async def test_there_and_back_again(database: Database) -> None:
+    away = HELLO._replace(name="away")
+    await tell_all(database, [(1, ran()), (2, renamed(OCTO, away, "hello")), (3, renamed(OCTO, HELLO, "away"))])
+    assert await names_of("octo-org") == ["octo-org/hello"]
+    assert await runs_of("octo-org", "octo-org/away") == [100]
+    await tell(database, renamed(OCTO, away, "hello"), 2)
+    assert await names_of("octo-org") == ["octo-org/hello"]
+
+
+async def test_a_name_taken_again_means_the_one_who_has_it_now(database: Database) -> None:
+    new = HELLO._replace(name="new")
+    await tell_all(database, [(1, ran()), (2, renamed(OCTO, new, "hello")), (3, ran(repo=Repo(77), run_id=500))])
+    assert await runs_of("octo-org", "octo-org/hello") == [500]
+    assert await runs_of("octo-org", "octo-org/new") == [100]
+
+
+async def test_an_account_with_a_new_login(database: Database) -> None:
+    new = OCTO._replace(login="new-org")
+    await tell_all(database, [(0, installed("created", repos=[HELLO])), (1, ran()), (2, account_renamed(new))])
+    assert await names_of("octo-org") == ["new-org/hello"]
+    for name in ("octo-org/hello", "new-org/hello"):
+        assert await runs_of("octo-org", name) == [100]
+    assert (await installation(database))["account_login"] == "new-org"
+    # An older event must not bring the old login back.
+    await tell_all(database, [(1.5, ran(run_id=101)), (0.5, installed("unsuspend"))])
+    assert await names_of("octo-org") == ["new-org/hello"]
+    assert (await installation(database))["account_login"] == "new-org"
+    assert await slugs(database) == ["octo-org"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+async def test_a_new_login_and_a_suspension_in_either_order(database: Database, order: tuple[int, ...]) -> None:
+    new = OCTO._replace(login="new-org")
+    await tell(database, installed("created", repos=[HELLO]), 0)
+    happened = [(1.0, installed("suspend", suspended=True)), (2.0, account_renamed(new))]
+    await tell_all(database, [happened[place] for place in order])
+    row = await installation(database)
+    assert (row["account_login"], row["state"]) == ("new-org", "suspended")
+
+
+# Transfers.
+
+
+async def test_a_transfer_moves_the_record(database: Database) -> None:
+    happened: list[tuple[float, Told]] = [
+        (1, ran()),
+        (2, worked()),
+        (3, transferred(OTHER, HELLO, OCTO)),
+        (4, ran(OTHER, run_id=101)),
+    ]
+    async for _ in in_every_order(database, happened):
+        assert await runs_of("other-org") == [100, 101]
+        assert await jobs_of("other-org") == [200]
+        assert await runs_of("octo-org") == []
+        for name in ("octo-org/hello", "other-org/hello"):
+            assert await runs_of("other-org", name) == [100, 101]
+            assert await runs_of("octo-org", name) == []
+
+
+async def test_a_transfer_to_where_the_app_is_not(database: Database) -> None:
+    # The old owner's installation tells of it: it no longer owns what it tells of.
+    nowhere = OTHER._replace(installation_id=5)
+    await tell_all(database, [(1, ran()), (2, transferred(nowhere, HELLO, OCTO))])
+    assert await runs_of("octo-org") == []
+    page = await get_workflow_runs("other-org")
+    assert [(run.run_id, run.installation_id) for run in page.runs] == [(100, None)]
+
+
+@pytest.mark.parametrize("farewell", [chosen(OCTO, removed=[HELLO]), installed("deleted", repos=[HELLO])])
+async def test_the_old_owner_lets_go_after_a_transfer(database: Database, farewell: Told) -> None:
+    await tell_all(database, [(1, ran()), (2, transferred(OTHER, HELLO, OCTO)), (3, farewell)])
+    assert await runs_of("other-org", "other-org/hello") == [100]
+    assert await runs_of("octo-org") == []
+
+
+# Which repositories an installation sees.
+
+
+async def test_added_and_removed_in_any_order(database: Database) -> None:
+    happened: list[tuple[float, Told]] = [
+        (1, chosen(OCTO, added=[HELLO, WORLD])),
+        (2, ran()),
+        (3, chosen(OCTO, removed=[HELLO])),
+        (4, chosen(OCTO, added=[Repo(13, "third")], removed=[WORLD])),
+    ]
+    async for _ in in_every_order(database, happened):
+        assert await names_of("octo-org") == ["octo-org/third"]
+        assert await runs_of("octo-org") == []
+        await tell(database, chosen(OCTO, added=[HELLO]), 5)
+        assert await runs_of("octo-org") == [100]
+
+
+async def test_a_deleted_repository_is_hidden(database: Database) -> None:
+    await tell_all(database, [(1, ran()), (3, edited(OCTO, HELLO, "deleted")), (2, ran(run_id=101))])
+    assert await runs_of("octo-org") == []
+
+
+# The state of an installation.
+
+
+async def test_the_last_state_counts(database: Database) -> None:
+    happened: list[tuple[float, Told]] = [
+        (1, installed("created")),
+        (2, installed("suspend", suspended=True)),
+        (3, installed("unsuspend")),
+        (4, installed("suspend", suspended=True)),
+    ]
+    async for _ in in_every_order(database, happened):
+        assert (await installation(database))["state"] == "suspended"
+
+
+async def test_deleted_is_final(database: Database) -> None:
+    # A GUID may tell a later time where two clocks of GitHub's disagree: deleted stays deleted.
+    happened: list[tuple[float, Told]] = [
+        (1, installed("created", repos=[HELLO])),
+        (2, ran()),
+        (3, installed("deleted", repos=[HELLO])),
+        (3.5, installed("unsuspend")),
+    ]
+    async for _ in in_every_order(database, happened):
+        row = await installation(database)
+        assert row["state"] == "deleted"
+        assert row["deleted_at"] is not None
+        assert await runs_of("octo-org") == []
+        scope = await find_scope("octo-org")
+        assert scope is not None
+        assert (await list_teams([scope.team_id])).teams[0].installations == []
+
+
+async def test_deleted_hides_at_once_also_what_it_does_not_list(database: Database) -> None:
+    await tell_all(database, [(1, ran()), (2, ran(repo=WORLD, run_id=101)), (3, installed("deleted"))])
+    assert await runs_of("octo-org") == []
+    assert await jobs_of("octo-org") == []
+    # A late event of it does not show it again, nor does a repository that was never heard of.
+    await tell_all(database, [(2.5, ran(run_id=102)), (2.6, ran(repo=Repo(13, "third"), run_id=103))])
+    assert await runs_of("octo-org") == []
+
+
+REINSTALLED: list[tuple[float, Told]] = [
+    (1, ran()),
+    (2, installed("deleted", repos=[HELLO])),
+    (3, installed("created", AGAIN, [HELLO])),
+    (4, ran(AGAIN, run_id=101)),
+]
+
+
+async def test_installed_again_under_a_new_id(database: Database) -> None:
+    async for _ in in_every_order(database, REINSTALLED):
+        assert await slugs(database) == ["octo-org"]
+        page = await get_workflow_runs("octo-org")
+        assert sorted((run.run_id, run.installation_id) for run in page.runs) == [(100, 7), (101, 7)]
+        # A late event of the old installation neither hides it nor moves it back.
+        await tell_all(database, [(1.5, worked()), (2, installed("deleted", repos=[HELLO])), (1.2, ran(run_id=102))])
+        assert await runs_of("octo-org") == [100, 101, 102]
+        assert {run.installation_id for run in (await get_workflow_runs("octo-org")).runs} == {7}
+
+
+# Letting go.
+
+
+def days(count: float) -> datetime:
+    return START + timedelta(days=count)
+
+
+async def rows_of(database: Database, repository_id: int) -> dict[str, int]:
+    """Count what is kept of a repository, by table."""
+    tables = ("repository", "repository_name", "workflow_run", "workflow_run_attempt", "workflow_job", "workflow")
+    count = "SELECT count(*) AS kept FROM {} WHERE repository_id = ?"
+    return {table: (await database.fetch(count.format(table), repository_id))[0]["kept"] for table in tables}
+
+
+async def test_purged_after_thirty_days(database: Database) -> None:
+    await tell_all(database, [(1, ran()), (2, worked()), (3, ran(OTHER, WORLD, 500))])
+    await tell(database, installed("deleted"), 4, now=days(1))
+    kept = await rows_of(database, 10)
+    assert set(kept.values()) == {1}
+    assert await housekeeping.purge_deleted_installations(days(30.9)) == 0
+    assert await rows_of(database, 10) == kept
+    assert await housekeeping.purge_deleted_installations(days(31.1)) == 1
+    assert set((await rows_of(database, 10)).values()) == {0}
+    assert await rows_of(database, 12) == {**kept, "workflow_job": 0}
+    assert await runs_of("other-org") == [500]
+    assert await housekeeping.purge_deleted_installations(days(32)) == 0
+
+
+async def test_what_is_installed_again_is_not_purged(database: Database) -> None:
+    await tell_all(database, [*REINSTALLED, (1.5, ran(repo=WORLD, run_id=300))])
+    assert await housekeeping.purge_deleted_installations(days(60)) == 1
+    assert await runs_of("octo-org") == [100, 101]
+    assert set((await rows_of(database, 12)).values()) == {0}
+
+
+async def test_what_was_transferred_is_not_purged(database: Database) -> None:
+    await tell_all(database, [(1, ran()), (2, transferred(OTHER, HELLO, OCTO)), (3, installed("deleted"))])
+    assert await housekeeping.purge_deleted_installations(days(60)) == 0
+    assert await runs_of("other-org") == [100]
+
+
+async def test_a_suspended_installation_is_neither_hidden_nor_purged(database: Database) -> None:
+    await tell_all(database, [(1, ran()), (2, installed("suspend", suspended=True))])
+    assert await housekeeping.purge_deleted_installations(days(400)) == 0
+    assert await runs_of("octo-org") == [100]
+
+
+async def test_retention(database: Database) -> None:
+    # The run was created at the start.
+    await tell_all(database, [(1, ran()), (2, worked())])
+    assert await housekeeping.apply_retention(days(1000), 0) == 0
+    assert await housekeeping.apply_retention(days(9.9), 10) == 0
+    assert await runs_of("octo-org") == [100]
+    assert await housekeeping.apply_retention(days(10.1), 10) == 1
+    kept = await rows_of(database, 10)
+    assert (kept["workflow_run"], kept["workflow_run_attempt"], kept["workflow_job"]) == (0, 0, 0)
+    assert kept["repository"] == 1

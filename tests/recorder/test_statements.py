@@ -1,0 +1,57 @@
+"""What the recorder sends: every table's rows by key, so that two writers take their locks in one order."""
+
+import itertools
+from random import Random
+
+import msgspec
+
+from bot.domain import facts
+from bot.recorder import statements
+from bot.recorder.statements import Statement
+from tests.domain.sent import sent, told
+
+
+def only(kind: type[msgspec.Struct], event: str) -> facts.Facts:
+    return next(fact for fact in told(event, sent(event)) if isinstance(fact, kind))
+
+
+def sent_for(seed: int) -> list[Statement]:
+    """Return the statements for thirty of everything, handed over in some order."""
+    run, job = only(facts.WorkflowRun, "workflow_run"), only(facts.WorkflowJob, "workflow_job")
+    pull_request = only(facts.PullRequest, "pull_request")
+    copies = list(itertools.product(range(1, 11), range(1, 4)))
+    Random(seed).shuffle(copies)
+    replace = msgspec.structs.replace
+    runs = [replace(run, run_id=id, run_attempt=n, workflow_id=id) for id, n in copies]
+    jobs = [replace(job, job_id=100 * id + n) for id, n in copies]
+    pull_requests = [replace(pull_request, number=id, head_sha=f"{n}") for id, n in copies]
+    return statements(
+        [each for each in runs if isinstance(each, facts.WorkflowRun)],
+        [each for each in jobs if isinstance(each, facts.WorkflowJob)],
+        [each for each in pull_requests if isinstance(each, facts.PullRequest)],
+        {10: 1},
+    )
+
+
+def keys(statement: Statement, *columns: str) -> list[tuple[object, ...]]:
+    names = statement.sql.partition("(")[2].partition(")")[0].split(", ")
+    return [tuple(row[names.index(column)] for column in columns) for row in statement.rows]
+
+
+def test_rows_come_by_key_whatever_order_the_facts_came_in() -> None:
+    tables = {statement.sql.split(" ")[2]: statement for statement in sent_for(1) if "VALUES" in statement.sql}
+    by = {
+        "workflow_run_attempt": ("run_id", "run_attempt"),
+        "workflow_job": ("job_id",),
+        "workflow": ("workflow_id",),
+        "pull_request": ("repository_id", "number"),
+        "pull_request_head": ("repository_id", "head_sha", "head_repository_id", "number"),
+    }
+    for table, columns in by.items():
+        found = keys(tables[table], *columns)
+        assert len(found) >= 10
+        assert found == sorted(found)
+
+
+def test_tables_come_in_one_order() -> None:
+    assert [each.sql for each in sent_for(1)] == [each.sql for each in sent_for(2)]
