@@ -258,8 +258,9 @@ def _report(read: _Read) -> None:
     for result, deliveries in (("handled", read.handled), ("ignored", read.ignored)):
         for delivery in deliveries:
             metrics.count_handled(delivery.event, result)
-            with bound(**_about(delivery), **read.about[delivery.id]):
-                log.debug("delivery %s", result)
+            if log.isEnabledFor(logging.DEBUG):
+                with bound(**_about(delivery), **read.about[delivery.id]):
+                    log.debug("delivery %s", result)
     for delivery, error in read.malformed:
         metrics.count_handled(delivery.event, "dead")
         with bound(**_about(delivery)):

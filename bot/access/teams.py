@@ -8,7 +8,7 @@ from bot.store import models, queries
 from bot.store.database import current
 from bot.store.views import TeamList
 
-SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?")
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,98}[a-z0-9])?")
 
 
 async def list_all_teams() -> TeamList:

@@ -29,7 +29,7 @@ _LOOK = (
 
 def slug_of(login: str) -> str:
     """Return the login as a team's slug: lower case, and nothing in it that an address would have to escape."""
-    return re.sub(r"[^a-z0-9-]+", "-", login.lower()).strip("-")[:SLUG_LENGTH] or "team"
+    return re.sub(r"[^a-z0-9_-]+", "-", login.lower()).strip("-")[:SLUG_LENGTH] or "team"
 
 
 async def record_directory(

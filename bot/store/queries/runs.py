@@ -48,13 +48,18 @@ _COLUMNS = ", ".join(
         ),
     ]
 )
+# What GitHub itself lists counts; only for a run that lists nothing, as those of forks do, the head commit tells.
+_COUNTS = (
+    "({link}.head_sha IS NOT NULL OR NOT EXISTS (SELECT 1 FROM run_pull_request AS listed"
+    " WHERE listed.run_id = {link}.run_id AND listed.head_sha IS NOT NULL))"
+)
 _NEWEST_FIRST = "ORDER BY run.created_at DESC, run.run_id DESC"
 _LINKS = (
     "SELECT link.run_id, link.number, COALESCE(link.head_sha, run.head_sha) AS head_sha,"
     " COALESCE(link.base_ref, pull_request.base_ref) AS base_ref FROM run_pull_request AS link"
     " JOIN workflow_run AS run ON run.run_id = link.run_id"
     " LEFT JOIN pull_request ON pull_request.repository_id = link.repository_id AND pull_request.number = link.number"
-    " WHERE link.run_id IN ({}) ORDER BY link.number"
+    " WHERE link.run_id IN ({}) AND " + _COUNTS.format(link="link") + " ORDER BY link.number"
 )
 
 
@@ -164,7 +169,7 @@ _OF_PULL_REQUEST = "run_pull_request AS link JOIN workflow_run AS run ON run.run
 # The newest run of a workflow and event for this pull request: one commit may be the head of several.
 _NEWEST_OF_ITS_KIND = (
     "NOT EXISTS (SELECT 1 FROM workflow_run AS newer JOIN run_pull_request AS other ON other.run_id = newer.run_id"
-    " AND other.repository_id = link.repository_id AND other.number = link.number"
+    f" AND other.repository_id = link.repository_id AND other.number = link.number AND {_COUNTS.format(link='other')}"
     " WHERE newer.repository_id = run.repository_id AND newer.head_sha = run.head_sha"
     " AND newer.workflow_id = run.workflow_id AND newer.event = run.event"
     " AND (newer.created_at, newer.run_id) > (run.created_at, run.run_id))"
@@ -180,6 +185,7 @@ async def list_pull_request_runs(scope: Scope, query: PullRequestRunsQuery) -> R
         condition = Condition()
         condition.add_among("link.repository_id", repositories)
         condition.add("link.number = ? AND run.team_id = ?", query.pr_number, scope.team_id)
+        condition.add(_COUNTS.format(link="link"))
         head = query.head_sha
         if query.latest:
             head = head or await _head_of(repositories, query.pr_number)

@@ -1,0 +1,149 @@
+"""Starting and stopping what is measured: each server is a process of its own, on a core of its own."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.bodies import SECRET
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS, STOP_SECONDS = 30.0, 15.0
+PLAIN_BOT_OPTIONS = "journal_mode=WAL&synchronous=FULL&busy_timeout=30000"
+
+
+def cores() -> tuple[int, int]:
+    """Return the core of the servers and the core of the load generator, the same one where there is only one."""
+    available = sorted(os.sched_getaffinity(0))
+    return available[0], available[-1]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of those that are compared: how it is started, and the SQLite file it writes, if any."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    database: Path | None = None
+
+    @property
+    def database_url(self) -> str:
+        """The URL that the side itself is given."""
+        return self.environment.get("DATABASE_URL") or self.environment["PLAIN_BOT_DB"]
+
+
+@dataclass
+class Server:
+    """A side that runs."""
+
+    side: Side
+    port: int
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time used so far, in user and kernel mode, of all its threads."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def pin(self, core: int) -> None:
+        """Let every thread, also those to come, run on one core only."""
+        for thread in self.process.threads():
+            os.sched_setaffinity(thread.id, {core})
+
+
+def runledger(database: Path) -> Side:
+    """Return the service as users run it: worker, logs and metrics on, all settings at their defaults."""
+    environment = {"DATABASE_URL": f"sqlite://{database}", "WEBHOOK_SECRET": SECRET, "HOST": "127.0.0.1"}
+    return Side("runledger", ("-m", "bot", "serve"), environment, database)
+
+
+def plain_bot(database: Path) -> Side:
+    """Return the yardstick for ingest: the file named by PLAIN_BOT, or the one beside this."""
+    program = os.environ.get("PLAIN_BOT") or str(ROOT / "bench" / "plain_bot.py")
+    environment = {"PLAIN_BOT_DB": f"sqlite://{database}?{PLAIN_BOT_OPTIONS}", "WEBHOOK_SECRET": SECRET}
+    return Side("plain bot", (str(Path(program).resolve()),), environment, database)
+
+
+def bare(*, uvloop: bool) -> Side:
+    """Return the limit of the framework: a handler that does nothing but read and answer."""
+    return Side(f"bare handler, {'uvloop' if uvloop else 'asyncio'}", ("-m", "bench.bare", *(["uvloop"] * uvloop)), {})
+
+
+def naive_lists(database: Path) -> Side:
+    """Return the yardstick for lists."""
+    return Side("model instances", ("-m", "bench.naive_lists"), {"DATABASE_URL": f"sqlite://{database}"}, database)
+
+
+@asynccontextmanager
+async def running(*sides: Side, folder: Path) -> AsyncIterator[list[Server]]:
+    """Run these servers, their output going to files in `folder`; all are ready when this is entered.
+
+    Raises RuntimeError, with the end of its output, when one does not come up.
+    """
+    async with AsyncExitStack() as stack:
+        started = [await stack.enter_async_context(_process(side, folder)) for side in sides]
+        await asyncio.gather(*(_until_ready(server, folder) for server in started))
+        for server in started:
+            server.pin(cores()[0])
+        yield started
+
+
+@asynccontextmanager
+async def _process(side: Side, folder: Path) -> AsyncIterator[Server]:
+    port = _free_port()
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "LD_PRELOAD"}}
+    environment = {**kept, **side.environment, "PORT": str(port), "PYTHONPATH": str(ROOT)}
+    with _log(side, folder).open("wb") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220, nothing is being measured yet
+            [sys.executable, *side.command], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        yield Server(side, port, psutil.Process(process.pid))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.to_thread(process.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _log(side: Side, folder: Path) -> Path:
+    return folder / f"{side.name.replace(' ', '-').replace(',', '')}.log"
+
+
+def _free_port() -> int:
+    # Below the ports that the system gives to clients: asked for one of those before anybody listens there, it may
+    # connect a client to itself.
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+async def _until_ready(server: Server, folder: Path) -> None:
+    for _ in range(int(START_SECONDS / 0.02)):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            if not server.process.is_running() or server.process.status() == psutil.STATUS_ZOMBIE:
+                break
+        else:
+            writer.close()
+            await writer.wait_closed()
+            return
+    message = f"{server.side.name} does not come up:\n{_log(server.side, folder).read_text()[-2000:]}"
+    raise RuntimeError(message)

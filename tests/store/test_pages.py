@@ -1,0 +1,103 @@
+"""Pages: nothing left out, nothing twice, whatever arrives meanwhile; and how far totals count."""
+
+import asyncio
+import base64
+
+import pytest
+
+from bot.errors import ParameterError
+from bot.settings import Dialect
+from bot.store.database import Database
+from bot.store.queries import JobsQuery, RunsQuery, list_jobs, list_runs
+from tests import builders as make
+from tests.store.recording import record, stamp
+
+HOME = make.repository()
+
+
+async def test_pages_are_complete_while_new_runs_arrive(database: Database) -> None:
+    old = [make.run(number, created_at=stamp(number % 3)) for number in range(1, 41)]
+    scope = await record(database, HOME, runs=old)
+    shown: list[int] = []
+    cursor, arriving = None, 1000
+    while True:
+        page = await list_runs(scope, RunsQuery(team="octo-org", limit=7, cursor=cursor))
+        shown += [run.run_id for run in page.runs]
+        if (cursor := page.next_cursor) is None:
+            break
+        # One that is newer than all, and one that shares the newest time.
+        arriving += 2
+        await record(
+            database,
+            HOME,
+            runs=[make.run(arriving, created_at=stamp(60)), make.run(arriving + 1, created_at=stamp(2))],
+        )
+    wanted = sorted(range(1, 41), key=lambda number: (number % 3, number), reverse=True)
+    assert [run_id for run_id in shown if run_id < 1000] == wanted
+    assert len(shown) == len(set(shown))
+
+
+async def test_the_last_page_is_full_and_still_the_last(database: Database) -> None:
+    scope = await record(database, HOME, runs=[make.run(number) for number in range(1, 11)])
+    first = await list_runs(scope, RunsQuery(team="octo-org", limit=5))
+    second = await list_runs(scope, RunsQuery(team="octo-org", limit=5, cursor=first.next_cursor))
+    assert [len(first.runs), len(second.runs), second.next_cursor] == [5, 5, None]
+    # A run that GitHub has moved on since the first page stays in its place.
+    await record(database, HOME, runs=[make.run(4, status="in_progress", run_attempt=2)])
+    again = await list_runs(scope, RunsQuery(team="octo-org", limit=5, cursor=first.next_cursor))
+    assert [run.run_id for run in again.runs] == [run.run_id for run in second.runs]
+
+
+async def test_totals_are_exact_up_to_a_thousand(database: Database) -> None:
+    ids = range(1, 1000)
+    jobs = [make.job(id, steps=[]) for id in ids]
+    scope = await record(database, HOME, runs=[make.run(id) for id in ids], jobs=jobs)
+    for extra, total, exact in ((999, 999, True), (1000, 1000, True), (1001, 1000, False), (1002, 1000, False)):
+        await record(database, HOME, runs=[make.run(extra)], jobs=[make.job(extra, steps=[])])
+        runs = await list_runs(scope, RunsQuery(team="octo-org", limit=1))
+        listed = await list_jobs(scope, JobsQuery(team="octo-org", limit=100))
+        assert [(page.total, page.total_is_exact) for page in (runs, listed)] == [(total, exact)] * 2
+        assert (len(runs.runs), len(listed.jobs)) == (1, 100)
+    narrowed = await list_runs(scope, RunsQuery(team="octo-org", branch="none"))
+    assert (narrowed.total, narrowed.total_is_exact, narrowed.next_cursor) == (0, True, None)
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+WRONG_CURSORS = [
+    "x",
+    "not a cursor",
+    "💥",
+    *map(
+        _encoded, ("1.-1", "1", "1.2.3", "a.b", "1.1' OR 1=1 --", " 1.1", "1_0.1", f"{10**30}.1", f"1.{2**63}", "٣.1")
+    ),
+    _encoded("1.1") + "=",
+]
+
+
+async def test_a_cursor_that_no_list_gave_out_is_refused(database: Database) -> None:
+    scope = await record(database, HOME, runs=[make.run()], jobs=[make.job()])
+    for cursor in WRONG_CURSORS:
+        with pytest.raises(ParameterError, match="cursor: is not a cursor"):
+            await list_runs(scope, RunsQuery(team="octo-org", cursor=cursor))
+        with pytest.raises(ParameterError, match="cursor: is not a cursor"):
+            await list_jobs(scope, JobsQuery(team="octo-org", cursor=cursor))
+
+
+async def test_a_list_is_answered_while_a_transaction_writes(database: Database) -> None:
+    scope = await record(database, HOME, runs=[make.run(1)], jobs=[make.job()])
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE workflow_run SET head_branch = ?", "not committed")
+        async with asyncio.timeout(10):
+            page = await list_runs(scope, RunsQuery(team="octo-org"))
+            jobs = await list_jobs(scope, JobsQuery(team="octo-org"))
+    assert ([run.head_branch for run in page.runs], jobs.total) == (["topic"], 1)
+    assert (await list_runs(scope, RunsQuery(team="octo-org"))).runs[0].head_branch == "not committed"
+
+
+async def test_the_readers_connection_does_not_write(database: Database) -> None:
+    if database.dialect is Dialect.SQLITE:
+        with pytest.raises(Exception, match="readonly"):
+            await database.reader.execute("DELETE FROM workflow_run")

@@ -1,0 +1,62 @@
+"""The benchmarks run and say what they should; how fast anything was is for `make bench` alone."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bench.bodies import make_traffic
+from tests.conftest import ROOT
+
+SIDES = {"runledger", "plain bot", "bare handler, asyncio", "bare handler, uvloop"}
+
+
+@pytest.fixture(scope="module")
+def benches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Run every bench with next to no work."""
+    told = tmp_path_factory.mktemp("bench") / "figures.json"
+    command = [sys.executable, "-m", "bench", "--small", "--json", str(told)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert "ingest: ratios of medians" in ran.stdout
+    figures: dict[str, Any] = json.loads(told.read_text())
+    assert figures["machine"]["cores"] >= 1
+    assert figures["machine"]["processor"] in ran.stdout.replace("\n", " ")
+    return dict(figures["benches"])
+
+
+def test_ingest_has_its_figures(benches: dict[str, Any]) -> None:
+    ingest = benches["ingest"]
+    assert set(ingest["medians"]) == SIDES
+    for measured in ingest["medians"].values():
+        assert measured["deliveries_per_second"] > 0
+        assert measured["applied_per_second"] > 0
+        assert measured["not_accepted"] == 0
+    assert ingest["wrong_final_states"]["runledger"] == 0
+    assert ingest["ratios"]["deliveries_to_plain_bot"] > 0
+    assert ingest["ratios"]["applied_to_bare_uvloop"] > 0
+
+
+def test_lists_have_their_figures(benches: dict[str, Any]) -> None:
+    lists = benches["lists"]
+    assert set(lists["medians"]) == {"runledger", "model instances", "bare handler, uvloop"}
+    assert set(lists["ratios"]) == {
+        "to_model_instances",
+        "to_ready_body",
+        "page_deep_to_page_1",
+        "pull_request_to_bare_get",
+    }
+    assert all(ratio > 0 for ratio in lists["ratios"].values())
+    assert {"no filter", "branch matching", "branch missing", "headSha missing"} <= set(lists["filter_milliseconds"])
+
+
+def test_traffic_is_the_same_every_time_and_mixed_as_promised() -> None:
+    traffic = make_traffic(400)
+    assert [each.request for each in traffic.deliveries] == [each.request for each in make_traffic(400).deliveries]
+    # Cut off in the middle of many lives, the mix is only about right; whole lives are 14 to 3 to 3.
+    jobs = sum(each.event == "workflow_job" for each in traffic.deliveries)
+    assert 0.6 < jobs / 400 < 0.8
+    assert len({each.guid for each in traffic.deliveries}) == 400
+    assert all(9_500 <= len(each.body) <= 30_000 for each in traffic.deliveries)
