@@ -24,7 +24,7 @@ async def rename_team(team: str, slug: str, name: str | None = None) -> None:
     """
     slug = slug.lower()
     if not SLUG.fullmatch(slug):
-        message = f"{slug!r} is no slug: use letters, digits and hyphens"
+        message = f"{slug!r} is no slug: use letters, digits, hyphens and underscores"
         raise RunledgerError(message)
     scope = await _get_scope(team)
     async with current().transaction() as tx:

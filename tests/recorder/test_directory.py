@@ -124,9 +124,9 @@ async def test_no_login_can_stand_in_another_teams_way(database: Database) -> No
 
 
 async def test_logins_that_make_no_slug(database: Database) -> None:
-    for at, login in enumerate(("octo_cat", "octo-cat", "--", "x" * 200, "42")):
+    for at, login in enumerate(("octo.cat", "octo-cat", "--", "x" * 200, "42", "mona_acme")):
         await tell(database, ran(Owner(1000 + at, login, 1000 + at), Repo(50 + at), 500 + at), at)
-    assert await slugs(database) == ["octo-cat", "octo-cat-1001", "team", "x" * 80, "42"]
+    assert await slugs(database) == ["octo-cat", "octo-cat-1001", "team", "x" * 80, "42", "mona_acme"]
     assert await runs_of("42") == [504]
 
 
