@@ -51,6 +51,8 @@ async def play_everything(seed: int) -> list[Delivery]:
     github.installations.rename_account(other, "somewhere")
     github.installations.suspend(installation)
     github.installations.unsuspend(installation)
+    github.app.permissions["actions"] = "write"
+    github.installations.accept_permissions(installation)
     github.installations.remove_repositories(installation, [console])
     github.installations.add_repositories(installation, [console])
     github.installations.delete(installation)
@@ -64,6 +66,7 @@ async def test_every_body_meets_githubs_schema() -> None:
     } | {("workflow_job", action) for action in ("queued", "waiting", "in_progress", "completed")} | {
         ("pull_request", action) for action in ("opened", "synchronize", "closed", "reopened")
     } | {("installation", action) for action in ("created", "deleted", "suspend", "unsuspend")} | {
+        ("installation", "new_permissions_accepted"),
         ("installation_repositories", "added"),
         ("installation_repositories", "removed"),
         ("installation_target", "renamed"),

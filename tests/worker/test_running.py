@@ -130,8 +130,10 @@ async def test_it_outlives_a_sqlite_that_another_process_writes(migrated_sqlite:
         await inbox.append(delivery("before", run_body(1)))
         await _until_handled(database, 1)
         await inbox.append(delivery("meanwhile", run_body(2)))
-        other = sqlite3.connect(migrated_sqlite.removeprefix("sqlite://"), isolation_level=None, timeout=5)
-        other.execute("BEGIN IMMEDIATE")
+        path = migrated_sqlite.removeprefix("sqlite://")
+        other = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+        # Not on the loop: whoever has the lock now needs it to go on.
+        await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
         await asyncio.sleep(0.6)
         other.execute("ROLLBACK")
         other.close()

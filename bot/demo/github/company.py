@@ -177,6 +177,8 @@ def found(github: SimulatedGitHub, login: str = LOGIN) -> Company:
             [github.add_user(*person) for person in PEOPLE],
             [github.add_user(*person) for person in STRANGERS],
         )
+        for person in company.people:
+            github.add_member(company.organization, person)
         for plan in _REPOSITORIES:
             company.repositories[plan.name] = _create(github, company.organization, plan)
         for number in (1, 2):

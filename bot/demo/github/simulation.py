@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from bot.demo.github import truth
 from bot.demo.github.operations.actions import Actions
+from bot.demo.github.operations.checks import Checks
+from bot.demo.github.operations.comments import Comments
 from bot.demo.github.operations.installations import Installations
 from bot.demo.github.operations.pulls import Pulls
 from bot.demo.github.operations.repositories import Repositories
-from bot.demo.github.state.accounts import Account, App
+from bot.demo.github.outages import Outages
+from bot.demo.github.rest.server import served
+from bot.demo.github.rest.service import Rest
+from bot.demo.github.state.accounts import Account, App, Membership
+from bot.demo.github.state.history import LONGEST, History
 from bot.demo.github.state.world import World
 from bot.demo.github.webhooks.deliverer import Deliverer
 from bot.demo.github.webhooks.events import Events
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from bot.clock import Clock
     from bot.demo.github.faults import FaultPlan
     from bot.demo.github.payloads.values import Json
-    from bot.demo.github.state.accounts import AccountType, Installation
+    from bot.demo.github.state.accounts import AccountType, Installation, Role
+    from bot.demo.github.state.history import Past
+    from bot.demo.github.state.repositories import Repository
     from bot.demo.github.webhooks.deliveries import Delivery
 
 PERMISSIONS = {"metadata": "read", "actions": "read", "checks": "write", "pull_requests": "write"}
@@ -53,9 +62,16 @@ class SimulatedGitHub:
         self.world = World(clock, seed)
         self.webhook_secret = webhook_secret or hashlib.sha256(f"webhook secret {seed}".encode()).hexdigest()
         self.app = _register_app(self.world, permissions or dict(PERMISSIONS))
+        self.outages = Outages(clock)
         self.hook_id = self.world.numbers.next("hook")
         self.webhooks = Deliverer(
-            clock, self.world.numbers, seed, url=webhook_url, faults=faults, concurrency=concurrency
+            clock,
+            self.world.numbers,
+            seed,
+            url=webhook_url,
+            faults=faults,
+            concurrency=concurrency,
+            outages=self.outages,
         )
         self.events = Events(
             self.world,
@@ -69,6 +85,9 @@ class SimulatedGitHub:
         self.repositories = Repositories(self.world, self.events, self.installations)
         self.pulls = Pulls(self.world, self.events, self.repositories)
         self.actions = Actions(self.world, self.events)
+        self.checks = Checks(self.world, self.events, self.app)
+        self.comments = Comments(self.world)
+        self.rest = Rest(self, seed)
 
     def add_organization(self, login: str, name: str | None = None) -> Account:
         return self._add_account(login, "Organization", name)
@@ -79,9 +98,46 @@ class SimulatedGitHub:
     def _add_account(self, login: str, kind: AccountType, name: str | None) -> Account:
         return self.world.add_account(login, kind, name)
 
+    def add_member(
+        self, account: Account, person: Account, role: Role = "write", repositories: Iterable[Repository] | None = None
+    ) -> None:
+        """Let a person into an organisation's repositories: all of them (None), or some."""
+        some = None if repositories is None else frozenset(one.id for one in repositories)
+        self.world.memberships[account.id, person.id] = Membership(role, some)
+
+    def add_history(self, past: Past) -> History:
+        """Give a repository finished runs of the past, of which no webhook tells; cheap for hundreds of thousands.
+
+        ValueError when it reaches into the last four hours, in which such runs could still be going on.
+        """
+        if past.until > self.clock.now() - timedelta(seconds=LONGEST):
+            raise ValueError("the past has to end four hours ago")
+        history = History(past, self.world.numbers, self.seed)
+        self.world.runs.histories[past.repository.id].append(history)
+        return history
+
+    @property
+    def private_key_pem(self) -> str:
+        """The App's private key, as GitHub hands it out."""
+        return self.rest.credentials.private_key_pem
+
+    def serve(
+        self, host: str = "127.0.0.1", port: int = 0, *, logs_port: int = 0, api_path: str = ""
+    ) -> AbstractAsyncContextManager[str]:
+        """Listen as GitHub's API, its pages and, on another port, its host of logs; yields the API's address.
+
+        With an `api_path` of `/api/v3` it looks like GitHub Enterprise Server. OSError when a port is taken.
+        """
+        return served(self, host, port, logs_port, api_path)
+
     def at(self, moment: datetime) -> AbstractContextManager[None]:
         """Stamp a moment of the past on what is done inside (ValueError: of the future); deliveries are made now."""
         return self.world.timeline.at(moment)
+
+    def revoke_authorization(self, person: Account) -> None:
+        """Let a person withdraw what they allowed the App: their tokens end, and the App hears of it."""
+        self.rest.credentials.revoke(person)
+        self.events.authorization_revoked(person)
 
     def ping(self) -> None:
         """Send what GitHub sends when a webhook is set up."""
@@ -95,6 +151,11 @@ class SimulatedGitHub:
     def redeliver(self, guid: str) -> None:
         """Send a delivery again; KeyError when the log does not have it."""
         self.webhooks.redeliver(guid)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request or a delivery is under way, other than one that waits for the clock."""
+        return self.rest.working > 0 or self.webhooks.sending > 0
 
     async def settle(self) -> None:
         """Wait until no delivery is held back or in flight."""
@@ -110,7 +171,10 @@ class SimulatedGitHub:
         await self.close()
 
     def truth(self, installation: Installation | None = None) -> Json:
-        """Return what GitHub would say of runs, attempts, jobs and pull requests: see `truth.truth`."""
+        """Return what GitHub would say of runs, attempts, jobs and pull requests: see `truth.truth`.
+
+        For a large past, `truth.each_run(github.world)` and its like yield the same records one by one.
+        """
         return truth.truth(self.world, installation)
 
     def counts(self, installation: Installation | None = None) -> dict[str, int]:

@@ -8,6 +8,8 @@ from bot.demo.github.payloads.actions import job_html_url, run_html_url
 from bot.demo.github.payloads.values import Json, timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bot.demo.github.state.accounts import Installation
     from bot.demo.github.state.actions import Job, RunAttempt, Step, WorkflowRun
     from bot.demo.github.state.world import World
@@ -20,29 +22,52 @@ def truth(world: World, installation: Installation | None = None) -> Json:
     `pull_requests` are the numbers of those it belongs to, which GitHub's own field leaves out for forks. With an
     `installation`, only what belongs to the repositories that it sees.
     """
-    runs = sorted(_seen_runs(world, installation), key=lambda run: run.id)
     return {
-        "runs": [_run(world, run.latest) for run in runs],
-        "attempts": [_run(world, attempt) for run in runs for attempt in run.attempts],
-        "jobs": sorted((_job(world, job) for run in runs for job in run.all_jobs()), key=lambda job: int(job["id"])),
+        "runs": list(each_run(world, installation)),
+        "attempts": list(each_attempt(world, installation)),
+        "jobs": sorted(each_job(world, installation), key=lambda job: int(job["id"])),
         "pull_requests": _pull_requests(world, installation),
     }
 
 
+def each_run(world: World, installation: Installation | None = None) -> Iterator[Json]:
+    """Yield the records of runs one by one, for a past that is too large to hold."""
+    return (_run(world, run.latest) for run in _seen_runs(world, installation, with_jobs=False))
+
+
+def each_attempt(world: World, installation: Installation | None = None) -> Iterator[Json]:
+    """Yield the records of attempts one by one, those of one run together."""
+    seen = _seen_runs(world, installation, with_jobs=False)
+    return (_run(world, attempt) for run in seen for attempt in run.attempts)
+
+
+def each_job(world: World, installation: Installation | None = None) -> Iterator[Json]:
+    """Yield the records of jobs one by one, those of one run together."""
+    seen = _seen_runs(world, installation, with_jobs=True)
+    return (_job(world, job) for run in seen for job in run.all_jobs())
+
+
 def counts(world: World, installation: Installation | None = None) -> dict[str, int]:
-    """Return how many of each there are, without spelling them out."""
-    runs = _seen_runs(world, installation)
+    """Return how many of each there are, without spelling them out; check runs and comments are the App's own."""
+    seen = _seen_repositories(world, installation)
+    living = [run for run in world.runs.living.values() if run.repository.id in seen]
+    past = [history.totals() for number in seen for history in world.runs.histories.get(number, ())]
     return {
-        "runs": len(runs),
-        "attempts": sum(len(run.attempts) for run in runs),
-        "jobs": sum(len(attempt.jobs) for run in runs for attempt in run.attempts),
-        "pull_requests": len(_pull_requests(world, installation)),
+        "runs": len(living) + sum(one["runs"] for one in past),
+        "attempts": sum(len(run.attempts) for run in living) + sum(one["attempts"] for one in past),
+        "jobs": sum(1 for run in living for _ in run.all_jobs()) + sum(one["jobs"] for one in past),
+        "pull_requests": sum(pull.repository.id in seen for pull in world.pull_requests.values()),
+        "check_runs": sum(check.repository.id in seen for check in world.check_runs.values()),
+        "comments": sum(one.pull.repository.id in seen for one in world.comments.values() if one.app is not None),
     }
 
 
-def _seen_runs(world: World, installation: Installation | None) -> list[WorkflowRun]:
-    every = world.runs.values()
-    return [run for run in every if installation is None or run.repository.id in installation.repositories]
+def _seen_repositories(world: World, installation: Installation | None) -> set[int]:
+    return set(world.repositories if installation is None else installation.repositories)
+
+
+def _seen_runs(world: World, installation: Installation | None, *, with_jobs: bool) -> Iterator[WorkflowRun]:
+    return world.runs.every(_seen_repositories(world, installation), with_jobs=with_jobs)
 
 
 def _run(world: World, attempt: RunAttempt) -> Json:
@@ -109,11 +134,8 @@ def _step(step: Step) -> Json:
 
 
 def _pull_requests(world: World, installation: Installation | None) -> list[Json]:
-    seen = (
-        pull
-        for pull in world.pull_requests.values()
-        if installation is None or pull.repository.id in installation.repositories
-    )
+    repositories = _seen_repositories(world, installation)
+    seen = (pull for pull in world.pull_requests.values() if pull.repository.id in repositories)
     return [
         {
             "id": pull.id,

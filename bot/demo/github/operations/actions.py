@@ -131,8 +131,15 @@ class Actions:
             self.jobs.end(job, "cancelled", sender)
         self.jobs.finish_attempt(attempt, "cancelled", sender)
 
+    def delete_run(self, run: WorkflowRun) -> None:
+        """Delete a finished run with all its attempts; no event tells of it."""
+        if run.status != "completed":
+            raise Refused(403, "Could not delete the workflow run")
+        self._world.runs.remove(run)
+
     def _rerun(self, run: WorkflowRun, sender: Account, kept: list[Job]) -> RunAttempt:
         self._refuse_rerun(run)
+        self._world.runs.adopt(run)
         attempt = self._new_attempt(run, sender)
         self._events.workflow_run("requested", attempt, sender)
         self.jobs.carry_over(kept, attempt, sender)
@@ -162,7 +169,7 @@ class Actions:
             check_suite_id=self._world.numbers.next("check_suite"),
             created_at=self._world.now(),
         )
-        self._world.runs[run.id] = run
+        self._world.runs.add(run)
         return run
 
     def _new_attempt(self, run: WorkflowRun, triggering_actor: Account) -> RunAttempt:

@@ -34,7 +34,16 @@ class Installations:
         seen = self._repositories_of(account) if repositories is None else list(repositories)
         now = self._world.now()
         number = self._world.numbers.next("installation")
-        installation = Installation(number, self._app, account, selection, now, now, {one.id: one for one in seen})
+        installation = Installation(
+            number,
+            self._app,
+            account,
+            selection,
+            created_at=now,
+            updated_at=now,
+            permissions=dict(self._app.permissions),
+            repositories={one.id: one for one in seen},
+        )
         self._world.installations[number] = installation
         self._events.installation("created", installation, sender or account)
         return installation
@@ -55,6 +64,12 @@ class Installations:
         installation.suspended_at = installation.suspended_by = None
         installation.updated_at = self._world.now()
         self._events.installation("unsuspend", installation, sender or installation.account)
+
+    def accept_permissions(self, installation: Installation, *, sender: Account | None = None) -> None:
+        """Grant what the App asks for by now."""
+        installation.permissions = dict(installation.app.permissions)
+        installation.updated_at = self._world.now()
+        self._events.installation("new_permissions_accepted", installation, sender or installation.account)
 
     def delete(self, installation: Installation, *, sender: Account | None = None) -> None:
         """Uninstall; installing again makes another installation with an id of its own."""
@@ -83,6 +98,8 @@ class Installations:
 
     def rename_account(self, account: Account, login: str, *, sender: Account | None = None) -> None:
         """Rename an organisation or a person: all full names change with it."""
+        for repository in self._repositories_of(account):
+            self._world.remember_name(repository)
         before, account.login = account.login, login
         installation = self.find(account)
         if installation is not None:

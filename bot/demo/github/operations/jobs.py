@@ -6,11 +6,11 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from bot.demo.github.operations.refusal import Refused
-from bot.demo.github.state.actions import Job, Step
+from bot.demo.github.state.actions import Job
+from bot.demo.github.state.steps import close_steps, planned_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from bot.demo.github.state.accounts import Account
     from bot.demo.github.state.actions import Conclusion, JobSpec, RunAttempt, Runner, Status
@@ -38,7 +38,7 @@ class Jobs:
             raise Refused(409, f"{job.name} is {job.status}")
         job.status, job.started_at = "in_progress", self._world.now()
         job.runner = runner or self._world.runner_for(job.spec.labels)
-        job.steps = [_queued(number, name) for number, name in _numbered(job.spec.steps)]
+        job.steps = planned_steps(job.spec)
         job.steps[0].status, job.steps[0].started_at = "in_progress", job.started_at
         self._begin(job.attempt)
         self._events.workflow_job("in_progress", job, job.attempt.triggering_actor)
@@ -117,12 +117,12 @@ class Jobs:
 
     def _keep(self, job: Job) -> None:
         job.attempt.jobs.append(job)
-        self._world.jobs[job.id] = job
+        self._world.runs.add_job(job)
 
     def _close(self, job: Job, conclusion: Conclusion, culprit: str | None) -> None:
         job.status, job.conclusion = "completed", conclusion
         job.completed_at = max(job.started_at, self._world.now())
-        _close_steps(job, culprit, conclusion, job.completed_at)
+        close_steps(job, culprit)
         self.touch(job.attempt)
         self._tell_completed(job, job.attempt.triggering_actor)
 
@@ -167,29 +167,3 @@ def _is_ready(spec: JobSpec, attempt: RunAttempt) -> bool:
 def _needs_passed(spec: JobSpec, attempt: RunAttempt) -> bool:
     needed = [attempt.find_job(name) for name in spec.needs]
     return all(job is not None and job.passed for job in needed)
-
-
-def _numbered(steps: Sequence[str]) -> list[tuple[int, str]]:
-    """Add the steps of the runner itself; those that clean up afterwards are numbered with a gap, as on GitHub."""
-    own = list(enumerate(("Set up job", *steps), start=1))
-    after = [f"Post {name}" for name in reversed(steps) if name.startswith("Run actions/checkout")]
-    return own + list(enumerate((*after, "Complete job"), start=2 * len(own)))
-
-
-def _queued(number: int, name: str) -> Step:
-    return Step(number, name, "queued", None, None, None)
-
-
-def _close_steps(job: Job, culprit: str | None, conclusion: Conclusion, until: datetime) -> None:
-    """End all steps in order, with equal shares of the job's whole seconds; after the culprit the job's own skip."""
-    share = (until - job.started_at) / len(job.steps)
-    failed = False
-    for index, step in enumerate(job.steps):
-        step.status = "completed"
-        step.started_at = (job.started_at + index * share).replace(microsecond=0)
-        step.completed_at = (job.started_at + (index + 1) * share).replace(microsecond=0)
-        step.conclusion = "skipped" if failed and step.name in job.spec.steps else "success"
-        if step.name == culprit and not failed:
-            step.conclusion = "cancelled" if conclusion == "cancelled" else "failure"
-            failed = True
-    job.steps[-1].completed_at = until

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.demo.github.operations.refusal import Refused
-from bot.demo.github.state.repositories import PullRequest
+from bot.demo.github.state.repositories import Label, PullRequest
 
 if TYPE_CHECKING:
     from bot.demo.github.operations.repositories import Repositories
@@ -97,6 +97,26 @@ class Pulls:
         pull.merged_by, pull.merge_commit_sha = sender, merged.sha
         self._events.pull_request("closed", pull, sender)
         return merged
+
+    def label(self, pull: PullRequest, name: str, *, color: str = "ededed", sender: Account | None = None) -> Label:
+        """Put a label on it, which the repository gets if it has none of that name."""
+        labels = pull.repository.labels
+        if name not in labels:
+            labels[name] = Label(self._world.numbers.next("label"), name, color)
+        if labels[name] not in pull.labels:
+            pull.labels.append(labels[name])
+            self._touch(pull)
+            self._events.pull_request("labeled", pull, sender or pull.user, label=labels[name])
+        return labels[name]
+
+    def unlabel(self, pull: PullRequest, name: str, *, sender: Account | None = None) -> None:
+        """Take a label off again; KeyError when it is not on it."""
+        taken = pull.repository.labels[name]
+        if taken not in pull.labels:
+            raise KeyError(name)
+        pull.labels.remove(taken)
+        self._touch(pull)
+        self._events.pull_request("unlabeled", pull, sender or pull.user, label=taken)
 
     def _touch(self, pull: PullRequest) -> None:
         pull.updated_at = max(pull.updated_at, self._world.now())

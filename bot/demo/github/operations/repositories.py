@@ -41,6 +41,7 @@ class Repositories:
         repository = Repository(number, owner, name, description, language, private, now, now, now, parent=parent)
         repository.branches["main"] = parent.tip().commit if parent else self.commit("Initial commit", owner)
         self._world.repositories[number] = repository
+        self._world.add_commit(repository, repository.branches["main"])
         installation = self._installations.find(owner)
         if installation is not None and installation.repository_selection == "all":
             self._installations.add_repositories(installation, [repository], sender=sender)
@@ -67,12 +68,14 @@ class Repositories:
     def push(self, repository: Repository, message: str, author: Account, branch: str | None = None) -> Commit:
         """Put a new commit on `branch` (by default the default branch) and return it."""
         commit = self.commit(message, author)
+        self._world.add_commit(repository, commit)
         repository.branches[branch or repository.default_branch] = commit
         repository.pushed_at = max(repository.pushed_at, self._world.now())
         return commit
 
     def rename(self, repository: Repository, name: str, *, sender: Account | None = None) -> None:
         self._refuse_taken(f"{repository.owner.login}/{name}")
+        self._world.remember_name(repository)
         before, repository.name = repository.name, name
         changes = {"repository": {"name": {"from": before}}}
         self._tell("renamed", repository, sender, changes)
@@ -88,6 +91,7 @@ class Repositories:
         kind = "organization" if repository.owner.is_organization else "user"
         render = organization if repository.owner.is_organization else user
         changes = {"owner": {"from": {kind: render(self._world.addresses, repository.owner)}}}
+        self._world.remember_name(repository)
         repository.owner = owner
         if former is not None:
             self._installations.remove_repositories(former, [repository], sender=sender)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from bot.demo.github.payloads.values import Json, timestamp
 from bot.demo.github.state.identity import node_id
 
 if TYPE_CHECKING:
-    from bot.demo.github.state.accounts import Account, App, Installation
+    from bot.demo.github.state.accounts import Account, AccountType, App, Installation
     from bot.demo.github.state.repositories import Repository
     from bot.demo.github.state.world import Addresses
 
@@ -34,18 +36,27 @@ _ORGANIZATION_URLS = {
 
 
 def user(at: Addresses, account: Account) -> Json:
-    """Render an account as `sender`, `owner`, `actor` … show it, organisations included."""
-    url = f"{at.api}/users/{account.login}"
+    """Render an account as `sender`, `owner`, `actor` … show it, organisations and Apps included.
+
+    The same object comes again for the same account, many times in one body: it is not to be changed.
+    """
+    return _user(at.api, at.html, account.id, account.login, account.type)
+
+
+@lru_cache(maxsize=4096)
+def _user(api: str, html: str, number: int, login: str, kind: AccountType) -> Json:
+    url = f"{api}/users/{quote(login)}"
+    page = f"{html}/apps/{login.removesuffix('[bot]')}" if kind == "Bot" else f"{html}/{login}"
     return {
-        "login": account.login,
-        "id": account.id,
-        "node_id": node_id("O" if account.is_organization else "U", account.id),
-        "avatar_url": f"https://avatars.githubusercontent.com/u/{account.id}?v=4",
+        "login": login,
+        "id": number,
+        "node_id": node_id({"Organization": "O", "User": "U", "Bot": "BOT"}[kind], number),
+        "avatar_url": f"https://avatars.githubusercontent.com/u/{number}?v=4",
         "gravatar_id": "",
         "url": url,
-        "html_url": f"{at.html}/{account.login}",
+        "html_url": page,
         **{key: url + path for key, path in _USER_URLS.items()},
-        "type": account.type,
+        "type": kind,
         "user_view_type": "public",
         "site_admin": False,
     }
@@ -100,7 +111,7 @@ def installation(at: Addresses, installation: Installation) -> Json:
         "app_slug": installation.app.slug,
         "target_id": account.id,
         "target_type": account.type,
-        "permissions": dict(installation.app.permissions),
+        "permissions": dict(installation.permissions),
         "events": list(installation.app.events),
         "created_at": timestamp(installation.created_at),
         "updated_at": timestamp(installation.updated_at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from bot.demo.github.payloads import repositories
 from bot.demo.github.payloads.accounts import user
@@ -10,7 +11,7 @@ from bot.demo.github.payloads.values import Json, timestamp
 from bot.demo.github.state.identity import node_id
 
 if TYPE_CHECKING:
-    from bot.demo.github.state.repositories import PullRequest, Repository
+    from bot.demo.github.state.repositories import Label, PullRequest, Repository
     from bot.demo.github.state.world import Addresses
 
 
@@ -23,6 +24,34 @@ def pull_request(at: Addresses, pull: PullRequest) -> Json:
         "head": _end(at, pull.head_repository, pull.head_ref, pull.head.sha),
         "base": _end(at, pull.repository, pull.base_ref, pull.base.sha),
         **_figures(pull),
+    }
+
+
+def pull_request_simple(at: Addresses, pull: PullRequest) -> Json:
+    """Render the form in which lists show pull requests."""
+    left_out = {"merged", "mergeable", "rebaseable", "mergeable_state", "merged_by"}
+    shown = {key: value for key, value in _state(at, pull).items() if key not in left_out}
+    return {
+        **_addresses(at, pull),
+        **shown,
+        **_people(at, pull),
+        "head": _end(at, pull.head_repository, pull.head_ref, pull.head.sha),
+        "base": _end(at, pull.repository, pull.base_ref, pull.base.sha),
+    }
+
+
+def label(at: Addresses, repository: Repository, label: Label) -> Json:
+    """Render a label as issues and pull requests bear it."""
+    return {
+        "id": label.id,
+        "node_id": node_id("LA", repository.id, label.id),
+        "url": f"{repositories.url(at, repository)}/labels/{quote(label.name)}",
+        "name": label.name,
+        "color": label.color,
+        "default": False,
+        "description": label.description,
+        "archived_at": None,
+        "archived_by": None,
     }
 
 
@@ -109,7 +138,7 @@ def _people(at: Addresses, pull: PullRequest) -> Json:
         "assignees": [],
         "requested_reviewers": [],
         "requested_teams": [],
-        "labels": [],
+        "labels": [label(at, pull.repository, one) for one in pull.labels],
         "milestone": None,
         "author_association": "CONTRIBUTOR" if pull.from_fork else "MEMBER",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bot.demo.github.payloads.accounts import user
@@ -64,7 +65,6 @@ def html_url(at: Addresses, repository: Repository) -> str:
 
 def minimal_repository(at: Addresses, repository: Repository) -> Json:
     """Render the short form that stands inside a workflow run."""
-    api = url(at, repository)
     return {
         "id": repository.id,
         "node_id": node_id("R", repository.id),
@@ -75,9 +75,13 @@ def minimal_repository(at: Addresses, repository: Repository) -> Json:
         "html_url": html_url(at, repository),
         "description": repository.description,
         "fork": repository.parent is not None,
-        "url": api,
-        **{key: api + path for key, path in _URLS.items()},
+        **_urls(url(at, repository)),
     }
+
+
+@lru_cache(maxsize=4096)
+def _urls(api: str) -> Json:
+    return {"url": api, **{key: api + path for key, path in _URLS.items()}}
 
 
 def repository(at: Addresses, repository: Repository) -> Json:

@@ -12,7 +12,7 @@ def timestamp(moment: datetime) -> str: ...
 def timestamp(moment: None) -> None: ...
 def timestamp(moment: datetime | None) -> str | None:
     """Return whole seconds in UTC: `2026-01-05T09:00:00Z`."""
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else f"{moment.isoformat()[:19]}Z"
 
 
 @overload
@@ -21,4 +21,4 @@ def precise_timestamp(moment: datetime) -> str: ...
 def precise_timestamp(moment: None) -> None: ...
 def precise_timestamp(moment: datetime | None) -> str | None:
     """Return the spelling of steps and workflows, whose milliseconds are always zero: `2026-01-05T09:00:00.000Z`."""
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return None if moment is None else f"{moment.isoformat()[:19]}.000Z"

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from bot.demo.github.state.repositories import Repository
 
-AccountType = Literal["Organization", "User"]
+AccountType = Literal["Bot", "Organization", "User"]
 Selection = Literal["all", "selected"]
+Role = Literal["admin", "write", "read", "none"]
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +30,17 @@ class Account:
         return self.type == "Organization"
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a person may do in the repositories of an account: in all of them, or in those whose ids are given."""
+
+    role: Role
+    repositories: frozenset[int] | None = None
+
+    def covers(self, repository: Repository) -> bool:
+        return self.repositories is None or repository.id in self.repositories
+
+
 @dataclass(slots=True, eq=False)
 class App:
     """A registered GitHub App; `permissions` maps a resource to `read` or `write`."""
@@ -44,11 +56,9 @@ class App:
     events: tuple[str, ...]
     created_at: datetime
 
-    def hears(self, event: str) -> bool:
-        """Tell whether deliveries of `event` are made to this App, subscribed to or unasked."""
-        if event in {"check_run", "check_suite"}:
-            return self.permissions.get("checks") == "write"
-        return event in self.events or event in UNASKED_EVENTS
+    def as_account(self) -> Account:
+        """Return the account under which the App comments."""
+        return Account(self.id, f"{self.slug}[bot]", "Bot", self.name, self.created_at)
 
 
 UNASKED_EVENTS = frozenset(
@@ -58,7 +68,10 @@ UNASKED_EVENTS = frozenset(
 
 @dataclass(slots=True, eq=False)
 class Installation:
-    """An App on an account, with the repositories it may see (keyed by their id)."""
+    """An App on an account, with the repositories it may see (keyed by their id).
+
+    `permissions` are those that the account has granted: what the App asks for later has to be accepted first.
+    """
 
     id: int
     app: App
@@ -66,10 +79,17 @@ class Installation:
     repository_selection: Selection
     created_at: datetime
     updated_at: datetime
+    permissions: dict[str, str]
     repositories: dict[int, Repository] = field(default_factory=dict)
     suspended_at: datetime | None = None
     suspended_by: Account | None = None
     deleted_at: datetime | None = None
+
+    def hears(self, event: str) -> bool:
+        """Tell whether deliveries of `event` are made for this installation, subscribed to or unasked."""
+        if event in {"check_run", "check_suite"}:
+            return self.permissions.get("checks") == "write"
+        return event in self.app.events or event in UNASKED_EVENTS
 
     @property
     def active(self) -> bool:

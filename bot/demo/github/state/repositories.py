@@ -44,6 +44,7 @@ class Repository:
     archived: bool = False
     deleted_at: datetime | None = None
     branches: dict[str, Commit] = field(default_factory=dict)
+    labels: dict[str, Label] = field(default_factory=dict)
     last_number: int = 0
 
     @property
@@ -63,6 +64,16 @@ class Tip:
     repository: Repository
     branch: str
     commit: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label of a repository; `color` is six hexadecimal digits."""
+
+    id: int
+    name: str
+    color: str
+    description: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +98,7 @@ class PullRequest:
     merged_at: datetime | None = None
     merged_by: Account | None = None
     merge_commit_sha: str | None = None
+    labels: list[Label] = field(default_factory=list)
 
     @property
     def head(self) -> Commit:

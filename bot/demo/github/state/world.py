@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING
 
 from bot.demo.github.state.accounts import Account, AccountType, App
 from bot.demo.github.state.actions import Runner
+from bot.demo.github.state.checks import Annotation, CheckRun
 from bot.demo.github.state.identity import Numbers
+from bot.demo.github.state.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.clock import Clock
-    from bot.demo.github.state.accounts import Installation
+    from bot.demo.github.state.accounts import Installation, Membership, Role
     from bot.demo.github.state.actions import Job, Workflow, WorkflowRun
+    from bot.demo.github.state.checks import CheckSuite
+    from bot.demo.github.state.comments import IssueComment
     from bot.demo.github.state.repositories import Commit, PullRequest, Repository
 
 
 @dataclass(slots=True)
 class Addresses:
-    """Where GitHub's API and its pages are; a stand-in that listens puts its own address here. No trailing slash."""
+    """Where GitHub's API, its pages and its logs are; a stand-in that listens puts its own here. No trailing slash."""
 
     api: str = "https://api.github.com"
     html: str = "https://github.com"
+    logs: str = "https://productionresultssa0.blob.core.windows.net"
 
 
 class Timeline:
@@ -67,11 +72,18 @@ class World:
         self.repositories: dict[int, Repository] = {}
         self.workflows: dict[int, Workflow] = {}
         self.pull_requests: dict[int, PullRequest] = {}
-        self.runs: dict[int, WorkflowRun] = {}
-        self.jobs: dict[int, Job] = {}
+        self.runs = Runs()
+        self.check_runs: dict[int, CheckRun] = {}
+        self.check_suites: dict[int, CheckSuite] = {}
+        self.comments: dict[int, IssueComment] = {}
+        self.annotations: defaultdict[int, list[Annotation]] = defaultdict(list)
+        self.logs: dict[int, str] = {}
+        self.memberships: dict[tuple[int, int], Membership] = {}
         self.runners: list[Runner] = []
         self.github_actions = _github_actions()
         self._pulls_by_head: defaultdict[tuple[int, str], list[PullRequest]] = defaultdict(list)
+        self._commits: set[tuple[int, str]] = set()
+        self._former_names: dict[str, int] = {}
 
     def now(self) -> datetime:
         return self.timeline.now()
@@ -85,6 +97,40 @@ class World:
         """Return the repository that bears this name now."""
         living = (one for one in self.repositories.values() if one.deleted_at is None)
         return next((one for one in living if one.full_name == full_name), None)
+
+    def remember_name(self, repository: Repository) -> None:
+        """Let the name that a repository is about to lose lead to it from now on."""
+        self._former_names[repository.full_name.lower()] = repository.id
+
+    def look_up_repository(self, full_name: str) -> Repository | None:
+        """Return the repository that bears this name, whatever its case, or else the one that last did."""
+        wanted = full_name.lower()
+        living = [one for one in self.repositories.values() if one.deleted_at is None]
+        former = self._former_names.get(wanted)
+        found = next((one for one in living if one.full_name.lower() == wanted), None)
+        return found or next((one for one in living if one.id == former), None)
+
+    def role_of(self, person: Account, repository: Repository) -> Role:
+        """Return what a person may do in a repository: as its owner, as a member, or as anybody may in public."""
+        if person is repository.owner:
+            return "admin"
+        membership = self.memberships.get((repository.owner.id, person.id))
+        if membership is not None and membership.covers(repository):
+            return membership.role
+        return "none" if repository.private else "read"
+
+    def add_commit(self, repository: Repository, commit: Commit) -> None:
+        """Remember that a commit is there; a repository and its forks share theirs."""
+        self._commits.add((_network(repository), commit.sha))
+
+    def knows_commit(self, repository: Repository, sha: str) -> bool:
+        return (_network(repository), sha) in self._commits or any(
+            history.knows_commit(sha) for history in self.runs.histories[repository.id]
+        )
+
+    def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        mine = (pull for pull in self.pull_requests.values() if pull.repository is repository)
+        return next((pull for pull in mine if pull.number == number), None)
 
     def add_head(self, pull: PullRequest, head: Commit) -> None:
         """Make `head` the newest commit of a pull request, which is remembered under every head it ever had."""
@@ -101,6 +147,18 @@ class World:
         """Return what GitHub puts into a run's `pull_requests`: open ones, and never those from forks."""
         return [pull for pull in self.pull_requests_of(run) if pull.state == "open" and not pull.from_fork]
 
+    def pulls_at(self, repository: Repository, sha: str) -> list[PullRequest]:
+        """Return the open pull requests whose newest commit, on a branch of the repository itself, is this one."""
+        pulls = self._pulls_by_head.get((repository.id, sha), [])
+        return [pull for pull in pulls if pull.state == "open" and pull.head.sha == sha]
+
+    def annotations_of(self, check: Job | CheckRun) -> list[Annotation]:
+        """Return those of a check run; a failed job has one that says so beside what its steps put there."""
+        written = self.annotations.get(check.id, [])
+        if check.conclusion != "failure" or isinstance(check, CheckRun):
+            return written
+        return [*written, Annotation(".github", 1, 1, "failure", "Process completed with exit code 1.")]
+
     def runner_for(self, labels: tuple[str, ...]) -> Runner:
         """Return a self-hosted runner that has all `labels`, else a fresh hosted one."""
         for runner in self.runners:
@@ -108,6 +166,10 @@ class World:
                 return runner
         number = self.numbers.next("runner")
         return Runner(number, f"GitHub Actions {number}", 0, "GitHub Actions", labels)
+
+
+def _network(repository: Repository) -> int:
+    return repository.id if repository.parent is None else _network(repository.parent)
 
 
 def _github_actions() -> App:

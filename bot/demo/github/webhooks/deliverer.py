@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from bot.clock import Clock
+    from bot.demo.github.outages import Outages
     from bot.demo.github.state.identity import Numbers
 
 _SECONDS_TO_ANSWER = 10
@@ -29,13 +30,23 @@ class Deliverer:
     """
 
     def __init__(
-        self, clock: Clock, numbers: Numbers, seed: int, *, url: str | None, faults: FaultPlan | None, concurrency: int
+        self,
+        clock: Clock,
+        numbers: Numbers,
+        seed: int,
+        *,
+        url: str | None,
+        faults: FaultPlan | None,
+        concurrency: int,
+        outages: Outages,
     ) -> None:
         self.url = url
         self.faults: FaultPlan = faults or NoFaults()
         self.log = DeliveryLog()
         self.never_sent: dict[str, Delivery] = {}
+        self.sending = 0
         self._clock = clock
+        self._outages = outages
         self._numbers = numbers
         self._random = random.Random(f"deliverer {seed}")
         self._slots = asyncio.Semaphore(concurrency)
@@ -91,7 +102,8 @@ class Deliverer:
             self._dispatch(delivery)
 
     def _dispatch(self, delivery: Delivery, *, redelivery: bool = False) -> None:
-        faults = self.faults.faults_for(delivery, redelivery=redelivery)
+        outage = (Fail(503, "Service Unavailable"),) if self._outages.now else ()
+        faults = outage or self.faults.faults_for(delivery, redelivery=redelivery)
         if any(isinstance(fault, NeverSent) for fault in faults):
             self.log.counts["never_sent"] += 1
             self.never_sent[delivery.guid] = delivery
@@ -120,9 +132,13 @@ class Deliverer:
             await self._attempt(delivery, redelivery, "duplicate")
 
     async def _attempt(self, delivery: Delivery, redelivery: bool, note: str) -> None:
-        async with self._slots:
-            begun = self._clock.monotonic()
-            status_code, status = await self._send(delivery)
+        self.sending += 1
+        try:
+            async with self._slots:
+                begun = self._clock.monotonic()
+                status_code, status = await self._send(delivery)
+        finally:
+            self.sending -= 1
         self._record(delivery, self._clock.monotonic() - begun, status_code, status, redelivery, note)
 
     async def _send(self, delivery: Delivery) -> tuple[int, str]:

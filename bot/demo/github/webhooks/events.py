@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from bot.demo.github.state.accounts import Account, App, Installation
     from bot.demo.github.state.actions import Job, RunAttempt
-    from bot.demo.github.state.repositories import PullRequest, Repository
+    from bot.demo.github.state.checks import CheckRun, CheckSuite
+    from bot.demo.github.state.repositories import Label, PullRequest, Repository
     from bot.demo.github.state.world import World
 
 _USER_AGENT = "GitHub-Hookshot/5c1f0a9"
@@ -65,9 +66,8 @@ class Events:
 
         def body() -> Json:
             listed = self._world.listed_pull_requests(job.run)
-            return {
-                "check_run": checks.check_run(self._world.addresses, job, self._world.github_actions, listed),
-            }
+            at, annotations = self._world.addresses, len(self._world.annotations_of(job))
+            return {"check_run": checks.check_run(at, job, self._world.github_actions, listed, annotations)}
 
         self._of_repository("check_run", action, job.run.repository, sender, body)
 
@@ -83,13 +83,36 @@ class Events:
 
         self._of_repository("check_suite", action, run.repository, sender, body)
 
-    def pull_request(self, action: str, pull: PullRequest, sender: Account, before: str | None = None) -> None:
-        """Tell `opened`, `synchronize` (with the head it had `before`), `closed` or `reopened`."""
+    def app_check_run(self, action: str, check: CheckRun, sender: Account, identifier: str | None = None) -> None:
+        """Tell `created`, `completed`, `rerequested` or `requested_action` (with the button's `identifier`)."""
 
         def body() -> Json:
+            at, pulls = self._world.addresses, self._world.pulls_at(check.repository, check.suite.head_sha)
+            annotations = len(self._world.annotations_of(check))
+            told = {"check_run": checks.app_check_run(at, check, pulls, annotations)}
+            return told if identifier is None else {**told, "requested_action": {"identifier": identifier}}
+
+        self._of_repository("check_run", action, check.repository, sender, body)
+
+    def app_check_suite(self, action: str, suite: CheckSuite, sender: Account) -> None:
+        """Tell `rerequested` of a suite of the App."""
+
+        def body() -> Json:
+            pulls = self._world.pulls_at(suite.repository, suite.head_sha)
+            return {"check_suite": checks.app_check_suite(self._world.addresses, suite, pulls)}
+
+        self._of_repository("check_suite", action, suite.repository, sender, body)
+
+    def pull_request(
+        self, action: str, pull: PullRequest, sender: Account, *, before: str | None = None, label: Label | None = None
+    ) -> None:
+        """Tell `opened`, `closed`, `reopened`, `synchronize` (with the head `before`), `labeled` or `unlabeled`."""
+
+        def body() -> Json:
+            at = self._world.addresses
             moved = {} if before is None else {"before": before, "after": pull.head.sha}
-            told = pulls.pull_request(self._world.addresses, pull)
-            return {"number": pull.number, "pull_request": told, **moved}
+            marked = {} if label is None else {"label": pulls.label(at, pull.repository, label)}
+            return {"number": pull.number, "pull_request": pulls.pull_request(at, pull), **moved, **marked}
 
         self._of_repository("pull_request", action, pull.repository, sender, body)
 
@@ -132,6 +155,11 @@ class Events:
         }
         self._make("installation_target", action, {"action": action, **body}, installation, None)
 
+    def authorization_revoked(self, person: Account) -> None:
+        """Tell that a person has withdrawn the App's authorization."""
+        body = {"action": "revoked", "sender": accounts.user(self._world.addresses, person)}
+        self._make("github_app_authorization", "revoked", body, None, None)
+
     def ping(self, url: str) -> None:
         """Tell that the hook is there, as GitHub does when an App is registered with a webhook."""
         hook = {
@@ -153,7 +181,7 @@ class Events:
         self, event: str, action: str, repository: Repository, sender: Account, body: Callable[[], Json]
     ) -> None:
         """Render once and address it to each installation that sees the repository; nobody hears, nothing is made."""
-        hearing = [one for one in self._world.installations.values() if one.sees(repository) and one.app.hears(event)]
+        hearing = [one for one in self._world.installations.values() if one.sees(repository) and one.hears(event)]
         if not hearing:
             return
         at = self._world.addresses

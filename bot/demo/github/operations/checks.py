@@ -1,0 +1,68 @@
+"""What the App does with its own check runs, and what people do with them.
+
+https://docs.github.com/en/rest/guides/using-the-rest-api-to-interact-with-checks
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.demo.github.state.checks import CheckRun, CheckSuite
+
+if TYPE_CHECKING:
+    from bot.demo.github.state.accounts import Account, App
+    from bot.demo.github.state.repositories import Repository
+    from bot.demo.github.state.world import World
+    from bot.demo.github.webhooks.events import Events
+
+
+class Checks:
+    """Operations on check runs of Apps; those of workflow jobs follow from the jobs."""
+
+    def __init__(self, world: World, events: Events, app: App) -> None:
+        self._world = world
+        self._events = events
+        self._app = app
+
+    def create(self, repository: Repository, name: str, head_sha: str) -> CheckRun:
+        """Begin a check run of the App on a commit, queued; `tell_created` is for when it is filled in."""
+        suite = self.suite_of(repository, head_sha)
+        number = self._world.numbers.next("job")
+        check = CheckRun(number, suite, name, "queued", started_at=self._world.now())
+        suite.check_runs.append(check)
+        self._world.check_runs[number] = check
+        return check
+
+    def suite_of(self, repository: Repository, head_sha: str) -> CheckSuite:
+        """Return the App's suite for a commit, which is made if there is none."""
+        for suite in self._world.check_suites.values():
+            if suite.repository is repository and suite.head_sha == head_sha:
+                return suite
+        now, number = self._world.now(), self._world.numbers.next("check_suite")
+        branch = next((name for name, tip in repository.branches.items() if tip.sha == head_sha), None)
+        suite = CheckSuite(number, self._app, repository, branch, head_sha, now, now)
+        self._world.check_suites[number] = suite
+        return suite
+
+    def tell_created(self, check: CheckRun) -> None:
+        """Tell that a check run was made, and that it is completed if it is."""
+        self._events.app_check_run("created", check, self._app.as_account())
+        if check.status == "completed":
+            self.tell_completed(check)
+
+    def tell_completed(self, check: CheckRun) -> None:
+        self._events.app_check_run("completed", check, self._app.as_account())
+
+    def rerequest(self, check: CheckRun, sender: Account) -> None:
+        """Press "Re-run" on a check run of the App."""
+        self._events.app_check_run("rerequested", check, sender)
+
+    def rerequest_suite(self, suite: CheckSuite, sender: Account) -> None:
+        """Press "Re-run all checks"."""
+        self._events.app_check_suite("rerequested", suite, sender)
+
+    def request_action(self, check: CheckRun, identifier: str, sender: Account) -> None:
+        """Press one of a check run's buttons; KeyError when it has none of that identifier."""
+        if identifier not in {button.identifier for button in check.actions}:
+            raise KeyError(identifier)
+        self._events.app_check_run("requested_action", check, sender, identifier)
