@@ -14,6 +14,9 @@ DEV := $(VENV)/.dev
 
 CODE := $(wildcard bot tests bench)
 
+# A file's tests stay together, because they share what is dear to set up.
+PARALLEL := -n auto --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help demo run test test-fast test-deep lint bench real-input requirements clean
 
@@ -27,10 +30,10 @@ run: $(RUNTIME) ## The service on SQLite (ARGS="--port 9000")
 	@$(PY) -m bot serve $(ARGS)
 
 test: $(DEV) ## The whole suite on SQLite and PostgreSQL, with coverage (ARGS="-k name")
-	@$(PY) -m pytest --cov $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) --cov $(ARGS)
 
 test-fast: $(DEV) ## The suite on SQLite only
-	@$(PY) -m pytest -m "not postgres and not deep" $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) -m "not postgres and not deep" $(ARGS)
 
 test-deep: $(DEV) ## The long properties and crash runs
 	@$(PY) -m pytest -m deep -o timeout=0 $(ARGS)
