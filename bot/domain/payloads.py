@@ -33,7 +33,8 @@ class Repository(Struct):
     full_name: PartOfName
     owner: Account
     private: bool = True
-    archived: bool = False
+    # The REST API lists runs with a short form of their repository, which doesn't tell.
+    archived: bool | None = None
     default_branch: Name | None = None
     html_url: str | None = None
 
