@@ -142,7 +142,8 @@ class Settings(BaseSettings):
     @property
     def is_unconfigured(self) -> bool:
         """Whether nothing at all is said about the App yet, so that the service may only show how to begin."""
-        return not any((self.app_id, self.private_key, self.webhook_secret, self.webhook_secret_previous))
+        secrets = (self.webhook_secret, self.webhook_secret_previous, self.github_client_secret)
+        return not any((self.app_id, self.private_key, self.github_client_id, *secrets))
 
     @property
     def effective_log_format(self) -> Literal["text", "json"]:

@@ -131,6 +131,8 @@ class Worker:
                 await self._clock.sleep(random.uniform(0, 0.05))  # noqa: S311
             except Exception as error:
                 _raise_if_unavailable(error)
+                if not held:
+                    raise
                 log.info("a batch is taken apart", extra={"deliveries": len(held)}, exc_info=error)
                 for delivery in held:
                     await self._handle_alone(delivery)

@@ -309,6 +309,24 @@ async def test_a_server_without_tls_is_refused_where_tls_is_asked_for(
         ("postgres://u:canary@h:canary/n", "DATABASE_URL"),
         ("mysql://u:canary@h/n", "DATABASE_URL"),
         ("sqlite://", "DATABASE_URL"),
+        ("sqlite://:memory:", "must name a file"),
+        ("sqlite://:memory:?busy_timeout=1", "must name a file"),
+        ("sqlite://x?busy_timeuot=1", "busy_timeuot"),
+        ("sqlite://x?query_only=ON", "query_only"),
+        ("sqlite://x?busy_timeout=", "busy_timeout"),
+        ("sqlite://x?busy_timeout=canary", "busy_timeout"),
+        ("sqlite://x?busy_timeout=1.5", "busy_timeout"),
+        ("sqlite://x?busy_timeout=1_0", "busy_timeout"),
+        ("sqlite://x?busy_timeout=2147483648", "busy_timeout"),
+        ("sqlite://x?cache_size=" + "9" * 5000, "cache_size"),
+        ("sqlite://x?journal_mode=canary", "journal_mode"),
+        ("sqlite://x?journal_size_limit=64k", "journal_size_limit"),
+        ("sqlite://x?synchronous=canary", "synchronous"),
+        ("sqlite://x?synchronous=4", "synchronous"),
+        ("sqlite://x?wal_autocheckpoint=ON", "wal_autocheckpoint"),
+        ("sqlite://x?foreign_keys=2", "foreign_keys"),
+        ("sqlite://x?temp_store=DISK", "temp_store"),
+        ("sqlite://x?foreign_keys=OFF;DROP+TABLE+team", "foreign_keys"),
     ],
 )
 async def test_a_url_that_cannot_be_understood_is_named_without_being_told(url: str, named: str) -> None:
@@ -331,6 +349,33 @@ async def test_options_of_the_url_reach_sqlite(tmp_path: Path) -> None:
     assert (ours["synchronous"], ours["journal_mode"], ours["foreign_keys"]) == (2, "wal", 1)
     given = await pragmas(url + "?busy_timeout=1234&synchronous=NORMAL&wal_autocheckpoint=77")
     assert given == ours | {"busy_timeout": 1234, "synchronous": 1, "wal_autocheckpoint": 77}
+
+
+# Each option, a value, and what SQLite then says it is.
+SQLITE_OPTIONS = [
+    ("busy_timeout", "0", 0),
+    ("cache_size", "-100", -100),
+    ("foreign_keys", "off", 0),
+    ("journal_mode", "delete", "delete"),
+    ("journal_size_limit", "-1", -1),
+    ("max_page_count", "5000", 5000),
+    ("mmap_size", "1048576", 1048576),
+    ("secure_delete", "fast", 2),
+    ("synchronous", "extra", 3),
+    ("synchronous", "0", 0),
+    ("temp_store", "Memory", 2),
+    ("wal_autocheckpoint", "7", 7),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), SQLITE_OPTIONS)
+async def test_every_option_of_sqlite_means_what_it_says(
+    name: str, value: str, said: int | str, tmp_path: Path
+) -> None:
+    async with connected(f"sqlite://{tmp_path / 'x.sqlite3'}?{name}={value}") as database:
+        for connection in (database, database.reader):
+            (row,) = await connection.fetch(f"PRAGMA {name}")
+            assert [*row.values()] == [said]
 
 
 async def test_the_reader_of_sqlite_can_not_write(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+from bot.access.names import checked_name
 from bot.errors import NotFound, RunledgerError
 from bot.recorder.directory import move_record
 from bot.store import models, queries
@@ -20,19 +21,19 @@ async def list_all_teams() -> TeamList:
 async def rename_team(team: str, slug: str, name: str | None = None) -> None:
     """Give a team another slug, and maybe another name.
 
-    Raises NotFound for an unknown team, RunledgerError for a slug that is malformed or taken.
+    Raises NotFound for an unknown team, RunledgerError for a slug or a name that is malformed, or a slug that is taken.
     """
     slug = slug.lower()
     if not SLUG.fullmatch(slug):
         message = f"{slug!r} is no slug: use letters, digits, hyphens and underscores"
         raise RunledgerError(message)
+    change = {"slug": slug} | ({} if name is None else {"name": checked_name(name)})
     scope = await _get_scope(team)
     async with current().transaction() as tx:
         taken = await models.Team.filter(slug=slug).using_db(tx.client).first()
         if taken is not None and taken.id != scope.team_id:
             message = f"there is a team {slug} already"
             raise RunledgerError(message)
-        change = {"slug": slug} | ({"name": name} if name else {})
         await models.Team.filter(id=scope.team_id).using_db(tx.client).update(**change)
 
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from bot.access.names import checked_name
+from bot.domain.texts import is_storable
 from bot.errors import NotFound, RunledgerError
 from bot.store import models, queries
 from bot.store.database import current, database_errors, to_moment
@@ -44,8 +46,9 @@ def _hash(token: str) -> str:
 async def create_token(team: str, name: str, now: datetime, expires_days: int | None = None) -> str:
     """Make a token that reads the whole of `team`, and return it: it is not to be had again.
 
-    Raises NotFound for an unknown team.
+    Raises NotFound for an unknown team, RunledgerError for a name that can't be kept.
     """
+    name = checked_name(name)
     scope = await queries.find_scope(team)
     if scope is None:
         raise NotFound(await _no_such_team(team))
@@ -84,6 +87,8 @@ async def find_caller(token: str, now: datetime) -> Caller | None:
 
 async def list_tokens(team: str | None = None) -> list[TokenLine]:
     """Return the tokens of all teams, or of one, the newest last."""
+    if team is not None and not is_storable(team):
+        return []
     tokens = models.ApiToken.all(using_db=current().client).prefetch_related("team").order_by("id")
     return [
         TokenLine(

@@ -12,8 +12,6 @@ from bot.store import connected, health, models, queries
 from bot.store.database import current
 from bot.store.migrate import pending_migrations
 
-# A worker says every ten seconds that it is alive; several beats may be late on a busy machine.
-HEARTBEAT_AGE = timedelta(seconds=60)
 _LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}
 
 
@@ -75,7 +73,7 @@ async def _inbox() -> list[Finding]:
 
 async def _worker(now: datetime) -> list[Finding]:
     beat = await health.newest_heartbeat()
-    if beat is None or now - beat > HEARTBEAT_AGE:
+    if beat is None or now - beat > health.FRESH:
         return [_fault("No worker is alive: deliveries are kept but nobody handles them.")]
     return [_good("A worker is alive.")]
 

@@ -19,6 +19,9 @@ SHOWN_DIFFERENCES = 20
 
 def demo(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Where the service listens.")] = None,
+    github_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where the simulated GitHub listens; 0 takes any port that is free.")
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="What the simulated GitHub is drawn from.")] = 1,
     once: Annotated[bool, typer.Option("--once", help="Play the scenario once, compare, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print one JSON object.")] = False,
@@ -29,16 +32,16 @@ def demo(
         raise typer.BadParameter(message)
     logs.configure("warning", "text", stream=sys.stderr)
     if not once:
-        run(_stay(DEFAULT_PORT if port is None else port, seed))
+        run(_stay(DEFAULT_PORT if port is None else port, github_port, seed))
         return
-    agreement = run(_play_once(port or 0, seed, quiet=as_json))
+    agreement = run(_play_once(port or 0, github_port, seed, quiet=as_json))
     typer.echo(_json(agreement) if as_json else _sentences(agreement))
     if not agreement.holds:
         raise typer.Exit(1)
 
 
-async def _play_once(port: int, seed: int, *, quiet: bool) -> Agreement:
-    async with staged(Clock(), seed=seed, port=port) as stage:
+async def _play_once(port: int, github_port: int, seed: int, *, quiet: bool) -> Agreement:
+    async with staged(Clock(), seed=seed, port=port, github_port=github_port) as stage:
         async for moment in run_tour(stage):
             # With --json standard output is for the one object alone.
             typer.echo(moment.text, err=quiet)
@@ -46,9 +49,9 @@ async def _play_once(port: int, seed: int, *, quiet: bool) -> Agreement:
         return await compare(stage)
 
 
-async def _stay(port: int, seed: int) -> None:
+async def _stay(port: int, github_port: int, seed: int) -> None:
     stopped = stop_signal()
-    async with staged(Clock(), seed=seed, port=port) as stage:
+    async with staged(Clock(), seed=seed, port=port, github_port=github_port) as stage:
         playing = asyncio.create_task(_play(stage))
         ending = asyncio.create_task(stopped.wait())
         await asyncio.wait({playing, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -71,6 +74,7 @@ async def _show_the_way(stage: Stage) -> None:
     typer.echo("")
     typer.echo(f"Open {stage.address} or {stage.address}/docs, or ask:")
     typer.echo(f"  curl -H 'Authorization: Bearer {token}' '{runs}'")
+    typer.echo(f"The simulated GitHub answers at {stage.github_address}.")
     typer.echo("Events go on trickling in; stop with Ctrl-C.")
     typer.echo("")
 

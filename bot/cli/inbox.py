@@ -7,6 +7,8 @@ import typer
 from bot import inbox
 from bot.cli.running import configured, on_database, run
 from bot.clock import Clock
+from bot.domain.texts import is_storable
+from bot.errors import RunledgerError
 
 STATES = ("waiting", "handled", "ignored", "dead")
 
@@ -18,6 +20,14 @@ def _state(value: str | None) -> str | None:
         message = f"must be one of {', '.join(STATES)}"
         raise typer.BadParameter(message)
     return value
+
+
+def _guids(values: list[str] | None) -> list[str]:
+    for value in values or []:
+        if not is_storable(value):
+            message = f"{value!r} is no GUID: it must be UTF-8 without NUL"
+            raise RunledgerError(message)
+    return values or []
 
 
 @cli.command("list")
@@ -34,7 +44,9 @@ def list_deliveries(
 
 @cli.command("replay")
 def replay(
-    guids: Annotated[list[str] | None, typer.Argument(metavar="GUID…", help="Which deliveries.")] = None,
+    guids: Annotated[
+        list[str] | None, typer.Argument(metavar="GUID…", callback=_guids, help="Which deliveries.")
+    ] = None,
     dead: Annotated[bool, typer.Option("--dead", help="Every dead one.")] = False,
 ) -> None:
     """Put deliveries back in line, to be handled again."""

@@ -11,6 +11,7 @@ from bot import logs
 from bot.errors import RunledgerError
 from bot.settings import Settings, load_settings
 from bot.store import connected
+from bot.store.database import database_errors
 from bot.store.migrate import pending_migrations
 
 Result = TypeVar("Result")
@@ -38,7 +39,8 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 async def on_database(settings: Settings, work: Coroutine[Any, Any, Result]) -> Result:
     """Run `work` with the database open.
 
-    Raises RunledgerError where the database has not been brought to the newest schema.
+    Raises RunledgerError where the database has not been brought to the newest schema, DatabaseUnavailable where it
+    can't take the work now.
     """
     url = settings.database_url.get_secret_value()
     try:
@@ -46,6 +48,7 @@ async def on_database(settings: Settings, work: Coroutine[Any, Any, Result]) -> 
             message = "the database is not at the newest schema: run `runledger migrate` first"
             raise RunledgerError(message)
         async with connected(url):
-            return await work
+            with database_errors():
+                return await work
     finally:
         work.close()

@@ -6,6 +6,7 @@ import typer
 
 from bot.access import teams
 from bot.cli.running import configured, on_database, run
+from bot.store.queries.filters import GITHUB_ID_MAX
 from bot.store.views import TeamList
 
 cli = typer.Typer(help="Teams and the installations that map to them.", no_args_is_help=True)
@@ -35,7 +36,7 @@ def rename(
 
 @cli.command("link")
 def link(
-    installation: Annotated[int, typer.Option(min=1, help="The installation's id.")],
+    installation: Annotated[int, typer.Option(min=1, max=GITHUB_ID_MAX, help="The installation's id.")],
     team: Annotated[str, typer.Option(help="The slug or id of the team that it is to map to.")],
 ) -> None:
     """Let an installation, and all that is recorded of it, map to a team."""

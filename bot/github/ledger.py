@@ -47,8 +47,8 @@ class Figures:
     points_of_backfill: int = 400
     creations_a_minute: int = 70
     creations_an_hour: int = 450
-    at_once: int = 30
-    backfill_at_once: int = 8
+    at_once: int = 10
+    backfill_at_once: int = 6
     write_spacing: float = 1.0
     first_pause: float = 60.0
     longest_pause: float = 3_600.0

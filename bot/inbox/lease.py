@@ -1,5 +1,6 @@
 """Taking deliveries, and saying how each of them ended; all inside the transaction that records their facts."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,7 +14,9 @@ from bot.store.database import Executor, Transaction
 # With the back-off below the last try comes about half an hour after the first.
 MAX_TRIES = 12
 FIRST_DELAY, LONGEST_DELAY = 1.0, 1800.0
-_COLUMNS = "id, guid, event, body, received_at, tries"
+# A batch of large bodies would not fit in memory together, so a larger one is handled by itself.
+LARGE = 256 * 1024
+_COLUMNS = f"id, guid, event, CASE WHEN length(body) <= {LARGE} THEN body END AS body, received_at, tries"
 _DONE = "UPDATE delivery SET state = ?, handlings = handlings + ?, handled_at = ?, error = NULL{} WHERE id = ?"
 
 
@@ -38,6 +41,8 @@ class LeasedDelivery(Struct, frozen=True):
 async def lease(tx: Transaction, now: datetime, limit: int, only: int | None = None) -> list[LeasedDelivery]:
     """Take up to `limit` waiting deliveries, the longest due first, passing over what other workers hold.
 
+    A body of more than LARGE, as it is kept, comes alone.
+
     `only` takes that one row, if it still waits. SQLite needs no lock of its own: the transaction has the only one.
     """
     which = "" if only is None else " AND id = ?"
@@ -47,9 +52,12 @@ async def lease(tx: Transaction, now: datetime, limit: int, only: int | None = N
         f" ORDER BY available_at, id LIMIT ?{skip}",
         *([now, limit] if only is None else [now, only, limit]),
     )
+    small = list(itertools.takewhile(lambda row: row["body"] is not None, rows))
+    if rows and not small:
+        small = [rows[0] | (await tx.fetch("SELECT body FROM delivery WHERE id = ?", rows[0]["id"]))[0]]
     return [
         LeasedDelivery(row["id"], row["guid"], row["event"], row["body"], _moment(row["received_at"]), row["tries"])
-        for row in rows
+        for row in small
     ]
 
 

@@ -5,6 +5,7 @@ written with `?` for a parameter, in the words that SQLite and PostgreSQL share.
 """
 
 import functools
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -19,10 +20,10 @@ from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException, ConfigurationError, DBConnectionError, OperationalError
-from tortoise.transactions import in_transaction
 
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.settings import Dialect, dialect_of
+from bot.store.engines import postgresql, sqlite
 
 WRITER, READER = "default", "reader"
 APP = "models"
@@ -39,6 +40,24 @@ SQLITE_OPTIONS = {
     "cache_size": "-32000",
     "foreign_keys": "ON",
 }
+_INT32, _INT64 = range(-(2**31), 2**31), range(-(2**63), 2**63)
+_SWITCH = frozenset({"ON", "OFF", "YES", "NO", "TRUE", "FALSE", "1", "0"})
+# Options that a URL may bring along, and what they take (https://sqlite.org/pragma.html): SQLite itself passes over
+# what it does not know, and takes a word that it does not know for another.
+SQLITE_OPTION_VALUES: dict[str, range | frozenset[str]] = {
+    "busy_timeout": _INT32,
+    "cache_size": _INT32,
+    "foreign_keys": _SWITCH,
+    "journal_mode": frozenset({"DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL", "OFF"}),
+    "journal_size_limit": _INT64,
+    "max_page_count": _INT32,
+    "mmap_size": _INT64,
+    "secure_delete": _SWITCH | {"FAST"},
+    "synchronous": frozenset({"OFF", "NORMAL", "FULL", "EXTRA", "0", "1", "2", "3"}),
+    "temp_store": frozenset({"DEFAULT", "FILE", "MEMORY", "0", "1", "2"}),
+    "wal_autocheckpoint": _INT32,
+}
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 POSTGRESQL_OPTIONS = {"minsize": 1, "maxsize": 4}
 # Options that a URL may bring along, and what they are; asyncpg takes no others, and numbers not as text.
 POSTGRESQL_OPTION_TYPES: dict[str, type[str | int | float]] = {
@@ -122,7 +141,10 @@ class Database(Executor):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit what happens inside, or nothing of it."""
-        async with in_transaction(WRITER) as client:
+        # Tortoise finds the open transaction by a context variable, which outlives a begin that failed; here it is
+        # handed on, so that nothing can be written outside of it by mistake.
+        engine: Any = postgresql if self.dialect is Dialect.POSTGRESQL else sqlite
+        async with engine.begun(self.client) as client:
             yield Transaction(client, self.dialect)
 
 
@@ -185,12 +207,30 @@ def configuration(url: str) -> dict[str, Any]:
 def _connections(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if dialect_of(url) is Dialect.POSTGRESQL:
         return _postgresql(url), _postgresql(url)
-    writer = expand_db_url(url)
-    given = dict(parse_qsl(urlsplit(url).query))
-    credentials = {"file_path": writer["credentials"]["file_path"], **SQLITE_OPTIONS, **given}
+    file_path = expand_db_url(url.partition("?")[0])["credentials"]["file_path"]
+    if file_path == ":memory:":
+        message = "it must name a file, because every connection would have a memory of its own"
+        raise ValueError(message)
+    options = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    given = {name: _sqlite_option(name, value) for name, value in options}
+    credentials = {"file_path": file_path, **SQLITE_OPTIONS, **given}
     engine = "bot.store.engines.sqlite"
     read_only = {"engine": engine, "credentials": {**credentials, "query_only": "ON"}}
     return {"engine": engine, "credentials": credentials}, read_only
+
+
+def _sqlite_option(name: str, value: str) -> str:
+    taken = SQLITE_OPTION_VALUES.get(name)
+    if taken is None:
+        message = f"the option {name} is not known"
+        raise ValueError(message)
+    if isinstance(taken, frozenset) and value.upper() not in taken:
+        message = f"the option {name} must be one of {', '.join(sorted(taken))}"
+        raise ValueError(message)
+    if isinstance(taken, range) and not (_WHOLE_NUMBER.fullmatch(value) and int(value) in taken):
+        message = f"the option {name} must be a whole number from {taken[0]} to {taken[-1]}"
+        raise ValueError(message)
+    return value
 
 
 def _postgresql(url: str) -> dict[str, Any]:

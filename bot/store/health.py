@@ -1,9 +1,11 @@
 """Whether the database takes writes, and whether a worker is alive."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.store.database import current, database_errors, to_moment
 
+# A worker says every ten seconds that it is alive; several beats may be late on a busy machine.
+FRESH = timedelta(seconds=60)
 _BEAT = "INSERT INTO heartbeat (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
 
 

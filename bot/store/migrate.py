@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import TortoiseContext
@@ -82,8 +83,13 @@ async def pending_migrations(url: str) -> list[str]:
             return [step.migration.name for step in plan]
 
 
-async def drift(url: str = "sqlite://:memory:") -> list[str]:
+async def drift() -> list[str]:
     """Return what the models say that no migration does yet: empty when they agree."""
+    with TemporaryDirectory() as folder:
+        return await _drift(f"sqlite://{folder}/empty.sqlite3")
+
+
+async def _drift(url: str) -> list[str]:
     async with _context(url) as (context, apps):
         assert context.apps is not None, "init fills the registry"  # noqa: S101
         writers = await MigrationAutodetector(context.apps, apps).changes()

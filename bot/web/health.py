@@ -17,7 +17,6 @@ from bot.web import keys
 from bot.web.authentication import find_bearer_token, unauthorized
 from bot.web.problems import Problem
 
-HEARTBEAT_FRESH = timedelta(seconds=60)
 CHECK_SECONDS = 5.0
 # Each of them says that somebody else's request is being passed on, so the peer's address means nothing.
 FORWARDED_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
@@ -80,7 +79,7 @@ async def _check_worker(clock: Clock) -> Check:
         return Check("worker", ok=False, detail="No worker has run yet.")
     age = max(clock.now() - heartbeat, timedelta())
     detail = f"The newest heartbeat of a worker is {age.total_seconds():.0f} s old."
-    return Check("worker", ok=age <= HEARTBEAT_FRESH, detail=detail)
+    return Check("worker", ok=age <= health.FRESH, detail=detail)
 
 
 async def get_metrics(request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import inspect
 
+from bot.domain.texts import is_storable
 from bot.errors import ParameterError, RunledgerError
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -57,7 +58,7 @@ class Parameter(msgspec.Struct, frozen=True):
         """
         try:
             value = _READERS.get(type(self.kind), str)(_clean(text))
-            if self.whole_day and "T" not in text.upper():
+            if self.whole_day and _is_date_alone(text):
                 value += _TO_THE_END_OF_THE_DAY
             self._check_pattern(text)
             return msgspec.convert(value, self.type)
@@ -146,7 +147,7 @@ def _printable(name: str) -> str:
 
 
 def _clean(text: str) -> str:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise _NotText
     return text
 
@@ -165,6 +166,11 @@ def _read_moment(text: str) -> datetime:
     match = _MOMENT.fullmatch(text) or _refuse()
     offset = f"{match['sign'].replace(' ', '+')}{match['hours']}:{match['minutes']}" if match["sign"] else "+00:00"
     return datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{offset}").astimezone(UTC)
+
+
+def _is_date_alone(text: str) -> bool:
+    match = _MOMENT.fullmatch(text)
+    return match is not None and match["time"] is None
 
 
 def _refuse() -> Any:

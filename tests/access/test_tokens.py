@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.access import Caller, create_token, find_caller, get_scope, list_teams, list_tokens, revoke_token
-from bot.errors import NotFound
+from bot.access.teams import rename_team
+from bot.errors import NotFound, RunledgerError
 from bot.recorder import upsert_workflow_run
 from bot.store import models
 from bot.store.database import Database
@@ -90,3 +91,18 @@ async def test_a_token_needs_a_team(database: Database) -> None:
     await upsert_workflow_run(make.run(), make.repository())
     with pytest.raises(NotFound, match="the teams are octo-org"):
         await create_token("octo", "ci", NOW)
+
+
+@pytest.mark.usefixtures("teams")
+async def test_a_token_has_a_name_that_both_databases_keep() -> None:
+    for name in ("", "x" * 201, "a\0b", "\ud800"):
+        with pytest.raises(RunledgerError, match="name"):
+            await create_token("octo-org", name, NOW)
+        with pytest.raises(RunledgerError, match="name"):
+            await rename_team("octo-org", "platform", name)
+    for team in ("a\0b", "\ud800"):
+        with pytest.raises(NotFound):
+            await create_token(team, "ci", NOW)
+        assert await list_tokens(team) == []
+    assert await list_tokens() == []
+    assert await create_token("octo-org", "x" * 200, NOW)

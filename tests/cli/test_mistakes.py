@@ -1,12 +1,14 @@
 """A user's mistake is one plain sentence on stderr and exit code 1, never a traceback."""
 
 import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Command
+from tests.cli.delivering import deliver, run_event
 from tests.flows import programs
 
 UNREACHABLE = "postgres://someone:pass-word@127.0.0.1:1/runledger"
@@ -149,3 +151,91 @@ def test_what_is_not_there_is_named(command: Command, sqlite_record: str, argume
     code, out, err = command(*arguments)
     assert (code, out) == (1, "")
     assert _is_one_sentence(err, word)
+
+
+# A byte that is no UTF-8 reaches a program as a lone surrogate.
+NO_TEXT = "a\udcff"
+LONG = "x" * 600
+UNFIT = [
+    (["token", "create", "--team", "octo-org", "--name", LONG], "1 to 200 characters"),
+    (["token", "create", "--team", "octo-org", "--name", ""], "1 to 200 characters"),
+    (["token", "create", "--team", "octo-org", "--name", NO_TEXT], "UTF-8"),
+    (["token", "create", "--team", NO_TEXT, "--name", "x"], r"'a\udcff'"),
+    (["token", "create", "--team", "9" * 5000, "--name", "x"], "there is no team"),
+    (["team", "rename", "octo-org", "platform", "--name", LONG], "1 to 200 characters"),
+    (["team", "rename", "octo-org", "platform", "--name", NO_TEXT], "UTF-8"),
+    (["team", "rename", NO_TEXT, "platform"], r"'a\udcff'"),
+    (["team", "rename", "octo-org", NO_TEXT], "is no slug"),
+    (["team", "link", "--installation", "71", "--team", NO_TEXT], r"'a\udcff'"),
+    (["inbox", "replay", "good", NO_TEXT], "is no GUID"),
+    (["token", "revoke", NO_TEXT], r"'a\udcff'"),
+]
+
+
+def test_what_no_database_could_keep_is_refused(command: Command, record: str) -> None:
+    deliver(record, [run_event()])
+    for arguments, word in UNFIT:
+        code, out, err = command(*arguments)
+        assert (code, out) == (1, ""), arguments
+        assert _is_one_sentence(err, word), err
+    assert command("token", "list").out == ""
+    assert command("token", "list", "--team", NO_TEXT) == (0, "", "")
+    assert " octo-org " in command("team", "list").out
+
+
+def test_names_of_two_hundred_characters_are_kept(command: Command, record: str) -> None:
+    deliver(record, [run_event()])
+    name = "ü" * 200
+    assert command("token", "create", "--team", "octo-org", "--name", name).code == 0
+    assert command("team", "rename", "octo-org", "platform", "--name", name).code == 0
+    assert name in command("token", "list").out
+    assert name in command("team", "list").out
+
+
+MISUSES = [
+    (["team", "link", "--installation", str(2**63), "--team", "1"], "--installation"),
+    (["team", "link", "--installation", "9" * 20, "--team", "1"], "--installation"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "word"), MISUSES)
+def test_a_wrong_argument_is_a_wrong_usage(
+    command: Command, sqlite_record: str, arguments: list[str], word: str
+) -> None:
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert word in err
+    assert "Traceback" not in err
+
+
+def test_the_largest_id_of_an_installation_is_looked_for(command: Command, record: str) -> None:
+    deliver(record, [run_event()])
+    code, _, err = command("team", "link", "--installation", str(2**63 - 1), "--team", "octo-org")
+    assert (code, err) == (1, f"runledger: there is no installation {2**63 - 1}\n")
+
+
+WRITING = [
+    ["inbox", "replay", "--dead"],
+    ["inbox", "replay", "some-guid"],
+    ["team", "rename", "octo-org", "platform"],
+    ["team", "link", "--installation", "71", "--team", "octo-org"],
+    ["token", "create", "--team", "octo-org", "--name", "b"],
+    ["token", "revoke", "kept"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
+def test_another_process_that_writes_for_long(
+    command: Command, monkeypatch: pytest.MonkeyPatch, sqlite_record: str, arguments: list[str]
+) -> None:
+    deliver(sqlite_record, [run_event()])
+    command("token", "create", "--team", "octo-org", "--name", "kept")
+    monkeypatch.setenv("DATABASE_URL", f"{sqlite_record}?busy_timeout=20")
+    other = sqlite3.connect(sqlite_record.removeprefix("sqlite://"), isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        code, out, err = command(*arguments)
+    finally:
+        other.close()
+    assert (code, out) == (1, "")
+    assert _is_one_sentence(err, "the database can't be used now")

@@ -186,7 +186,7 @@ def test_writes_are_alone_and_a_second_apart() -> None:
     assert ledger.permitted_at(write, 103.0) == 104.0
 
 
-@pytest.mark.parametrize(("lane", "most"), [(Lane.LIVE, 30), (Lane.BACKFILL, 8)])
+@pytest.mark.parametrize(("lane", "most"), [(Lane.LIVE, 10), (Lane.BACKFILL, 6)])
 def test_so_many_are_asked_at_once_and_no_more(lane: Lane, most: int) -> None:
     ledger = Ledger(FIGURES)
     for _ in range(most):

@@ -1,6 +1,7 @@
 """Taking deliveries: what is due, the longest due first, never what another worker holds; and how back-off grows."""
 
 import asyncio
+import os
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from bot import inbox
 from bot.clock import ManualClock
 from bot.errors import MalformedPayload
 from bot.inbox import Inbox, LeasedDelivery
-from bot.inbox.lease import FIRST_DELAY, LONGEST_DELAY, MAX_TRIES, delay
+from bot.inbox.lease import FIRST_DELAY, LARGE, LONGEST_DELAY, MAX_TRIES, delay
 from bot.store import connected
 from bot.store.database import Database
 from tests.inbox.deliveries import NOW, delivery, rows_by_guid
@@ -29,6 +30,18 @@ async def test_the_longest_due_come_first(database: Database) -> None:
     assert [each.guid for each in taken] == ["guid-4", "guid-3", "guid-2"]
     assert taken[0].body() == b"body 4"
     assert taken[0].received_at == NOW - timedelta(minutes=4)
+
+
+async def test_a_large_body_comes_alone(database: Database) -> None:
+    async with Inbox(database, ManualClock(NOW), frozenset({"workflow_run"})) as opened:
+        for position, body in enumerate((b"a", os.urandom(LARGE + 1), os.urandom(LARGE + 1), b"b", b"c")):
+            await opened.append(delivery(f"guid-{position}", body, received_at=NOW + timedelta(seconds=position)))
+    batches = []
+    async with database.transaction() as tx:
+        while taken := await inbox.lease(tx, NOW + timedelta(minutes=1), 9):
+            batches.append([len(each.body()) for each in taken])
+            await inbox.mark_handled(tx, taken, NOW)
+    assert batches == [[1], [LARGE + 1], [LARGE + 1], [1, 1]]
 
 
 async def test_what_is_not_due_yet_is_left(database: Database) -> None:

@@ -45,7 +45,8 @@ async def _accepted(database: Database, inbox: Inbox) -> None:
 
 
 async def test_sqlite_that_is_read_only(migrated_sqlite: str) -> None:
-    async with _inbox(migrated_sqlite, "?query_only=ON") as (database, inbox):
+    async with _inbox(migrated_sqlite) as (database, inbox):
+        await database.execute("PRAGMA query_only = ON")
         await _refused(inbox)
         assert await count(database) == 0
         await database.execute("PRAGMA query_only = OFF")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -54,6 +54,9 @@ FILTERS: list[tuple[dict[str, Any], bool]] = [
     # Without an offset a time is meant in UTC, wherever the machine stands.
     ({"since": datetime(2026, 1, 5, 9), "until": datetime(2026, 1, 5, 9)}, True),  # noqa: DTZ001
     ({"since": datetime(2026, 1, 5, 9, 0, 1)}, False),  # noqa: DTZ001
+    ({"since": "2026-01-05T09:00:00", "until": "2026-01-05T11:00:00+02:00"}, True),
+    ({"since": "2026-01-05T09:00:01"}, False),
+    ({"workflow_id": "33", "limit": "5"}, True),
 ]
 
 
@@ -83,6 +86,19 @@ MALFORMED: list[tuple[str, dict[str, Any]]] = [
     ("workflowId", {"workflow_id": 2**63}),
     ("cursor", {"cursor": "x"}),
     ("branch", {"branch": ""}),
+    ("branch", {"branch": "a\0"}),
+    ("branch", {"branch": "\ud800"}),
+    ("branch", {"branch": 1}),
+    ("branch", {"branch": object()}),
+    ("status", {"status": "\ud800"}),
+    ("workflowId", {"workflow_id": "\ud800"}),
+    ("cursor", {"cursor": "\0"}),
+    ("since", {"since": "2026-01-05"}),
+    ("since", {"since": date(2026, 1, 5)}),
+    ("until", {"until": "a\0"}),
+    # In UTC these lie beyond the years that there are.
+    ("since", {"since": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))}),
+    ("until", {"until": datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))}),
 ]
 
 
@@ -103,7 +119,23 @@ async def test_a_pull_request_number_and_limit_are_bounded(database: Database) -
     assert shown.total == 1
 
 
+async def test_the_id_of_a_run_is_one_of_githubs(database: Database) -> None:
+    await upsert_workflow_run(REST_RUN)
+    wrong: list[Any] = [2**63, 2**70, 0, -1, "a", "\0", "\ud800", "9" * 5000, 1.5, None, object()]
+    for run_id in wrong:
+        with pytest.raises(ParameterError) as refused:
+            await get_workflow_run_by_id("octo-org", run_id)
+        assert refused.value.parameter == "runId"
+    as_text: Any = "100"
+    assert (await get_workflow_run_by_id("octo-org", as_text)).run.run_id == 100
+    with pytest.raises(NotFound):
+        await get_workflow_run_by_id("octo-org", 2**63 - 1)
+
+
 async def test_an_unknown_team_is_not_found(database: Database) -> None:
+    for team in ("a\0", "\ud800", "9" * 5000, 2**70):
+        with pytest.raises(NotFound):
+            await get_workflow_runs(team)
     for work in (
         get_workflow_runs("nobody"),
         get_workflow_runs_for_pr("nobody", "octo-org/hello", 7),

@@ -2,13 +2,17 @@
 
 import asyncio
 import base64
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bot.errors import ParameterError
 from bot.settings import Dialect
 from bot.store.database import Database
 from bot.store.queries import JobsQuery, RunsQuery, list_jobs, list_runs
+from bot.store.queries.pages import decode_cursor, encode_cursor
 from tests import builders as make
 from tests.store.recording import record, stamp
 
@@ -71,7 +75,21 @@ WRONG_CURSORS = [
     "not a cursor",
     "💥",
     *map(
-        _encoded, ("1.-1", "1", "1.2.3", "a.b", "1.1' OR 1=1 --", " 1.1", "1_0.1", f"{10**30}.1", f"1.{2**63}", "٣.1")
+        _encoded,
+        (
+            "1.-1",
+            "1",
+            "1.2.3",
+            "a.b",
+            "1.1' OR 1=1 --",
+            " 1.1",
+            "1_0.1",
+            f"{10**17 * 3}.1",
+            f"{-(10**17)}.1",
+            f"{10**30}.1",
+            f"1.{2**63}",
+            "٣.1",
+        ),
     ),
     _encoded("1.1") + "=",
 ]
@@ -84,6 +102,25 @@ async def test_a_cursor_that_no_list_gave_out_is_refused(database: Database) -> 
             await list_runs(scope, RunsQuery(team="octo-org", cursor=cursor))
         with pytest.raises(ParameterError, match="cursor: is not a cursor"):
             await list_jobs(scope, JobsQuery(team="octo-org", cursor=cursor))
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.integers(0, 2**63 - 1))
+@example(datetime.min.replace(tzinfo=UTC), 0)
+@example(datetime.max.replace(tzinfo=UTC), 2**63 - 1)
+def test_any_place_comes_back_from_its_cursor(moment: datetime, identifier: int) -> None:
+    assert decode_cursor(encode_cursor(moment, identifier)) == (moment, identifier)
+
+
+async def test_a_list_takes_its_own_cursors_at_both_ends_of_time(database: Database) -> None:
+    moments = ["0001-01-01T00:00:00Z", "0970-01-01T00:00:00Z", stamp(1), "9999-12-31T23:59:59Z"]
+    runs = [make.run(number, created_at=moment) for number, moment in enumerate(moments, 1)]
+    scope = await record(database, HOME, runs=runs)
+    shown, cursor = [], None
+    for _ in moments:
+        page = await list_runs(scope, RunsQuery(team="octo-org", limit=1, cursor=cursor))
+        shown += [run.run_id for run in page.runs]
+        cursor = page.next_cursor
+    assert (shown, cursor) == ([4, 3, 2, 1], None)
 
 
 async def test_a_list_is_answered_while_a_transaction_writes(database: Database) -> None:

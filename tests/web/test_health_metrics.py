@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot import metrics
 from bot.errors import DatabaseUnavailable
-from bot.web.health import HEARTBEAT_FRESH, is_from_this_machine
+from bot.store.health import FRESH
+from bot.web.health import is_from_this_machine
 from tests.web.conftest import Client, Serve
 from tests.web.rooms import NOW, Rooms
 
@@ -42,9 +43,9 @@ async def test_ready_when_database_and_worker_are_well(client: Client) -> None:
 @pytest.mark.parametrize(
     ("heartbeat", "status"),
     [
-        (NOW - HEARTBEAT_FRESH, 200),
+        (NOW - FRESH, 200),
         (NOW + timedelta(seconds=5), 200),
-        (NOW - HEARTBEAT_FRESH - timedelta(seconds=1), 503),
+        (NOW - FRESH - timedelta(seconds=1), 503),
         (None, 503),
     ],
 )

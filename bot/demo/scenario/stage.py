@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from bot.clock import Clock
 from bot.demo.github import FaultRates, SimulatedGitHub
 from bot.demo.github.company import Company, found
 from bot.demo.github.state.accounts import Installation
+from bot.errors import RunledgerError
 from bot.inbox import get_statistics
-from bot.settings import load_settings
+from bot.settings import Settings, load_settings
 
 HOST = "127.0.0.1"
 WEBHOOK_PATH = "/api/github/webhooks"
@@ -31,6 +32,7 @@ class Stage:
     company: Company
     installation: Installation
     address: str
+    github_address: str
 
     @property
     def team(self) -> str:
@@ -45,30 +47,52 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(clock: Clock, *, seed: int, port: int) -> AsyncIterator[Stage]:
-    """Start the service on `port` (0: any that is free) and a GitHub drawn from `seed`; end both on the way out.
+async def staged(clock: Clock, *, seed: int, port: int, github_port: int = 0) -> AsyncIterator[Stage]:
+    """Start the service on `port` and a GitHub drawn from `seed` on `github_port`, each 0 for any that is free.
 
-    Raises RunledgerError when the port is taken.
+    Both end on the way out. Raises RunledgerError when a port is taken.
     """
     faults = FaultRates(seed, duplicate=TWICE, delay=LATE, longest_delay=LATEST_SECONDS, window=SHUFFLED_TOGETHER)
-    async with SimulatedGitHub(clock, seed=seed, faults=faults) as github:
-        with tempfile.TemporaryDirectory(prefix="runledger-demo-", ignore_cleanup_errors=True) as folder:
-            async with _service(clock, github, Path(folder), port) as address:
-                github.webhooks.url = address + WEBHOOK_PATH
-                company = found(github)
-                github.ping()
-                installation = github.installations.install(company.organization)
-                yield Stage(clock, github, company, installation, address)
+    async with (
+        SimulatedGitHub(clock, seed=seed, faults=faults) as github,
+        _listening(github, github_port) as api,
+        _service(clock, github, port, api) as address,
+    ):
+        github.webhooks.url = address + WEBHOOK_PATH
+        company = found(github)
+        github.ping()
+        installation = github.installations.install(company.organization)
+        yield Stage(clock, github, company, installation, address, api)
 
 
 @asynccontextmanager
-async def _service(clock: Clock, github: SimulatedGitHub, folder: Path, port: int) -> AsyncIterator[str]:
-    settings = load_settings(
+async def _listening(github: SimulatedGitHub, port: int) -> AsyncIterator[str]:
+    async with AsyncExitStack() as stack:
+        try:
+            api = await stack.enter_async_context(github.serve(HOST, port))
+        except OSError as error:
+            message = f"can't listen on {HOST} port {port}: {error.strerror or error}"
+            raise RunledgerError(message) from None
+        yield api
+
+
+@asynccontextmanager
+async def _service(clock: Clock, github: SimulatedGitHub, port: int, api: str) -> AsyncIterator[str]:
+    with tempfile.TemporaryDirectory(prefix="runledger-demo-", ignore_cleanup_errors=True) as folder:
+        settings = _settings(github, Path(folder), port, api)
+        await prepare_database(settings, migrating=True)
+        async with serving(settings, clock, with_worker=True) as address:
+            yield address
+
+
+def _settings(github: SimulatedGitHub, folder: Path, port: int, api: str) -> Settings:
+    return load_settings(
         database_url=f"sqlite://{folder / 'demo.sqlite3'}",
         webhook_secret=github.webhook_secret,
+        app_id=github.app.id,
+        private_key=github.private_key_pem,
+        github_api_url=api,
+        github_server_url=github.world.addresses.html,
         host=HOST,
         port=port,
     )
-    await prepare_database(settings, migrating=True)
-    async with serving(settings, clock, with_worker=True) as address:
-        yield address

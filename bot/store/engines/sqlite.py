@@ -4,11 +4,15 @@ SQLite lets a transaction that reads first and writes later fail at once with "d
 `busy_timeout` says (https://sqlite.org/lang_transaction.html, "Deferred, Immediate, and Exclusive Transactions").
 """
 
+import contextlib
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 from tortoise.backends.base.client import TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 
 
@@ -23,15 +27,16 @@ class ImmediateTransaction(SqliteTransactionWrapper):
 
 
 class ImmediateContext(SqliteTransactionContext):
-    """Enters such a transaction."""
+    """Enters such a transaction, for what Tortoise begins itself, as migrations do."""
 
     async def __aenter__(self) -> ImmediateTransaction:
-        # A begin that fails must give the lock back, or everything after it waits for good.
+        # A begin that fails must leave nothing behind, or whatever comes after runs outside of any transaction.
         try:
             return cast(ImmediateTransaction, await super().__aenter__())
         except BaseException:
-            if self._trxlock.locked():
-                self._trxlock.release()
+            if hasattr(self, "token"):
+                get_connections().reset(self.token)
+            self._trxlock.release()
             raise
 
 
@@ -46,6 +51,21 @@ class ImmediateSqliteClient(SqliteClient):
 
     def _in_transaction(self) -> TransactionContext:
         return ImmediateContext(ImmediateTransaction(self), self._lock)
+
+
+@asynccontextmanager
+async def begun(client: ImmediateSqliteClient) -> AsyncIterator[ImmediateTransaction]:
+    """Hold a transaction open while inside; whatever goes wrong, also at its begin or commit, none is left open."""
+    async with client._lock:
+        transaction = ImmediateTransaction(client)
+        await transaction.begin()
+        try:
+            yield transaction
+            await transaction.commit()
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                await transaction._connection.rollback()
+            raise
 
 
 client_class = ImmediateSqliteClient

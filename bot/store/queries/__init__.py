@@ -5,12 +5,13 @@ are for scripts and notebooks, which name a team by its slug or id.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from bot.domain.texts import is_storable
 from bot.errors import ParameterError
-from bot.store.queries.filters import JobsQuery, PullRequestRunsQuery, RunsQuery
+from bot.store.queries.filters import GitHubId, JobsQuery, PullRequestRunsQuery, RunsQuery
 from bot.store.queries.jobs import list_jobs
 from bot.store.queries.runs import get_run_details, list_pull_request_runs, list_runs
 from bot.store.queries.scope import Scope, find_scope, get_scope
@@ -38,17 +39,31 @@ __all__ = [
 ]
 
 
-def _checked(query: Any) -> Any:
+Query = TypeVar("Query", RunsQuery, PullRequestRunsQuery)
+
+
+def _checked(query: Query) -> Query:
+    for field in msgspec.structs.fields(query):
+        given = getattr(query, field.name)
+        changed = _checked_value(field.encode_name, given, field.type)
+        if changed is not given:
+            setattr(query, field.name, changed)
+    return query
+
+
+def _checked_value(parameter: str, value: Any, declared: Any) -> Any:
+    if isinstance(value, str) and not is_storable(value):
+        raise ParameterError(parameter, "must be UTF-8 without NUL")
     try:
-        return msgspec.convert(msgspec.to_builtins(query), type(query), strict=False)
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).rpartition(" - at `$.")
-        raise ParameterError(place.rstrip("`") or "query", message) from None
+        value = msgspec.convert(value, declared, strict=False)
+        return _in_utc(value) if isinstance(value, datetime) else value
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise ParameterError(parameter, str(error)) from None
 
 
-def _aware(moment: datetime | None) -> datetime | None:
+def _in_utc(moment: datetime) -> datetime:
     # Over HTTP a time without an offset is meant in UTC, so it is here too, wherever the machine stands.
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 async def get_workflow_runs(  # noqa: PLR0913
@@ -86,8 +101,8 @@ async def get_workflow_runs(  # noqa: PLR0913
         conclusion=conclusion,  # type: ignore[arg-type]
         actor=actor,
         head_sha=head_sha,
-        since=_aware(since),
-        until=_aware(until),
+        since=since,
+        until=until,
         limit=limit,
         cursor=cursor,
     )
@@ -124,6 +139,7 @@ async def get_workflow_runs_for_pr(
 async def get_workflow_run_by_id(team: str | int | Scope, run_id: int) -> RunDetails:
     """Return a run with its attempts and its newest attempt's jobs, as `GET …/workflow-runs/{runId}` does.
 
-    Raises NotFound for an unknown team or run.
+    Raises NotFound for an unknown team or run, ParameterError for an id that GitHub can't have given.
     """
-    return await get_run_details(await get_scope(team), run_id)
+    scope = await get_scope(team)
+    return await get_run_details(scope, _checked_value("runId", run_id, GitHubId))

@@ -1,10 +1,10 @@
 """Jobs: lists, and those of one attempt of a run."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from bot.domain.durations import seconds_between
 from bot.settings import Dialect
 from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.filters import JobsQuery
@@ -45,13 +45,6 @@ _read_labels = msgspec.json.Decoder(list[str])
 _read_steps = msgspec.json.Decoder(list[Step])
 
 
-def _seconds(since: datetime | None, until: datetime | None) -> float | None:
-    if since is None or until is None:
-        return None
-    # GitHub lets a skipped job end a second before it began.
-    return max(0.0, (until - since).total_seconds())
-
-
 def _job(row: dict[str, Any]) -> Job:
     created, started, completed = (to_moment(row[column]) for column in ("created_at", "started_at", "completed_at"))
     return Job(
@@ -69,8 +62,8 @@ def _job(row: dict[str, Any]) -> Job:
         started_at=started,
         completed_at=completed,
         # GitHub gives a job that still waits a start, which is no more than when it was queued.
-        queued_seconds=None if row["status"] in _NOT_BEGUN else _seconds(created, started),
-        duration=_seconds(started, completed),
+        queued_seconds=None if row["status"] in _NOT_BEGUN else seconds_between(created, started),
+        duration=seconds_between(started, completed),
         runner_name=row["runner_name"],
         runner_group_name=row["runner_group_name"],
         labels=_read_labels.decode(row["labels"]),

@@ -12,7 +12,6 @@ from bot.store.queries.scope import Condition
 COUNTED_EXACTLY = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_YEARS = timedelta(days=365_000)
 
 Row = TypeVar("Row")
 
@@ -32,7 +31,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, int]:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
         micros, _, identifier = text.partition(".")
         moment, number = timedelta(microseconds=int(micros)), int(identifier)
-        if abs(moment) > _YEARS or not 0 <= number < 2**63:
+        if not 0 <= number < 2**63:
             raise ValueError
         place = _EPOCH + moment, number
         if encode_cursor(*place) != cursor:

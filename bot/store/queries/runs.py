@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
+from bot.domain.durations import seconds_between
 from bot.domain.triggers import triggering_pull_request
 from bot.errors import NotFound
 from bot.store.database import current, database_errors, to_moment
@@ -63,12 +63,6 @@ _LINKS = (
 )
 
 
-def _seconds(since: datetime | None, until: datetime | None) -> float | None:
-    if since is None or until is None:
-        return None
-    return max(0.0, (until - since).total_seconds())
-
-
 def _run(row: dict[str, Any], slug: str, links: list[LinkedPullRequest]) -> Run:
     started, updated = to_moment(row["run_started_at"]), to_moment(row["updated_at"])
     # GitHub tells no end of a run: it is when the completed run was last updated.
@@ -95,7 +89,7 @@ def _run(row: dict[str, Any], slug: str, links: list[LinkedPullRequest]) -> Run:
         updated_at=updated,  # type: ignore[arg-type]
         run_started_at=started,
         run_completed_at=completed,
-        run_duration=_seconds(started, completed),
+        run_duration=seconds_between(started, completed),
         actor_login=row["actor_login"],
         actor_id=row["actor_id"],
         triggering_actor_login=row["triggering_actor_login"],

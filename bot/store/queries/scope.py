@@ -5,8 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from bot.domain.texts import is_storable
 from bot.errors import NotFound
 from bot.store.database import current, database_errors
+
+# Python refuses to read a number of some thousand digits.
+_LONGEST_ID = 100
 
 
 class Scope(Struct, frozen=True):
@@ -20,10 +24,12 @@ class Scope(Struct, frozen=True):
 async def find_scope(team: str | int) -> Scope | None:
     """Return the scope of a whole team by its slug or id, or None where there is no such team."""
     text = str(team)
+    if not is_storable(text):
+        return None
     with database_errors():
         rows = await current().reader.fetch("SELECT id, slug FROM team WHERE slug = ?", text.lower())
         # Only a slug that is nobody's is read as an id, so that a team called "42" can be asked for.
-        if not rows and text.isascii() and text.isdigit() and int(text) < 2**31:
+        if not rows and text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) < 2**31:
             rows = await current().reader.fetch("SELECT id, slug FROM team WHERE id = ?", int(text))
     return Scope(rows[0]["id"], rows[0]["slug"]) if rows else None
 

@@ -1,0 +1,29 @@
+"""Transactions on Tortoise's PostgreSQL client that always give their connection back to the pool.
+
+Tortoise's own keeps it where the begin fails, as it does when the server goes away, until the pool is empty.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.exceptions import DBConnectionError
+
+
+@asynccontextmanager
+async def begun(client: AsyncpgDBClient) -> AsyncIterator[TransactionWrapper]:
+    """Hold a transaction open while inside; a connection that broke is dropped and the next one is new.
+
+    Raises DBConnectionError where the pool was never opened.
+    """
+    if client._pool is None:
+        message = "the connection pool is closed"
+        raise DBConnectionError(message)
+    async with client._pool.acquire() as connection:
+        transaction = TransactionWrapper(client)
+        # The pool hands out a proxy, which is all that a connection is.
+        transaction._connection = cast(asyncpg.Connection, connection)
+        async with connection.transaction():
+            yield transaction
