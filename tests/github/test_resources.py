@@ -139,7 +139,9 @@ def generalised(path: str) -> re.Pattern[str]:
     return re.compile("[^/]+".join(re.escape(part) for part in path.split("*")))
 
 
-@pytest.mark.parametrize(("method", "path", "body", "ask"), REQUESTS, ids=str)
+@pytest.mark.parametrize(
+    ("method", "path", "body", "ask"), REQUESTS, ids=[f"{method} {path}" for method, path, *_ in REQUESTS]
+)
 async def test_it_asks_there_and_returns_what_is_there(
     scripted: ScriptedGitHub, github: GitHub, method: str, path: str, body: str, ask: Ask
 ) -> None:
