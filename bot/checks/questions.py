@@ -82,10 +82,17 @@ async def _installations(now: datetime) -> list[Finding]:
     installations = await models.Installation.exclude(state="deleted").using_db(current().client)
     if not installations:
         return [_fault("The App is not installed anywhere, as far as any delivery tells.")]
-    findings = [finding for each in installations for finding in _granted(each)]
+    findings = [finding for each in installations for finding in (*_paused(each), *_granted(each))]
     for installation_id, last in await queries.last_deliveries():
         findings.append(_good(f"Installation {installation_id}: the last delivery came {_ago(now - last)} ago."))
     return findings
+
+
+def _paused(installation: models.Installation) -> list[Finding]:
+    if installation.state != "suspended":
+        return []
+    name = f"Installation {installation.installation_id} ({installation.account_login})"
+    return [_fault(f"{name} is suspended: GitHub sends nothing from it until it is unsuspended.")]
 
 
 def _granted(installation: models.Installation) -> list[Finding]:

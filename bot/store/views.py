@@ -5,7 +5,7 @@ seconds, and what GitHub never told is None.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -185,6 +185,3 @@ class BackfillProgress(View):
     runs_stored: int
     jobs_stored: int
     error: str | None
-
-
-JsonObject = dict[str, Any]

@@ -94,6 +94,9 @@ def test_doctor_names_each_fault(command: Command, sqlite_record: str, monkeypat
     wanted = ("grant checks: write", "grant pull_requests: write", "send workflow_job", "send repository")
     assert all(words in faults for words in (*wanted, "1 deliveries are dead", "No worker is alive"))
     assert (code, faults.count("\n")) == (1, 5)
+    suspended = make.installation_event("suspend", suspended_at=1790000000)
+    deliver(sqlite_record, [("installation", suspended)])
+    assert "(octo-org) is suspended" in _faults(command)[1]
     monkeypatch.delenv("APP_ID")
     assert "APP_ID is not set" in _faults(command)[1]
 

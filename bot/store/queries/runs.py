@@ -165,7 +165,8 @@ _NEWEST_OF_ITS_KIND = (
     "NOT EXISTS (SELECT 1 FROM workflow_run AS newer JOIN run_pull_request AS other ON other.run_id = newer.run_id"
     f" AND other.repository_id = link.repository_id AND other.number = link.number AND {_COUNTS.format(link='other')}"
     " WHERE newer.repository_id = run.repository_id AND newer.head_sha = run.head_sha"
-    " AND newer.workflow_id = run.workflow_id AND newer.event = run.event"
+    " AND COALESCE(newer.workflow_id, 0) = COALESCE(run.workflow_id, 0)"
+    " AND COALESCE(newer.event, '') = COALESCE(run.event, '')"
     " AND (newer.created_at, newer.run_id) > (run.created_at, run.run_id))"
 )
 
