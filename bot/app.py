@@ -11,12 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from bot import events, metrics
+from bot import events, history, metrics
 from bot.clock import Clock
 from bot.errors import RunledgerError, SettingsError
 from bot.inbox import Inbox
 from bot.settings import Dialect, Settings
 from bot.store import connected
+from bot.store.database import Database
 from bot.store.migrate import migrate, pending_migrations
 from bot.web import keys
 from bot.web.routes import HANDLER_ARGS, add_routes, middlewares
@@ -68,12 +69,24 @@ def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Ap
             inbox = await parts.enter_async_context(Inbox(database, clock, events.ACTED_ON))
             app[keys.INBOX] = inbox
             if with_worker:
-                await parts.enter_async_context(running(Worker(database, clock, settings, inbox.arrived)))
+                github = await parts.enter_async_context(history_tools(settings, database, clock))
+                await parts.enter_async_context(running(Worker(database, clock, settings, inbox.arrived, github)))
             yield
 
     app.cleanup_ctx.append(run_parts)
     add_routes(app)
     return app
+
+
+@asynccontextmanager
+async def history_tools(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[history.Tools | None]:
+    """Give what history is fetched with, None where the settings name no App to ask GitHub as."""
+    if not history.can_ask_github(settings):
+        log.info("APP_ID and PRIVATE_KEY are not set, so GitHub is not asked for history or for lost deliveries")
+        yield None
+        return
+    async with history.opened(settings, database, clock, events.acts_on) as tools:
+        yield tools
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
@@ -160,7 +173,8 @@ async def work(settings: Settings, clock: Clock, *, metrics_port: int | None = N
         metrics.serve(metrics_port)
     async with (
         connected(settings.database_url.get_secret_value()) as database,
-        running(Worker(database, clock, settings)) as worker,
+        history_tools(settings, database, clock) as github,
+        running(Worker(database, clock, settings, github=github)) as worker,
     ):
         log.info("working", extra={"worker": worker.name})
         await stopped.wait()

@@ -64,6 +64,11 @@ class ManualClock(Clock):
         self._now = max(self._now, until)
         await _let_others_run()
 
+    async def leap(self, seconds: float) -> None:
+        """Move on by `seconds` at once, as a machine does that was asleep: whoever is due wakes after it."""
+        self._now += timedelta(seconds=seconds)
+        await self.advance(0)
+
 
 async def _let_others_run() -> None:
     # A woken task often needs several turns of the loop before it sleeps again.

@@ -58,6 +58,9 @@ BATCH_SIZE = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
     registry=REGISTRY,
 )
+MISSED = Counter(
+    "runledger_deliveries_missed", "Deliveries that did not arrive, by what was done", ("outcome",), registry=REGISTRY
+)
 HANDLER_SECONDS = Histogram(
     "runledger_handler_seconds", "Time to turn one delivery into facts", ("event",), buckets=FAST, registry=REGISTRY
 )
@@ -102,6 +105,11 @@ def count_delivery(event: str, result: str) -> None:
 def count_handled(event: str, result: str) -> None:
     """Count one delivery that a worker handled, such as `handled`, `ignored`, `retried` or `dead`."""
     HANDLED.labels(event_label(event), result).inc()
+
+
+def count_missed(outcome: str, deliveries: int) -> None:
+    """Count what was done about deliveries that did not arrive: redelivered (each time), rebuilt or given_up."""
+    MISSED.labels(outcome).inc(deliveries)
 
 
 def count_request(route: str, method: str, status: int) -> None:

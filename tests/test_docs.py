@@ -180,7 +180,8 @@ def metrics_of_the_code() -> dict[str, set[str]]:
     """Return the labels of each metric: the registry's own, and those that a scrape looks up."""
     code = (ROOT / "bot" / "web" / "health.py").read_text()
     found = {each: set[str]() for each in re.findall(r'metrics\.gauge\(\s*"(\w+)"', code)}
-    found["runledger_last_delivery_timestamp_seconds"] = {"installation"}
+    for each in ("runledger_last_delivery_timestamp_seconds", "runledger_installation_silent"):
+        found[each] = {"installation"}
     for family in (value for value in vars(metrics).values() if hasattr(value, "_labelnames")):
         found[family._name + ("_total" if family._type == "counter" else "")] = set(family._labelnames)
     return found

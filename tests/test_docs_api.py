@@ -1,5 +1,6 @@
 """Holds docs/api.md against the table of routes, and runs its examples on a real service."""
 
+import argparse
 import asyncio
 import os
 import re
@@ -20,7 +21,8 @@ from aiohttp.test_utils import TestServer
 from bot import access
 from bot.app import create_app, prepare_database
 from bot.clock import Clock
-from bot.recorder import upsert_workflow_run
+from bot.demo.github import SimulatedGitHub
+from bot.recorder import upsert_workflow_job, upsert_workflow_run
 from bot.settings import load_settings
 from bot.store import views
 from bot.web.parameters import parameters_of, parse
@@ -57,7 +59,10 @@ def test_a_route_is_documented_with_its_parameters_and_errors(route: Route) -> N
     assert tuple(map(int, told[1].split(", "))) == route.refusals if told else not route.refusals
 
 
-@pytest.mark.parametrize("view", [views.Run, views.Job, views.Repository], ids=lambda view: view.__name__)
+VIEWS = [views.Run, views.Job, views.Repository, views.BackfillProgress]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
 def test_the_fields_of_an_answer_are_documented(view: type[msgspec.Struct]) -> None:
     fields = [field.encode_name for field in msgspec.structs.fields(view)]
     assert sorted(row[0] for row in table(API_SECTIONS[view.__name__])) == sorted(fields)
@@ -96,31 +101,57 @@ RUN: dict[str, Any] = {
     "updated_at": "2026-11-20T09:02:00Z",
     "html_url": "https://github.com/octo-org/uploader/actions/runs/19400034522",
 }
+JOB: dict[str, Any] = {"id": 5, "run_id": RUN["id"], "run_attempt": 1, "status": "completed", "name": "test"}
 REPOSITORY: dict[str, Any] = {"id": 1, "full_name": "octo-org/uploader", "owner": {"id": 2, "login": "octo-org"}}
 
 
 @asynccontextmanager
 async def serving(url: str) -> AsyncIterator[dict[str, str]]:
     """Serve one run of octo-org, and give the environment that the examples take."""
-    settings = load_settings(database_url=url, webhook_secret="not used here")
+    key = SimulatedGitHub(Clock()).private_key_pem
+    settings = load_settings(database_url=url, webhook_secret="not used here", app_id=1, private_key=key)
     await prepare_database(settings, migrating=True)
     async with TestServer(create_app(settings, Clock(), with_worker=False)) as server:
-        await upsert_workflow_run(RUN, REPOSITORY)
+        await upsert_workflow_run(RUN, REPOSITORY, installation_id=3)
+        await upsert_workflow_job(JOB, REPOSITORY, installation_id=3)
         token = await access.create_token("octo-org", "examples", Clock().now())
         address = str(server.make_url("/")).rstrip("/")
         yield {"RUNLEDGER": address, "TOKEN": token, "TEAM": "octo-org", "DATABASE_URL": url}
 
 
+def as_curl_asks(line: str) -> tuple[str, str, dict[str, str], str | None]:
+    """Return the method, the address, the headers and the body of what a line asks for: https://curl.se/docs/manpage.html."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-H", dest="headers", action="append")
+    parser.add_argument("--json")
+    parser.add_argument("address")
+    asked = parser.parse_args(shlex.split(line)[1:])
+    headers = dict(header.split(": ", 1) for header in asked.headers)
+    if asked.json is None:
+        return "GET", asked.address, headers, None
+    return "POST", asked.address, headers | {"Content-Type": "application/json"}, asked.json
+
+
 async def test_the_curl_examples_work(sqlite_url: str) -> None:
     lines = [line for line in shell_lines(API_PAGE) if line.startswith("curl ")]
-    assert len(lines) == 6
+    asked = []
     async with serving(sqlite_url) as service, aiohttp.ClientSession() as session:
         for line in lines:
             filled = re.sub(r"\$([A-Z]+)", lambda match: service[match[1]], line)
-            _, option, header, address = shlex.split(filled)
-            assert option == "-H"
-            async with session.get(address, headers=dict([header.split(": ", 1)])) as answer:
-                assert answer.status == 200, await answer.text()
+            method, address, headers, body = as_curl_asks(filled)
+            async with session.request(method, address, headers=headers, data=body) as answer:
+                assert answer.status == {"GET": 200, "POST": 202}[method], await answer.text()
+            asked.append(f"{method} {urlsplit(address).path.removeprefix('/api/integrations/github/')}")
+    assert asked == [
+        "GET workflow-runs",
+        "GET workflow-runs/pr",
+        "GET workflow-runs/19400034522",
+        "GET workflow-jobs",
+        "GET repositories",
+        "GET teams",
+        "POST backfills",
+        "GET backfills/1",
+    ]
 
 
 async def test_the_python_examples_work(sqlite_url: str) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bot.cli import demo, doctor, inbox, receive, serve, team, token
+from bot.cli import backfill, demo, doctor, inbox, receive, serve, team, token
 from bot.errors import RunledgerError
 
 cli = typer.Typer(
@@ -18,6 +18,7 @@ cli = typer.Typer(
 cli.command("serve")(serve.serve)
 cli.command("worker")(serve.worker)
 cli.command("migrate")(serve.migrate)
+cli.command("backfill")(backfill.backfill)
 cli.command("receive")(receive.receive)
 cli.add_typer(inbox.cli, name="inbox")
 cli.add_typer(team.cli, name="team")

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -10,11 +11,12 @@ import typer
 from bot import access, logs
 from bot.app import stop_signal
 from bot.cli.running import run
-from bot.clock import Clock
-from bot.demo.scenario import Agreement, Stage, compare, run_tour, staged, trickle
+from bot.clock import Clock, ManualClock
+from bot.demo.scenario import Agreement, Stage, compare, run_disasters, run_tour, staged, trickle
 
 DEFAULT_PORT = 8080
 SHOWN_DIFFERENCES = 20
+LASTS = timedelta(days=15)
 
 
 def demo(
@@ -30,7 +32,8 @@ def demo(
     if as_json and not once:
         message = "--json goes with --once"
         raise typer.BadParameter(message)
-    logs.configure("warning", "text", stream=sys.stderr)
+    # What goes wrong on the way is the scenario's own doing, and told as such.
+    logs.configure("error", "text", stream=sys.stderr)
     if not once:
         run(_stay(DEFAULT_PORT if port is None else port, github_port, seed))
         return
@@ -41,11 +44,13 @@ def demo(
 
 
 async def _play_once(port: int, github_port: int, seed: int, *, quiet: bool) -> Agreement:
-    async with staged(Clock(), seed=seed, port=port, github_port=github_port) as stage:
-        async for moment in run_tour(stage):
-            # With --json standard output is for the one object alone.
-            typer.echo(moment.text, err=quiet)
-        await stage.settle()
+    # The days of the disasters go by in seconds, and end about now.
+    clock = ManualClock(Clock().now() - LASTS)
+    async with staged(clock, seed=seed, port=port, github_port=github_port) as stage:
+        for act in (run_tour, run_disasters):
+            async for line in act(stage):
+                # With --json standard output is for the one object alone.
+                typer.echo(line, err=quiet)
         return await compare(stage)
 
 
@@ -60,12 +65,11 @@ async def _stay(port: int, github_port: int, seed: int) -> None:
 
 
 async def _play(stage: Stage) -> None:
-    async for moment in run_tour(stage):
-        typer.echo(moment.text)
-    await stage.settle()
+    async for line in run_tour(stage):
+        typer.echo(line)
     await _show_the_way(stage)
-    async for moment in trickle(stage):
-        typer.echo(moment.text)
+    async for line in trickle(stage):
+        typer.echo(line)
 
 
 async def _show_the_way(stage: Stage) -> None:

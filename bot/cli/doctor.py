@@ -8,9 +8,9 @@ from bot.clock import Clock
 
 
 def doctor() -> None:
-    """Check settings, database, worker and installations; exit 1 where anything is wrong."""
+    """Check settings, the App at GitHub, database, worker and installations; exit 1 where anything is wrong."""
     settings = configured(quiet=True)
-    findings = run(examine(settings, Clock().now()))
+    findings = run(examine(settings, Clock()))
     for finding in findings:
         typer.echo(f"{'ok   ' if finding.good else 'FAULT'}  {finding.sentence}")
     if not all(finding.good for finding in findings):

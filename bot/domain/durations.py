@@ -1,5 +1,6 @@
 """How long things took."""
 
+import math
 from datetime import datetime
 
 
@@ -12,3 +13,16 @@ def seconds_between(since: datetime | None, until: datetime | None) -> float | N
     if since is None or until is None:
         return None
     return max(0.0, (until - since).total_seconds())
+
+
+def in_words(seconds: float) -> str:
+    """Return how long something takes as coarsely as one would say it."""
+    minutes = math.ceil(seconds / 60)
+    if minutes <= 1:
+        return "a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
+    return f"{hours // 24} days"

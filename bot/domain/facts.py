@@ -157,7 +157,16 @@ class PullRequest(Struct, frozen=True, kw_only=True):
     version: bytes
 
 
-Facts = Repository | Installation | AccountRename | WorkflowRun | WorkflowJob | PullRequest
+class PullRequestHead(Struct, frozen=True):
+    """A commit that is or was the head of a pull request, in the repository that its branch is of."""
+
+    repository_id: int
+    head_sha: str
+    head_repository_id: int
+    number: int
+
+
+Facts = Repository | Installation | AccountRename | WorkflowRun | WorkflowJob | PullRequest | PullRequestHead
 
 # What jobs that GitHub told no time for are listed under.
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)

@@ -34,8 +34,14 @@ ROUTERS = {
 # GitHub sends these to every App without being asked, so app.yml doesn't name them.
 UNASKED = frozenset({"installation", "installation_repositories", "installation_target", "ping"})
 ACTED_ON = frozenset(ROUTERS)
+_NOTHING_TOLD = {"pull_request": pull_request.IGNORED_ACTIONS}
 
 router = routing.Router(*ROUTERS.values())
+
+
+def acts_on(event: str, action: str | None) -> bool:
+    """Tell whether a delivery of `event` and `action` tells anything that is recorded."""
+    return event in ACTED_ON - {"ping"} and action not in _NOTHING_TOLD.get(event, ())
 
 
 async def read(guid: str, event: str, body: bytes, received_at: datetime) -> News:

@@ -102,7 +102,13 @@ class AppKey:
         return 0 <= age < JWT_LASTS - JWT_BACKDATED - JWT_MARGIN
 
     def refused(self, secret: Secret | None, date: datetime | None) -> float | None:
-        """Set our clock right by GitHub's, where that may be the fault; any other refusal is final."""
+        """Sign anew what grew old on its way, and set our clock right by GitHub's where that may be the fault.
+
+        Any other refusal is final.
+        """
+        if not self.is_current(secret):
+            self.drop(secret)
+            return 0.0
         skew = date.timestamp() - self._clock.time() if date is not None else self._skew
         if abs(skew - self._skew) <= CLOCK_SKEW:
             return None

@@ -30,13 +30,18 @@ SHORTEST_SLEEP = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is left, for whoever plans ahead: infinite where the server sets no limit; times are epoch seconds."""
+    """What is left, for whoever plans ahead: infinite where the server sets no limit; times are epoch seconds.
+
+    Backfill may take `backfill_left` more of this hour, `backfill_an_hour` of any other and `backfill_a_minute`.
+    """
 
     limit: float
     remaining: float
     backfill_left: float
     resets_at: float | None
     paused_until: float | None
+    backfill_an_hour: float
+    backfill_a_minute: float
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +75,8 @@ class Budget:
         self._rights = rights
         self._installation_id = installation_id
         self._label = str(installation_id)
-        self._ledger = Ledger(figures or Figures())
+        self._figures = figures or Figures()
+        self._ledger = Ledger(self._figures)
         self._lanes: dict[Lane, deque[_Ticket]] = {lane: deque() for lane in Lane}
         self._numbers = itertools.count()
         self._backfill_started = -math.inf
@@ -116,6 +122,8 @@ class Budget:
             hour.backfill_left(now),
             hour.resets_at(now),
             pause.until if pause.until > now else None,
+            hour.limit * self._figures.backfill_share,
+            self._figures.points_of_backfill,
         )
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ https://docs.github.com/en/rest/issues/comments. A pull request's comments need 
 from collections.abc import AsyncIterator
 
 from bot.github.answers import Answer, Json
-from bot.github.client import Client
+from bot.github.client import PER_PAGE, Client, listed
 from bot.github.repositories import named
 
 _COMMENTS = "/repos/{owner}/{repo}/issues/{number}/comments"
@@ -17,6 +17,16 @@ _COMMENT = "/repos/{owner}/{repo}/issues/comments/{comment_id}"
 async def get_pull_request(client: Client, repository: str, number: int) -> Answer[Json]:
     """Return a pull request."""
     return await client.get("/repos/{owner}/{repo}/pulls/{number}", _pull(repository, number))
+
+
+async def list_pull_requests(
+    client: Client, repository: str, *, page: int = 1, per_page: int = PER_PAGE
+) -> Answer[list[Json]]:
+    """Return one page of a repository's pull requests, open or not, the one changed last first."""
+    path = "/repos/{owner}/{repo}/pulls{?state,sort,direction,per_page,page}"
+    order = {"state": "all", "sort": "updated", "direction": "desc"}
+    variables = {**named(repository), **order, "per_page": str(per_page), "page": str(page)}
+    return (await client.get(path, variables)).map(lambda data: listed(data, None))
 
 
 def pull_request_pages(client: Client, repository: str, sha: str) -> AsyncIterator[Answer[list[Json]]]:

@@ -7,10 +7,20 @@ from typing import Any
 from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
 from bot.recorder.directory import note_deliveries, record_directory
+from bot.recorder.gone import end_unlisted_jobs, mark_gone
+from bot.recorder.links import link_by_branch
 from bot.recorder.statements import Statement, job_statements, pull_request_statements, run_statements
 from bot.store.database import Transaction, current
 
-__all__ = ["note_deliveries", "record", "upsert_workflow_job", "upsert_workflow_run"]
+__all__ = [
+    "end_unlisted_jobs",
+    "link_by_branch",
+    "mark_gone",
+    "note_deliveries",
+    "record",
+    "upsert_workflow_job",
+    "upsert_workflow_run",
+]
 
 
 async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime) -> None:
@@ -18,8 +28,9 @@ async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime) ->
     runs = [fact for fact in news if isinstance(fact, facts.WorkflowRun)]
     jobs = [fact for fact in news if isinstance(fact, facts.WorkflowJob)]
     pull_requests = [fact for fact in news if isinstance(fact, facts.PullRequest)]
-    teams = await record_directory(tx, news, now, exclusive=bool(pull_requests))
-    for statement in statements(runs, jobs, pull_requests, teams):
+    heads = [fact for fact in news if isinstance(fact, facts.PullRequestHead)]
+    teams = await record_directory(tx, news, now, exclusive=bool(pull_requests or heads))
+    for statement in statements(runs, jobs, pull_requests, teams, heads):
         await tx.execute_many(statement.sql, statement.rows)
 
 
@@ -28,12 +39,13 @@ def statements(
     jobs: Sequence[facts.WorkflowJob],
     pull_requests: Sequence[facts.PullRequest],
     teams: Mapping[int, int],
+    heads: Sequence[facts.PullRequestHead] = (),
 ) -> list[Statement]:
     """Return what records all of these, in an order of tables that every writer keeps."""
     return [
         *run_statements(runs, teams),
         *job_statements(jobs, teams),
-        *pull_request_statements(pull_requests),
+        *pull_request_statements(pull_requests, heads),
     ]
 
 

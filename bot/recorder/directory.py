@@ -1,7 +1,8 @@
 """Who owns what: teams, installations and repositories, and so which team a record belongs to.
 
 Every event tells of its repository, and nearly always nothing new: the hot path is one look at the rows. What is new is
-written under one lock for the whole directory, because several rows change together and such news is rare.
+written under one lock for the whole directory, because several rows change together and such news is rare. Whatever
+changes what is known of an installation, or of what it sees, makes it due to be compared with what GitHub says.
 """
 
 import itertools
@@ -25,6 +26,12 @@ _LOOK = (
     "SELECT repository_id, installation_id, team_id, account_id, full_name, private, archived, default_branch,"
     " html_url, hidden_at FROM repository WHERE repository_id IN ({})"
 )
+
+
+# What an `installation` event or the REST API tells of an installation, and what is written when it does.
+_TOLD = ("state", "repository_selection", "permissions", "events")
+_LOGIN = ("account_login", "login_version")
+_TAKEN = (*_TOLD, *_LOGIN, "account_type", "version", "deleted_at", "sync_due_at")
 
 
 def slug_of(login: str) -> str:
@@ -63,7 +70,11 @@ async def _look(tx: Transaction, identifiers: Sequence[int], suffix: str = "") -
 
 
 def _tells_more(row: dict[str, Any] | None, told: facts.Repository) -> bool:
-    if row is None or told.announced or (row["hidden_at"] is not None) != told.hidden:
+    return row is None or told.announced or _differs(row, told)
+
+
+def _differs(row: dict[str, Any], told: facts.Repository) -> bool:
+    if (row["hidden_at"] is not None) != told.hidden:
         return True
     if told.installation_id is not None and told.installation_id != row["installation_id"]:
         return True
@@ -84,7 +95,7 @@ def _columns(told: facts.Repository) -> dict[str, Any]:
 async def _record_news(
     tx: Transaction,
     others: Iterable[facts.Installation | facts.AccountRename],
-    repositories: Iterable[facts.Repository],
+    repositories: Sequence[facts.Repository],
     now: datetime,
 ) -> None:
     if tx.dialect is Dialect.POSTGRESQL:
@@ -94,8 +105,33 @@ async def _record_news(
             await _record_rename(tx, fact)
         else:
             await _record_installation(tx, fact, now)
-    for repository in repositories:
-        await _record_repository(tx, repository, now)
+    await _make_due(
+        tx, {await _record_repository(tx, each, now) for each in await _without_confirmed(tx, repositories)}
+    )
+
+
+async def _without_confirmed(tx: Transaction, told: Sequence[facts.Repository]) -> list[facts.Repository]:
+    """Let what is known be known from the newer snapshot where nothing differs, all at once; return the others."""
+    # A list of all that an installation sees comes every hour, and hardly ever tells anything new.
+    known = await _look(tx, sorted({each.repository_id for each in told if each.announced}))
+    confirmed: list[facts.Repository] = []
+    others: list[facts.Repository] = []
+    for each in sorted(told, key=lambda each: each.repository_id):
+        row = known.get(each.repository_id)
+        is_confirmed = row is not None and each.past_name is None and not _differs(row, each)
+        (confirmed if is_confirmed else others).append(each)
+    await tx.execute_many(
+        "UPDATE repository SET version = ? WHERE repository_id = ? AND version < ?",
+        [(each.version, each.repository_id, each.version) for each in confirmed],
+    )
+    return others
+
+
+async def _make_due(tx: Transaction, installation_ids: Iterable[int | None]) -> None:
+    await tx.execute_many(
+        "UPDATE installation SET sync_due_at = NULL WHERE installation_id = ? AND sync_due_at IS NOT NULL",
+        [(each,) for each in sorted(filter(None, installation_ids))],
+    )
 
 
 async def _record_installation(tx: Transaction, told: facts.Installation, now: datetime) -> models.Installation:
@@ -123,11 +159,15 @@ async def _take_installation(
 ) -> None:
     if told.login_version is not None and told.login_version > row.login_version:
         row.account_login, row.login_version = told.account.login, told.login_version
-    row.account_type = told.account.type
-    row.state, row.repository_selection = told.state, told.repository_selection
-    row.permissions, row.events, row.version = told.permissions, told.events, version
+    before = [getattr(row, name) for name in _TOLD]
+    for name in _TOLD:
+        setattr(row, name, getattr(told, name))
+    row.account_type, row.version = told.account.type, version
     row.deleted_at = now if told.state == "deleted" else None
-    await row.save(using_db=tx.client)
+    if before != [getattr(row, name) for name in _TOLD]:
+        row.sync_due_at = None
+    # The other columns are not the directory's, and may have changed since the row was read.
+    await row.save(using_db=tx.client, update_fields=_TAKEN)
     if told.state == "deleted":
         theirs = models.Repository.filter(installation_id=row.installation_id, hidden_at=None)
         await theirs.using_db(tx.client).update(hidden_at=now)
@@ -162,7 +202,7 @@ async def _record_rename(tx: Transaction, told: facts.AccountRename) -> None:
     for installation in await renamed:
         if told.version > installation.login_version:
             installation.account_login, installation.login_version = account.login, told.version
-            await installation.save(using_db=tx.client)
+            await installation.save(using_db=tx.client, update_fields=_LOGIN)
     for row in await models.Repository.filter(account_id=account.account_id).using_db(tx.client):
         if told.version > row.version:
             row.full_name = f"{account.login}/{row.full_name.partition('/')[2]}"
@@ -171,18 +211,20 @@ async def _record_rename(tx: Transaction, told: facts.AccountRename) -> None:
             await _remember_names(tx, row.repository_id, row.full_name)
 
 
-async def _record_repository(tx: Transaction, told: facts.Repository, now: datetime) -> None:
+async def _record_repository(tx: Transaction, told: facts.Repository, now: datetime) -> int | None:
+    """Record a snapshot; return the installation of which it tells more than rides along with every event."""
     row = await models.Repository.filter(repository_id=told.repository_id).using_db(tx.client).first()
     owner = told.owner or _owner_of(row)
     if owner is None:
-        return
+        return None
     # The old owner's installation lets go of what was transferred away; whose it is now is not for it to say.
     if told.hidden and row is not None and row.account_id != owner.account_id:
-        return
+        return None
     if row is not None and told.version <= row.version:
         await _remember_names(tx, told.repository_id, told.full_name, told.past_name)
-        return
+        return None
     installation = await _installation_of(tx, told, owner, now)
+    tells_of_it = told.announced or row is None
     if row is None:
         row = models.Repository(repository_id=told.repository_id, created_at=now, archived=False)
     before = getattr(row, "team_id", None)
@@ -190,6 +232,7 @@ async def _record_repository(tx: Transaction, told: facts.Repository, now: datet
     await _remember_names(tx, told.repository_id, told.full_name, told.past_name)
     if before is not None and before != row.team_id:  # type: ignore[attr-defined]
         await move_record(tx, told.repository_id, row.team_id)  # type: ignore[attr-defined]
+    return row.installation_id if tells_of_it else None
 
 
 def _owner_of(row: models.Repository | None) -> facts.Account | None:

@@ -220,8 +220,10 @@ def job_statements(jobs: Sequence[facts.WorkflowJob], teams: Mapping[int, int]) 
     return [Statement(_job_upsert(), rows)]
 
 
-def pull_request_statements(pull_requests: Sequence[facts.PullRequest]) -> list[Statement]:
-    """Return what records snapshots of pull requests and links the runs of their head commits."""
+def pull_request_statements(
+    pull_requests: Sequence[facts.PullRequest], past_heads: Sequence[facts.PullRequestHead] = ()
+) -> list[Statement]:
+    """Return what records snapshots of pull requests and links the runs of their head commits, past ones included."""
     ordered = sorted(pull_requests, key=lambda each: (each.repository_id, each.number, each.version))
     heads = sorted(
         {
@@ -229,6 +231,7 @@ def pull_request_statements(pull_requests: Sequence[facts.PullRequest]) -> list[
             for each in ordered
             if each.head_repository_id is not None
         }
+        | {(each.repository_id, each.head_sha, each.head_repository_id, each.number) for each in past_heads}
     )
     return [
         Statement(_pull_request_upsert(), [*map(_values_of(_pull_request_columns()), ordered)]),

@@ -4,13 +4,14 @@ Models, migrations and whatever is not hot go through Tortoise; hot rooms send S
 written with `?` for a parameter, in the words that SQLite and PostgreSQL share.
 """
 
+import contextlib
 import functools
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import asyncpg
@@ -24,6 +25,8 @@ from tortoise.exceptions import BaseORMException, ConfigurationError, DBConnecti
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.settings import Dialect, dialect_of
 from bot.store.engines import postgresql, sqlite
+
+T = TypeVar("T")
 
 WRITER, READER = "default", "reader"
 APP = "models"
@@ -77,6 +80,9 @@ POSTGRESQL_OPTION_TYPES: dict[str, type[str | int | float]] = {
 }
 # What libpq calls sslmode, asyncpg takes as `ssl` in the same words.
 SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+# PostgreSQL ends one of two transactions that wait for each other; the other is through a moment later.
+COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+TRIES_AFTER_COLLISION = 5
 
 
 @functools.lru_cache(maxsize=1024)
@@ -146,6 +152,20 @@ class Database(Executor):
         engine: Any = postgresql if self.dialect is Dialect.POSTGRESQL else sqlite
         async with engine.begun(self.client) as client:
             yield Transaction(client, self.dialect)
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Commit what `work` does in a transaction, or nothing of it, and return what it returns.
+
+        It is called again, with nothing done, where PostgreSQL ended it in favour of another writer.
+        """
+        for _ in range(TRIES_AFTER_COLLISION - 1):
+            with contextlib.suppress(*COLLISIONS):
+                return await self._once(work)
+        return await self._once(work)
+
+    async def _once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self.transaction() as tx:
+            return await work(tx)
 
 
 class _Current:

@@ -60,6 +60,7 @@ class Run(View, kw_only=True):
         int | None,
         Meta(description="The pull request that caused the run, where its event or merge-queue branch tells"),
     ]
+    gone_at: Annotated[Timestamp | None, Meta(description="When GitHub was found to have the run no more")]
 
 
 class Step(View):
@@ -125,6 +126,9 @@ class RunDetails(View):
     run: Run
     attempts: list[Run]
     jobs: list[Job]
+    jobs_pending: Annotated[
+        bool, Meta(description="Whether the attempt has ended and its jobs have still to be asked for at GitHub")
+    ]
 
 
 class Repository(View):
@@ -175,13 +179,20 @@ class BackfillProgress(View):
     """A request for history and how far it has come."""
 
     id: int
+    kind: Annotated[
+        Literal["request", "installation", "gap", "overlap", "nightly"],
+        Meta(description="Who asked: somebody, a new repository, or what looks after the record by itself"),
+    ]
     state: Literal["waiting", "running", "done", "failed"]
+    installation_id: int | None
     repo_full_name: str | None
     since: Timestamp | None
     until: Timestamp | None
     created_at: Timestamp
     finished_at: Timestamp | None
-    runs_at_github: int | None
+    runs_at_github: Annotated[int | None, Meta(description="How many runs GitHub tells of, as far as it was asked")]
     runs_stored: int
     jobs_stored: int
+    jobs_pending: Annotated[int, Meta(description="Runs whose attempts and jobs are still to be asked for")]
+    requests_left: Annotated[int, Meta(description="About how many requests to GitHub it still takes")]
     error: str | None

@@ -23,6 +23,14 @@ def json_answer(request: web.Request, view: msgspec.Struct) -> web.Response:
     return response
 
 
+def uncached_answer(view: msgspec.Struct, status: int) -> web.Response:
+    """Return `view` as JSON that nobody keeps."""
+    body = msgspec.json.encode(view)
+    return web.Response(
+        body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
 def conditional_answer(
     request: web.Request, body: bytes, content_type: str, cache_control: str = REVALIDATE
 ) -> web.Response:

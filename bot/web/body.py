@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from io import BytesIO
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from bot import metrics
 from bot.errors import TooMuchWaiting
@@ -23,6 +24,14 @@ class BodyTooSlow(Exception):
 
 class BodyBroken(Exception):
     """The client went away, or sent what HTTP can't be read from."""
+
+
+def is_plain_json(headers: CIMultiDictProxy[str]) -> bool:
+    """Tell whether a body is said to be JSON, and not compressed."""
+    types = headers.getall("Content-Type", [])
+    encodings = headers.getall("Content-Encoding", [])
+    is_json = len(types) == 1 and types[0].partition(";")[0].strip().lower() == "application/json"
+    return is_json and all(encoding.strip().lower() == "identity" for encoding in encodings)
 
 
 class BodyMemory:

@@ -14,6 +14,7 @@ from bot.clock import Clock
 from bot.errors import DatabaseUnavailable
 from bot.store import health, queries
 from bot.web import keys
+from bot.web.answers import uncached_answer
 from bot.web.authentication import find_bearer_token, unauthorized
 from bot.web.problems import Problem
 
@@ -45,13 +46,13 @@ class Health(msgspec.Struct, frozen=True):
 
 async def get_health(_request: web.Request) -> web.Response:
     """Answer 200: whoever can answer is alive, whatever the database does."""
-    return _uncached(Health("ok"), 200)
+    return uncached_answer(Health("ok"), 200)
 
 
 async def get_readiness(request: web.Request) -> web.Response:
     """Answer 200 when every check is well, else 503, with the checks either way."""
     readiness = await find_readiness(request.app[keys.CLOCK])
-    return _uncached(readiness, 200 if readiness.ready else 503)
+    return uncached_answer(readiness, 200 if readiness.ready else 503)
 
 
 async def find_readiness(clock: Clock) -> Readiness:
@@ -113,7 +114,7 @@ def is_from_this_machine(request: web.Request) -> bool:
 async def _looked_up(now: datetime) -> list[Metric]:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            families = [*await _inbox_gauges(now), await _installation_gauge()]
+            families = [*await _inbox_gauges(now), await _delivery_gauge(), await _silence_gauge()]
     except (DatabaseUnavailable, TimeoutError):
         families = []
     up = metrics.gauge("runledger_database_up", "Whether the database answered this scrape", [({}, bool(families))])
@@ -131,7 +132,7 @@ async def _inbox_gauges(now: datetime) -> list[Metric]:
     ]
 
 
-async def _installation_gauge() -> Metric:
+async def _delivery_gauge() -> Metric:
     return metrics.gauge(
         "runledger_last_delivery_timestamp_seconds",
         "When the last delivery of an installation came, since the Unix epoch",
@@ -139,8 +140,9 @@ async def _installation_gauge() -> Metric:
     )
 
 
-def _uncached(view: msgspec.Struct, status: int) -> web.Response:
-    body = msgspec.json.encode(view)
-    return web.Response(
-        body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+async def _silence_gauge() -> Metric:
+    return metrics.gauge(
+        "runledger_installation_silent",
+        "Whether no delivery of an installation comes though REST shows new runs",
+        [({"installation": str(id_)}, silent) for id_, silent in (await queries.silent_installations()).items()],
     )

@@ -13,6 +13,7 @@ from msgspec import inspect
 from bot import __version__
 from bot.web import keys, problems
 from bot.web.answers import conditional_answer
+from bot.web.members import LIMIT
 from bot.web.parameters import Parameter, parameters_of
 from bot.web.problems import ProblemDetails
 from bot.web.route import Answer, Route, Who
@@ -104,6 +105,8 @@ def _operation(route: Route) -> Json:
         operation["responses"][str(status)] = {"$ref": f"#/components/responses/{_refusal_name(status)}"}
     if route.who is Who.GITHUB:
         operation["requestBody"] = _DELIVERY_BODY
+    elif route.takes_body:
+        operation["requestBody"] = _members(route)
     return operation
 
 
@@ -114,10 +117,20 @@ _DELIVERY_BODY: Json = {
 }
 
 
+def _members(route: Route) -> Json:
+    members = {parameter.name: _schema_of(parameter) for parameter in parameters_of(route.query).values()}
+    schema = {"type": "object", "properties": members, "additionalProperties": False}
+    return {
+        "required": False,
+        "description": f"What the query does not hold of the parameters; at most {LIMIT // 1024} KiB, not compressed",
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
 def _parameters(route: Route) -> list[Json]:
     sources = (("path", route.path_parameters), ("query", route.query), ("header", route.headers))
     declared = [
-        _parameter(parameter, place)
+        _parameter(parameter, place, is_required=parameter.required and not route.takes_body)
         for place, struct in sources
         if struct is not None
         for parameter in parameters_of(struct).values()
@@ -126,10 +139,18 @@ def _parameters(route: Route) -> list[Json]:
     return [*declared, *conditional]
 
 
-def _parameter(parameter: Parameter, place: str) -> Json:
+def _parameter(parameter: Parameter, place: str, *, is_required: bool) -> Json:
     schema = _schema_of(parameter)
-    described = {"description": schema.pop("description", None) or _sentence(parameter)}
-    return {"name": parameter.name, "in": place, "required": parameter.required, "schema": schema} | described
+    description = schema.pop("description", None) or _sentence(parameter)
+    if parameter.required and not is_required:
+        description += "; required, here or in the body"
+    return {
+        "name": parameter.name,
+        "in": place,
+        "required": is_required,
+        "schema": schema,
+        "description": description,
+    }
 
 
 def _schema_of(parameter: Parameter) -> Json:

@@ -137,12 +137,13 @@ def collect(struct: type[S], pairs: Pairs, faults: list[ParameterError]) -> S | 
 def _misnamed(known: Mapping[str, Parameter], pairs: Pairs) -> Iterable[ParameterError]:
     for name, count in Counter(name for name, _ in pairs).items():
         if name not in known:
-            yield ParameterError(_printable(name), "is not a parameter here")
+            yield ParameterError(printable(name), "is not a parameter here")
         elif count > 1:
             yield ParameterError(name, "is given more than once")
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """Return a name that came from outside as it can be shown."""
     return name[:_LONGEST_NAME_SHOWN].encode("utf-8", "backslashreplace").decode()
 
 

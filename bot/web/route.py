@@ -30,9 +30,10 @@ class NoQuery(msgspec.Struct, frozen=True):
 class Route:
     """One method of one path.
 
-    For a team the handler is called with its scope, the query and, where the path has parameters, those; for a
-    caller with the caller; for everybody else with the request. `answers` holds, by status, the Struct that is
-    serialized or the media types of what is not JSON of ours; `refusals` are the problems it may end in.
+    For a team the handler is called with its scope, the query and, where the path has parameters, those, `with_service`
+    also with the Service; for a caller with the caller; for everybody else with the request. What the query asks for
+    may stand in the body too where the route `takes_body`. `answers` holds, by status, the Struct that is serialized or
+    the media types of what is not JSON of ours; `refusals` are the problems it may end in.
     """
 
     method: str
@@ -48,6 +49,8 @@ class Route:
     headers: type[msgspec.Struct] | None = None
     conditional: bool = False
     paged: bool = False
+    takes_body: bool = False
+    with_service: bool = False
 
     @property
     def name(self) -> str:

@@ -27,7 +27,14 @@ HANDLER_ARGS = {"auto_decompress": False}
 
 
 def _team(
-    path: str, handler: Handler, query: Shape, answer: Shape, summary: str, path_parameters: Shape | None = None
+    path: str,
+    handler: Handler,
+    query: Shape,
+    answer: Shape,
+    summary: str,
+    path_parameters: Shape | None = None,
+    *,
+    with_service: bool = False,
 ) -> Route:
     return Route(
         method="GET",
@@ -42,6 +49,7 @@ def _team(
         refusals=(400, 401, 404, 503),
         conditional=True,
         paged="cursor" in query.__struct_fields__,
+        with_service=with_service,
     )
 
 
@@ -90,6 +98,19 @@ RECEIVE = Route(
     answers={202: webhook.DeliveryReceipt},
     refusals=(400, 401, 408, 413, 415, 503),
 )
+ASK_FOR_BACKFILL = Route(
+    method="POST",
+    path=f"{API}/backfills",
+    handler=backfills.ask_for_backfill,
+    who=Who.TEAM,
+    summary="Ask for a repository's history",
+    tag="Record",
+    query=filters.BackfillRequest,
+    answers={202: views.BackfillProgress},
+    refusals=(400, 401, 404, 408, 415, 503),
+    takes_body=True,
+    with_service=True,
+)
 RUNS, RUN, RUN_PATH = workflow_runs.list_workflow_runs, workflow_runs.get_workflow_run, workflow_runs.RunPath
 PR_RUNS, JOBS = workflow_runs.list_pull_request_workflow_runs, workflow_jobs.list_workflow_jobs
 REPOSITORIES = repositories.list_repositories
@@ -102,9 +123,10 @@ ROUTES = (
     RECEIVE,
     _team("/workflow-runs", RUNS, filters.RunsQuery, views.RunPage, "List runs"),
     _team("/workflow-runs/pr", PR_RUNS, filters.PullRequestRunsQuery, views.RunPage, "List a pull request's runs"),
-    _team("/workflow-runs/{runId}", RUN, filters.RunDetailsQuery, views.RunDetails, "Show a run", RUN_PATH),
+    _team("/workflow-runs/{runId}", RUN, filters.RunDetailsQuery, views.RunDetails, "Show a run", RUN_PATH, with_service=True),  # noqa: E501
     _team("/workflow-jobs", JOBS, filters.JobsQuery, views.JobPage, "List jobs"),
     _team("/repositories", REPOSITORIES, filters.TeamQuery, views.RepositoryList, "List repositories"),
+    ASK_FOR_BACKFILL,
     _team("/backfills/{id}", BACKFILL, filters.TeamQuery, views.BackfillProgress, "Show a backfill", BACKFILL_PATH),
     _caller("/teams", teams.list_teams, views.TeamList, "List the teams you may read"),
     _operator("/healthz", health.get_health, {200: health.Health}, "Tell that the process lives"),

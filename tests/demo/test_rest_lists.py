@@ -231,9 +231,9 @@ def test_the_past_ends_before_it_could_still_go_on(client: Client, stage: Stage)
 def test_any_window_of_any_page_is_a_slice_of_the_sorted_whole(data: st.DataObject) -> None:
     stage = set_stage(SimulatedGitHub(ManualClock()))
     stage.github.add_history(past_of(stage, 40, days=1))
-    for minutes in data.draw(st.lists(st.integers(0, 2000), max_size=8)):
+    for number, minutes in enumerate(data.draw(st.lists(st.integers(0, 2000), max_size=8))):
         with stage.github.at(stage.github.clock.now() - timedelta(minutes=minutes)):
-            stage.github.actions.start_run_for(stage.open(f"topic-{minutes}"), stage.workflow)
+            stage.github.actions.start_run_for(stage.open(f"topic-{number}"), stage.workflow)
     runs, repository = stage.github.world.runs, stage.repository
     whole = sorted(runs.every([repository.id]), key=lambda run: (run.created_at, run.id), reverse=True)
     now = int(stage.github.clock.now().timestamp())

@@ -29,11 +29,13 @@ DIRECTORY_TABLES = ("repository_name", "repository", "installation", "team")
 ALL_TABLES = (*(model._meta.db_table for model in RUN_TABLES), *DIRECTORY_TABLES)
 # Surrogates: numbers that the database gives out in the order in which rows come.
 SURROGATES = ("id", "team_id")
+# What history notes about a run; no snapshot tells it.
+NOT_TOLD = ("jobs_attempt", "gone_at")
 
 
 def selection(model: type[Model]) -> str:
     """Return the SQL that reads all of a table but the surrogates, by key."""
-    columns = ", ".join(columns_of(model, *SURROGATES))
+    columns = ", ".join(columns_of(model, *SURROGATES, *NOT_TOLD))
     return f"SELECT {columns} FROM {model._meta.db_table} ORDER BY {', '.join(RUN_TABLES[model])}"
 
 

@@ -13,7 +13,7 @@ MODELS = [
     for each in vars(models).values()
     if isinstance(each, type)
     and issubclass(each, Model)
-    and each.__module__ == models.__name__
+    and each.__module__.startswith(models.__name__)
     and not each._meta.abstract
 ]
 
@@ -38,6 +38,14 @@ class Column(NamedTuple):
 PARTIAL = {
     Index("delivery", "delivery_waiting", ("available_at", "id"), False, "state = 'waiting'"),
     Index("delivery", "delivery_dead", ("id",), False, "state = 'dead'"),
+    Index(
+        "workflow_run",
+        "workflow_run_unfinished",
+        ("updated_at",),
+        False,
+        "status <> 'completed' OR conclusion = 'action_required'",
+    ),
+    Index("workflow_job", "workflow_job_unfinished", ("listed_at",), False, "status <> 'completed'"),
 }
 
 

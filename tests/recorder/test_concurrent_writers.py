@@ -13,8 +13,7 @@ from hypothesis import Phase, given, settings
 
 from bot.domain import facts
 from bot.recorder import record
-from bot.store.database import Database
-from bot.worker import _COLLISIONS
+from bot.store.database import COLLISIONS, Database
 from tests.domain.sent import GUID, changed, sent, told
 from tests.oracle import Truth
 from tests.recorder.arrived import Story, batches, handle, read, stories
@@ -38,7 +37,7 @@ async def write(database: Database, news: Sequence[facts.Facts], rng: Random) ->
                 await handle(tx, news, NOW)
                 # Locks are held for a while, so that the transactions really overlap.
                 await asyncio.sleep(rng.uniform(0, 0.005))
-        except _COLLISIONS:
+        except COLLISIONS:
             await asyncio.sleep(rng.uniform(0, 0.02))
         else:
             return

@@ -3,10 +3,11 @@
 import pytest
 
 from bot.errors import NotFound
+from bot.recorder import mark_gone
 from bot.store.database import Database
-from bot.store.queries import Scope, get_run_details, get_scope
+from bot.store.queries import RunsQuery, Scope, get_run_details, get_scope, list_runs
 from tests import builders as make
-from tests.store.recording import record, record_installation
+from tests.store.recording import NOON, record, record_installation
 
 HOME = make.repository()
 
@@ -65,3 +66,52 @@ async def test_what_is_not_to_be_seen_is_not_there_either(scope: Scope, database
     await record_installation(database, "deleted", minute=2)
     with pytest.raises(NotFound):
         await get_run_details(await get_scope("octo-org"), 100)
+
+
+# Jobs that nobody has asked GitHub for yet.
+
+
+async def pending(scope: Scope, run_id: int, attempt: int | None = None) -> bool:
+    return (await get_run_details(scope, run_id, attempt)).jobs_pending
+
+
+async def test_jobs_are_pending_where_an_attempt_has_ended_without_any(database: Database) -> None:
+    ended = [
+        make.run(200, conclusion="success"),
+        make.run(201, conclusion="startup_failure"),
+        make.run(202, conclusion="action_required"),
+        make.run(203, status="in_progress", conclusion=None),
+        make.run(204, run_attempt=1, conclusion="failure"),
+        make.run(204, run_attempt=2, conclusion="success"),
+    ]
+    scope = await record(database, HOME, runs=ended, jobs=[make.job(1, 204, run_attempt=2)])
+    assert [await pending(scope, run_id) for run_id in range(200, 205)] == [True, False, False, False, False]
+    assert await pending(scope, 204, 1)
+    # Once GitHub was asked for them, there are none.
+    await database.execute("UPDATE workflow_run SET jobs_attempt = 1")
+    assert not await pending(scope, 200)
+    assert not await pending(scope, 204, 1)
+
+
+async def test_a_run_that_is_gone_is_so_in_every_attempt_and_has_no_jobs_to_come(database: Database) -> None:
+    attempts = [
+        make.run(300, run_attempt=1, conclusion="failure"),
+        make.run(300, run_attempt=2, status="in_progress", conclusion=None),
+    ]
+    scope = await record(database, HOME, runs=attempts)
+    assert {each.gone_at for each in (await get_run_details(scope, 300)).attempts} == {None}
+    async with database.transaction() as tx:
+        await mark_gone(tx, 300, NOON)
+    details = await get_run_details(scope, 300)
+    (listed,) = (await list_runs(scope, RunsQuery(team=scope.slug))).runs
+    assert {each.gone_at for each in (*details.attempts, listed)} == {NOON}
+    assert not details.jobs_pending
+    ended, first = details.attempts
+    # Nobody was told how, or when, the second ended.
+    assert (ended.status, ended.conclusion, ended.run_completed_at, ended.run_duration) == (
+        "completed",
+        None,
+        None,
+        None,
+    )
+    assert (first.conclusion, first.run_completed_at) == ("failure", first.updated_at)

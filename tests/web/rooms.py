@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import pytest
 from aiohttp import web
 
-from bot import access, inbox
+from bot import access, history, inbox
 from bot.clock import ManualClock
 from bot.errors import NotFound
 from bot.settings import Settings
@@ -51,11 +51,15 @@ class Rooms:
         self.asked: list[tuple[str, Any]] = []
         self.failure: Exception | None = None
         self.query_failure: Exception | None = None
+        self.ask_failure: Exception | None = None
         self.hold = asyncio.Event()
         self.hold.set()
         self.heartbeat: datetime | None = NOW
         self.oldest: datetime | None = NOW - timedelta(seconds=90)
         self.next_cursor: str | None = "next one"
+        # How often a run is looked at before its jobs are there, and whether anybody can ask for them.
+        self.pending = 0
+        self.jobs_may_come = True
 
     async def append(self, delivery: inbox.NewDelivery) -> Literal["accepted", "duplicate"]:
         await self._answer()
@@ -98,7 +102,8 @@ class Rooms:
         if run_id != 7:
             message = f"no run {run_id}"
             raise NotFound(message)
-        return views.RunDetails(run=a_run(), attempts=[a_run()], jobs=[])
+        self.pending -= 1
+        return views.RunDetails(run=a_run(), attempts=[a_run()], jobs=[], jobs_pending=self.pending > 0)
 
     async def list_repositories(self, scope: Any) -> views.RepositoryList:
         return views.RepositoryList(repositories=[])
@@ -106,12 +111,33 @@ class Rooms:
     async def get_backfill(self, scope: Any, backfill_id: int) -> views.BackfillProgress:
         self.asked.append((scope.team, backfill_id))
         facts: dict[str, Any] = dict.fromkeys(views.BackfillProgress.__struct_fields__)
-        facts |= {"id": backfill_id, "state": "done", "created_at": NOW, "runs_stored": 0, "jobs_stored": 0}
+        facts |= {"id": backfill_id, "kind": "request", "state": "done", "created_at": NOW}
+        facts |= dict.fromkeys(("runs_stored", "jobs_stored", "jobs_pending", "requests_left"), 0)
         return views.BackfillProgress(**facts)
+
+    async def ask_for_backfill(
+        self, scope: Any, full_name: str, since: datetime | None, until: datetime | None, now: datetime
+    ) -> list[int]:
+        if self.ask_failure is not None:
+            raise self.ask_failure
+        self.asked.append((scope.team, (full_name, since, until, now)))
+        if full_name != "octo/hello":
+            message = f"no repository {full_name}"
+            raise NotFound(message)
+        return [3]
+
+    async def ask_for_jobs(self, run_id: int, now: datetime) -> bool:
+        if self.ask_failure is not None:
+            raise self.ask_failure
+        self.asked.append(("jobs", run_id))
+        return self.jobs_may_come
 
     async def last_deliveries(self) -> list[tuple[int, datetime]]:
         await self._answer()
         return [(11, NOW), (12, NOW - timedelta(hours=1))]
+
+    async def silent_installations(self) -> dict[int, bool]:
+        return {11: False, 12: True}
 
     async def get_statistics(self) -> Any:
         await self._answer()
@@ -128,6 +154,7 @@ class Rooms:
         """Take the place of the real rooms for one test."""
         for module, names in {
             access: ("find_caller", "get_scope", "list_teams"),
+            history: ("ask_for_backfill", "ask_for_jobs"),
             inbox: ("get_statistics",),
             health: ("check_writable", "newest_heartbeat"),
             queries: ("list_runs", "list_jobs", "get_run_details", "list_repositories", "get_backfill"),
@@ -136,6 +163,7 @@ class Rooms:
                 monkeypatch.setattr(module, name, getattr(self, name))
         monkeypatch.setattr(queries, "list_pull_request_runs", self.list_runs)
         monkeypatch.setattr(queries, "last_deliveries", self.last_deliveries)
+        monkeypatch.setattr(queries, "silent_installations", self.silent_installations)
 
 
 def make_app(rooms: Rooms, receiver: Receiver | None = None, **settings: Any) -> web.Application:

@@ -82,6 +82,8 @@ async def test_metrics_are_looked_up_at_each_scrape(client: Client, rooms: Rooms
     assert found["runledger_deliveries_dead", ""] == 2
     assert found["runledger_last_delivery_timestamp_seconds", "11"] == NOW.timestamp()
     assert found["runledger_last_delivery_timestamp_seconds", "12"] == NOW.timestamp() - 3600
+    assert found["runledger_installation_silent", "11"] == 0
+    assert found["runledger_installation_silent", "12"] == 1
     rooms.oldest = None
     assert (await samples(client))["runledger_oldest_waiting_seconds", ""] == 0
 

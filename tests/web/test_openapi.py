@@ -62,7 +62,7 @@ def test_operation_ids_are_unique() -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 def test_every_parameter_is_documented(route: Route) -> None:
     declared = {
-        name: (place, parameter.required)
+        name: (place, parameter.required and not route.takes_body)
         for place, struct in (("query", route.query), ("path", route.path_parameters), ("header", route.headers))
         if struct is not None
         for name, parameter in parameters_of(struct).items()
@@ -81,7 +81,7 @@ async def test_every_documented_parameter_is_checked(client: Client, route: Rout
     """A NUL is wrong everywhere, so each parameter that is really looked at names itself."""
     path = route.path.replace("{runId}", "7").replace("{id}", "7")
     in_query = {name for name, found in parameters(route).items() if found["in"] == "query"}
-    answer = await client.get(path, params=dict.fromkeys(in_query, "\0"), headers=TOKEN)
+    answer = await client.request(route.method, path, params=dict.fromkeys(in_query, "\0"), headers=TOKEN)
     assert answer.status == 400
     assert {fault["parameter"] for fault in (await answer.json())["errors"]} == in_query
 
@@ -95,6 +95,18 @@ def test_every_error_is_a_problem(route: Route) -> None:
         assert list(refusal["content"]) == ["application/problem+json"]
         assert ("Retry-After" in refusal["headers"]) == (status == "503")
         assert ("WWW-Authenticate" in refusal["headers"]) == (status == "401")
+
+
+def test_what_a_body_may_hold_is_documented_as_the_query_is() -> None:
+    for route in ROUTES:
+        if route.takes_body:
+            schema = operation(route)["requestBody"]["content"]["application/json"]["schema"]
+            in_query = {name: found["schema"] for name, found in parameters(route).items()}
+            assert schema["additionalProperties"] is False
+            assert schema["properties"].keys() == in_query.keys()
+            for name, found in in_query.items():
+                assert found.items() <= schema["properties"][name].items()
+    assert [route.path for route in ROUTES if route.takes_body] == [f"{API}/backfills"]
 
 
 def test_who_may_ask_is_documented() -> None:

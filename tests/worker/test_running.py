@@ -13,7 +13,8 @@ from bot.inbox import Inbox
 from bot.settings import Settings
 from bot.store import connected, health
 from bot.store.database import Database
-from bot.worker import Worker, pause_after, running
+from bot.worker import Worker, running
+from bot.worker.worker import pause_after
 from tests.inbox.deliveries import count, delivery, rows_by_guid, run_body
 from tests.inbox.sessions import other_session
 

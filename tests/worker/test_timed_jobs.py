@@ -1,15 +1,15 @@
 """Timed jobs: each once in its interval, however many workers there are."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from bot import worker as workers
-from bot.clock import ManualClock
+from bot.clock import Clock, ManualClock
 from bot.settings import Settings
 from bot.store.database import Database
-from bot.worker import TIMED_JOBS, TimedJob, Worker
+from bot.worker import Worker, running, timed_jobs
+from bot.worker.timed_jobs import TIMED_JOBS, Occasion, TimedJob
 from tests.inbox.deliveries import NOW, rows_by_guid
 
 SETTINGS = Settings(_env_file=None, retention_days=30)
@@ -20,17 +20,55 @@ async def _all_run(several: list[Worker]) -> list[str]:
     return sorted(name for names in ran for name in names)
 
 
-async def test_each_runs_once_an_interval_among_several_workers(database: Database) -> None:
+async def _hold_on(_: Occasion) -> int:
+    # Long enough that every other worker has looked meanwhile.
+    await Clock().sleep(0.05)
+    return 0
+
+
+async def test_each_runs_once_an_interval_among_several_workers(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = (TimedJob("often", timedelta(hours=1), _hold_on), TimedJob("seldom", timedelta(hours=6), _hold_on))
+    monkeypatch.setattr(timed_jobs, "TIMED_JOBS", jobs)
     clock = ManualClock(NOW)
     several = [Worker(database, clock, SETTINGS) for _ in range(5)]
-    names = sorted(job.name for job in TIMED_JOBS)
-    assert await _all_run(several) == names
+    assert await _all_run(several) == ["often", "seldom"]
     await clock.advance(59 * 60)
     assert await _all_run(several) == []
     await clock.advance(61)
-    assert await _all_run(several) == ["prune-inbox"]
+    assert await _all_run(several) == ["often"]
     await clock.advance(6 * 3600)
-    assert await _all_run(several) == names
+    assert await _all_run(several) == ["often", "seldom"]
+
+
+async def test_without_an_app_those_that_ask_github_do_nothing(database: Database) -> None:
+    names = sorted(await Worker(database, ManualClock(NOW), SETTINGS).run_timed_jobs())
+    assert names == sorted(job.name for job in TIMED_JOBS)
+
+
+async def test_one_that_must_not_wait_is_due_again_after_a_start(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def noting(name: str) -> TimedJob:
+        async def run(_: Occasion) -> int:
+            ran.append(name)
+            return 1
+
+        return TimedJob(name, timedelta(hours=1), run, at_start=name == "soon")
+
+    monkeypatch.setattr(timed_jobs, "TIMED_JOBS", (noting("soon"), noting("patient")))
+    for times in (1, 2):
+        await _work_until(database, ran, [*["soon"] * times, "patient"])
+    assert sorted(ran) == ["patient", "soon", "soon"]
+
+
+async def _work_until(database: Database, ran: list[str], wanted: list[str]) -> None:
+    async with running(Worker(database, ManualClock(NOW), SETTINGS)), asyncio.timeout(10):
+        while sorted(ran) != sorted(wanted):
+            await asyncio.sleep(0.01)
 
 
 async def test_they_do_their_work(database: Database) -> None:
@@ -47,20 +85,18 @@ async def test_they_do_their_work(database: Database) -> None:
 async def test_one_that_fails_holds_up_neither_deliveries_nor_the_others(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ran: list[datetime] = []
+    ran = []
 
-    async def fail(_now: datetime, _settings: Settings) -> None:
+    async def fail(_: Occasion) -> int:
         message = "no luck"
         raise LookupError(message)
 
-    async def succeed(now: datetime, _settings: Settings) -> None:
-        ran.append(now)
+    async def succeed(occasion: Occasion) -> int:
+        ran.append(occasion.now)
+        return 1
 
     hourly = timedelta(hours=1)
-    monkeypatch.setattr(workers, "TIMED_JOBS", (TimedJob("bad", hourly, fail), TimedJob("good", hourly, succeed)))
-    monkeypatch.setattr(workers, "TIMED_JOBS_SECONDS", 0.02)
-    async with workers.running(Worker(database, ManualClock(NOW), SETTINGS)), asyncio.timeout(10):
-        while not ran:
-            await asyncio.sleep(0.01)
+    monkeypatch.setattr(timed_jobs, "TIMED_JOBS", (TimedJob("bad", hourly, fail), TimedJob("good", hourly, succeed)))
+    assert await Worker(database, ManualClock(NOW), SETTINGS).run_timed_jobs() == ["good"]
     assert ran == [NOW]
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == ["a timed job failed"]

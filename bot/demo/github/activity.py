@@ -70,8 +70,10 @@ class Scene:
         author = author or self.author()
         titles = TITLES.get(repository.name, TITLES["uploader"])
         title = titles[repository.last_number % len(titles)]
-        branch = "main" if fork else f"{author.login}/{_slug(title)}-{self.random.randrange(16**4):04x}"
+        branch = f"{author.login}/{_slug(title)}-{self.random.randrange(16**4):04x}"
         head = self.github.repositories.fork(repository, author) if fork else None
+        if head is not None and self.github.pulls.find_open(repository, head, "main") is None:
+            branch = "main"
         return self.github.pulls.open(repository, title, author, branch=branch, head_repository=head)
 
     def start_runs(self, pull: PullRequest, *, needs_approval: bool = False) -> list[WorkflowRun]:

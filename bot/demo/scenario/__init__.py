@@ -2,6 +2,6 @@
 
 from bot.demo.scenario.agreement import Agreement, compare
 from bot.demo.scenario.stage import Stage, staged
-from bot.demo.scenario.tour import run_tour, trickle
+from bot.demo.scenario.tour import run_disasters, run_tour, trickle
 
-__all__ = ["Agreement", "Stage", "compare", "run_tour", "staged", "trickle"]
+__all__ = ["Agreement", "Stage", "compare", "run_disasters", "run_tour", "staged", "trickle"]

@@ -1,12 +1,13 @@
 """Holds what the service has recorded against what the simulated GitHub knows, field by field."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
 
 from bot.demo.scenario.stage import Stage
+from bot.domain.wanting import FAILED, JOBS_SPAN
 from bot.errors import NotFound
 from bot.store import queries, views
 from bot.store.database import current
@@ -79,20 +80,40 @@ class Agreement(Struct, kw_only=True):
 
 async def compare(stage: Stage) -> Agreement:
     """Compare every run, attempt, job, step and pull-request link; call it when the stage has settled."""
-    truth = stage.github.truth(stage.installation)
     counted = stage.github.counts(stage.installation)
     stored = await _count()
-    differences = [difference async for difference in _differences(stage.team, truth)]
-    differences += [
-        f"{stored[name]} {name} are recorded, GitHub has {counted[name]}"
-        for name in ("runs", "attempts", "jobs")
-        if stored[name] != counted[name]
-    ]
-    if stored["deliveries"] != counted["deliveries_made"]:
-        differences.append(f"{stored['deliveries']} deliveries are recorded, GitHub made {counted['deliveries_made']}")
+    found = [*stage.differences, *[difference async for difference in differences(stage)]]
     if stored["dead_deliveries"]:
-        differences.append(f"{stored['dead_deliveries']} deliveries are dead")
-    return Agreement(**stored, backfilled_runs=0, check_runs=0, comments=0, github=counted, differences=differences)
+        found.append(f"{stored['dead_deliveries']} deliveries are dead")
+    return Agreement(
+        **stored,
+        backfilled_runs=stage.backfilled_runs,
+        check_runs=0,
+        comments=0,
+        github=counted,
+        differences=found,
+    )
+
+
+async def differences(stage: Stage) -> AsyncIterator[str]:
+    """Yield, as sentences, where the record strays from what the simulated GitHub knows, and what it has too much."""
+    truth = stage.github.truth(stage.installation)
+    installed = stage.installation.created_at
+
+    def jobs_are_fetched(run: Mapping[str, Any]) -> bool:
+        created = datetime.fromisoformat(run["created_at"])
+        return created >= installed - JOBS_SPAN or run["conclusion"] in FAILED
+
+    async for difference in differences_from(truth, stage.team, jobs_are_fetched):
+        yield difference
+    for name, sql in (
+        ("runs", "SELECT run_id AS id FROM workflow_run"),
+        ("jobs", "SELECT job_id AS id FROM workflow_job"),
+    ):
+        known = {record["id"] for record in truth[name]}
+        for row in await current().reader.fetch(sql):
+            if row["id"] not in known:
+                yield f"{name[:-1]} {row['id']} is recorded, and GitHub has none such"
 
 
 async def _count() -> dict[str, int]:
@@ -105,7 +126,13 @@ async def _count() -> dict[str, int]:
     return dict(rows[0])
 
 
-async def _differences(team: str, truth: Mapping[str, Any]) -> AsyncIterator[str]:
+async def differences_from(
+    truth: Mapping[str, Any], team: str, jobs_are_fetched: Callable[[Mapping[str, Any]], bool] = lambda _: True
+) -> AsyncIterator[str]:
+    """Yield, as sentences, where a team's record strays from `truth`, which is `SimulatedGitHub.truth`'s.
+
+    Jobs may be missing of those runs of which `jobs_are_fetched` says that nobody asks for them.
+    """
     attempts, jobs = _grouped(truth["attempts"], "id"), _grouped(truth["jobs"], "run_id")
     scope = await queries.get_scope(team)
     for run in truth["runs"]:
@@ -118,7 +145,7 @@ async def _differences(team: str, truth: Mapping[str, Any]) -> AsyncIterator[str
         for sentence in (
             *_compared(f"run {run['id']}", run, details.run, RUN_FIELDS),
             *_compared_runs(run["id"], attempts[run["id"]], details.attempts),
-            *_compared_jobs(jobs.get(run["id"], []), recorded_jobs),
+            *_compared_jobs(jobs.get(run["id"], []) if recorded_jobs or jobs_are_fetched(run) else [], recorded_jobs),
         ):
             yield sentence
 

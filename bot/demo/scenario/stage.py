@@ -1,26 +1,43 @@
 """What the tour plays on: the service on a port of loopback, and a GitHub that posts its webhooks there."""
 
+import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 from bot.app import prepare_database, serving
-from bot.clock import Clock
-from bot.demo.github import FaultRates, SimulatedGitHub
+from bot.clock import Clock, ManualClock
+from bot.demo.github import FaultRates, NoFaults, Past, SimulatedGitHub, let_pass
 from bot.demo.github.company import Company, found
 from bot.demo.github.state.accounts import Installation
 from bot.errors import RunledgerError
 from bot.inbox import get_statistics
 from bot.settings import Settings, load_settings
+from bot.store.database import current
 
 HOST = "127.0.0.1"
 WEBHOOK_PATH = "/api/github/webhooks"
-# Neighbours among so many deliveries change places; some come twice, some late.
+# Neighbours among so many deliveries change places; some come twice, some late, some not at all.
 SHUFFLED_TOGETHER = 12
 TWICE, LATE, LATEST_SECONDS = 0.1, 0.1, 0.5
+REFUSED, NEVER_SENT = 0.03, 0.01
 LOOK_AGAIN_SECONDS = 0.05
+# A clock that is moved by hand goes on in steps of so many seconds while something is to be done, else in a few leaps.
+SHORT_STEP, LEAPS = 5.0, 5
+_DUE = (
+    "SELECT 1 AS due FROM delivery WHERE state = 'waiting'"
+    " UNION ALL SELECT 1 FROM missed_delivery WHERE settled_at IS NULL"
+    " UNION ALL SELECT 1 FROM backfill_window WHERE due_at <= ? UNION ALL SELECT 1 FROM run_wanted WHERE due_at <= ?"
+    " UNION ALL SELECT 1 FROM timed_job WHERE due_at <= ? LIMIT 1"
+)
+A_LONG_TIME = timedelta(days=2)
+RUNS_BEFORE = 80
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -31,8 +48,15 @@ class Stage:
     github: SimulatedGitHub
     company: Company
     installation: Installation
-    address: str
+    service: "Service"
     github_address: str
+    backfilled_runs: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Where the service listens."""
+        return self.service.address
 
     @property
     def team(self) -> str:
@@ -41,28 +65,135 @@ class Stage:
 
     async def settle(self) -> None:
         """Wait until GitHub has handed everything over and the service is through with it."""
+        await self.awaiting(self._settle())
+
+    async def until_backfilled(self) -> None:
+        """Wait until the history from before the installation is fetched."""
+        await self.awaiting(self._until_backfilled())
+        (row,) = await current().reader.fetch("SELECT count(*) AS runs FROM workflow_run")
+        self.backfilled_runs = row["runs"]
+
+    async def pass_time(self, lasting: timedelta) -> None:
+        """Let time go by on a clock that is moved by hand, or somewhat more."""
+        if not isinstance(self.clock, ManualClock):
+            return
+        end, leap = self.clock.now() + lasting, lasting / LEAPS
+        while (now := self.clock.now()) < end:
+            before = self._exchanged()
+            await let_pass(self.github, self.clock, SHORT_STEP, step=SHORT_STEP)
+            if self._exchanged() == before and not await self._is_anything_due():
+                await self.clock.leap(min(leap, end - now).total_seconds())
+
+    def _exchanged(self) -> int:
+        """Return a number that grows whenever GitHub and the service have to do with each other."""
+        return self.github.rest.ledger.counts.total() + self.github.webhooks.log.counts["attempts"]
+
+    async def _is_anything_due(self) -> bool:
+        if not self.service.is_running:
+            return False
+        return bool(await current().reader.fetch(_DUE, *[self.clock.now()] * _DUE.count("?")))
+
+    async def awaiting(self, doing: Coroutine[Any, Any, T]) -> T:
+        """Wait for something, while time goes by."""
+        if not isinstance(self.clock, ManualClock):
+            return await doing
+        task = asyncio.ensure_future(doing)
+        seconds = A_LONG_TIME.total_seconds()
+        if not await let_pass(self.github, self.clock, seconds, step=SHORT_STEP, until=task.done):
+            task.cancel()
+            message = f"the demo has waited for {A_LONG_TIME} in vain"
+            raise RunledgerError(message)
+        return task.result()
+
+    async def _settle(self) -> None:
         await self.github.settle()
         while (await get_statistics()).waiting:
             await self.clock.sleep(LOOK_AGAIN_SECONDS)
 
+    async def _until_backfilled(self) -> None:
+        asked = "SELECT count(*) AS asked, count(finished_at) AS finished FROM backfill WHERE kind = 'installation'"
+        while True:
+            (row,) = await current().reader.fetch(asked)
+            if row["asked"] == row["finished"] == len(self.installation.repositories):
+                return
+            await self.clock.sleep(LOOK_AGAIN_SECONDS)
+
+
+class Service:
+    """The real service, which can be stopped and started again on the same database and port."""
+
+    def __init__(self, clock: Clock, settings: Settings) -> None:
+        self.address = ""
+        self.is_running = False
+        self._clock = clock
+        self._settings = settings
+        self._running = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start; RunledgerError when the port is taken."""
+        await prepare_database(self._settings, migrating=True)
+        serve = serving(self._settings, self._clock, with_worker=True)
+        self.address = await self._running.enter_async_context(serve)
+        port = int(self.address.rpartition(":")[2])
+        self._settings = self._settings.model_copy(update={"port": port})
+        self.is_running = True
+
+    async def stop(self) -> None:
+        """Stop as on SIGTERM."""
+        self.is_running = False
+        await self._running.aclose()
+        self._running = AsyncExitStack()
+
+
+def with_past(github: SimulatedGitHub) -> Company:
+    """Found the company, and give each repository the runs of some weeks, which no webhook told of."""
+    company = found(github)
+    until = github.clock.now() - timedelta(hours=5)
+    since = until - timedelta(weeks=5)
+    for repository in company.repositories.values():
+        workflows = github.actions.workflows_of(repository, "push")
+        github.add_history(Past(repository, workflows, company.people, RUNS_BEFORE, since, until))
+    return company
+
 
 @asynccontextmanager
-async def staged(clock: Clock, *, seed: int, port: int, github_port: int = 0) -> AsyncIterator[Stage]:
+async def staged(
+    clock: Clock,
+    *,
+    seed: int,
+    port: int,
+    github_port: int = 0,
+    database_url: str | None = None,
+    founding: Callable[[SimulatedGitHub], Company] = with_past,
+) -> AsyncIterator[Stage]:
     """Start the service on `port` and a GitHub drawn from `seed` on `github_port`, each 0 for any that is free.
 
-    Both end on the way out. Raises RunledgerError when a port is taken.
+    `founding` makes the company that the App is then installed on; without a `database_url` the database is one that is
+    thrown away. Both end on the way out. Raises RunledgerError when a port is taken.
     """
-    faults = FaultRates(seed, duplicate=TWICE, delay=LATE, longest_delay=LATEST_SECONDS, window=SHUFFLED_TOGETHER)
     async with (
-        SimulatedGitHub(clock, seed=seed, faults=faults) as github,
+        SimulatedGitHub(clock, seed=seed, faults=NoFaults()) as github,
         _listening(github, github_port) as api,
-        _service(clock, github, port, api) as address,
+        _service(clock, github, port, api, database_url) as service,
     ):
-        github.webhooks.url = address + WEBHOOK_PATH
-        company = found(github)
+        github.webhooks.url = service.address + WEBHOOK_PATH
+        company = founding(github)
         github.ping()
         installation = github.installations.install(company.organization)
-        yield Stage(clock, github, company, installation, address, api)
+        yield Stage(clock, github, company, installation, service, api)
+
+
+def usual_faults(seed: int) -> FaultRates:
+    """Return what goes wrong on the way on any day."""
+    return FaultRates(
+        seed,
+        duplicate=TWICE,
+        delay=LATE,
+        longest_delay=LATEST_SECONDS,
+        window=SHUFFLED_TOGETHER,
+        fail=REFUSED,
+        never_sent=NEVER_SENT,
+    )
 
 
 @asynccontextmanager
@@ -77,17 +208,22 @@ async def _listening(github: SimulatedGitHub, port: int) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _service(clock: Clock, github: SimulatedGitHub, port: int, api: str) -> AsyncIterator[str]:
+async def _service(
+    clock: Clock, github: SimulatedGitHub, port: int, api: str, database_url: str | None
+) -> AsyncIterator[Service]:
     with tempfile.TemporaryDirectory(prefix="runledger-demo-", ignore_cleanup_errors=True) as folder:
-        settings = _settings(github, Path(folder), port, api)
-        await prepare_database(settings, migrating=True)
-        async with serving(settings, clock, with_worker=True) as address:
-            yield address
+        url = database_url or f"sqlite://{Path(folder) / 'demo.sqlite3'}"
+        service = Service(clock, _settings(github, url, port, api))
+        await service.start()
+        try:
+            yield service
+        finally:
+            await service.stop()
 
 
-def _settings(github: SimulatedGitHub, folder: Path, port: int, api: str) -> Settings:
+def _settings(github: SimulatedGitHub, database_url: str, port: int, api: str) -> Settings:
     return load_settings(
-        database_url=f"sqlite://{folder / 'demo.sqlite3'}",
+        database_url=database_url,
         webhook_secret=github.webhook_secret,
         app_id=github.app.id,
         private_key=github.private_key_pem,

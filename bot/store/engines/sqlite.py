@@ -58,8 +58,9 @@ async def begun(client: ImmediateSqliteClient) -> AsyncIterator[ImmediateTransac
     """Hold a transaction open while inside; whatever goes wrong, also at its begin or commit, none is left open."""
     async with client._lock:
         transaction = ImmediateTransaction(client)
-        await transaction.begin()
         try:
+            # Whoever is cancelled here has begun all the same: the connection's thread hears of no cancellation.
+            await transaction.begin()
             yield transaction
             await transaction.commit()
         except BaseException:

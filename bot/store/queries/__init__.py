@@ -11,11 +11,12 @@ import msgspec
 
 from bot.domain.texts import is_storable
 from bot.errors import ParameterError
+from bot.store.queries.backfills import get_backfill
 from bot.store.queries.filters import GitHubId, JobsQuery, PullRequestRunsQuery, RunsQuery
 from bot.store.queries.jobs import list_jobs
 from bot.store.queries.runs import get_run_details, list_pull_request_runs, list_runs
-from bot.store.queries.scope import Scope, find_scope, get_scope
-from bot.store.queries.teams import get_backfill, last_deliveries, list_repositories, list_teams
+from bot.store.queries.scope import Scope, find_scope, get_scope, scopes_that_name
+from bot.store.queries.teams import last_deliveries, list_repositories, list_teams, silent_installations
 from bot.store.views import RunDetails, RunPage
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "list_repositories",
     "list_runs",
     "list_teams",
+    "scopes_that_name",
+    "silent_installations",
 ]
 
 

@@ -94,6 +94,14 @@ class PullRequestRunsQuery(TeamQuery, kw_only=True):
     cursor: CursorText | None = None
 
 
+class BackfillRequest(TeamQuery, kw_only=True):
+    """`POST …/backfills`."""
+
+    repo_full_name: RepoFullName
+    since: Since | None = None
+    until: Until | None = None
+
+
 class RunDetailsQuery(TeamQuery, kw_only=True):
     """`GET …/workflow-runs/{runId}`."""
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bot.domain.durations import seconds_between
+from bot.domain.ordering import is_finished
 from bot.domain.triggers import triggering_pull_request
+from bot.domain.wanting import WITHOUT_JOBS
 from bot.errors import NotFound
 from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
@@ -48,6 +50,7 @@ _COLUMNS = ", ".join(
         ),
     ]
 )
+_RUN_COLUMNS = f"{_COLUMNS}, run.gone_at"
 # What GitHub itself lists counts; only for a run that lists nothing, as those of forks do, the head commit tells.
 _COUNTS = (
     "({link}.head_sha IS NOT NULL OR NOT EXISTS (SELECT 1 FROM run_pull_request AS listed"
@@ -65,8 +68,10 @@ _LINKS = (
 
 def _run(row: dict[str, Any], slug: str, links: list[LinkedPullRequest]) -> Run:
     started, updated = to_moment(row["run_started_at"]), to_moment(row["updated_at"])
+    gone = to_moment(row["gone_at"])
+    is_end_known = row["status"] == "completed" and (gone is None or row["conclusion"] is not None)
     # GitHub tells no end of a run: it is when the completed run was last updated.
-    completed = updated if row["status"] == "completed" else None
+    completed = updated if is_end_known else None
     return Run(
         team=slug,
         installation_id=row["installation_id"],
@@ -96,6 +101,7 @@ def _run(row: dict[str, Any], slug: str, links: list[LinkedPullRequest]) -> Run:
         head_repo_full_name=row["head_repo_full_name"],
         pull_requests=links,
         triggering_pr_number=triggering_pull_request(row["event"], row["head_branch"], {link.number for link in links}),
+        gone_at=gone,
     )
 
 
@@ -149,7 +155,7 @@ async def _page(tables: str, condition: Condition, scope: Scope, cursor: str | N
     add_cursor(asked, cursor, "run.created_at", "run.run_id")
     total, exact = await count(tables, condition)
     rows = await current().reader.fetch(
-        f"SELECT {_COLUMNS} FROM {tables}{_REPOSITORY} WHERE {asked.sql} {_NEWEST_FIRST} LIMIT ?",
+        f"SELECT {_RUN_COLUMNS} FROM {tables}{_REPOSITORY} WHERE {asked.sql} {_NEWEST_FIRST} LIMIT ?",
         *asked.parameters,
         limit + 1,
     )
@@ -213,24 +219,45 @@ async def get_run_details(scope: Scope, run_id: int, attempt: int | None = None)
     Raises NotFound where there is no such run or attempt, or it is not to be seen.
     """
     with database_errors():
-        condition = Condition()
-        condition.add("run.run_id = ?", run_id)
-        newest = Condition()
-        newest.add(condition.sql, *condition.parameters)
-        if not await add_visible(newest, scope, "run", None, None) or not await _runs(_RUNS, newest, ""):
-            raise _no_such_run()
-        rows = await _runs("workflow_run_attempt AS run", condition, "ORDER BY run.run_attempt DESC")
-        attempts = await _views(rows, scope)
+        run = await _visible_run(scope, run_id)
+        attempts = await _attempts_of(scope, run)
         chosen = next((each for each in attempts if attempt in (None, each.run_attempt)), None)
         if chosen is None:
             raise _no_such_run()
-        return RunDetails(chosen, attempts, await jobs_of_attempt(run_id, chosen.run_attempt))
+        jobs = await jobs_of_attempt(run_id, chosen.run_attempt)
+        return RunDetails(chosen, attempts, jobs, not jobs and _may_have_jobs(chosen, run["jobs_attempt"]))
 
 
-async def _runs(table: str, condition: Condition, order: str) -> list[dict[str, Any]]:
-    return await current().reader.fetch(
-        f"SELECT {_COLUMNS} FROM {table}{_REPOSITORY} WHERE {condition.sql} {order}",
-        *condition.parameters,
+async def _visible_run(scope: Scope, run_id: int) -> dict[str, Any]:
+    condition = Condition()
+    condition.add("run.run_id = ?", run_id)
+    if await add_visible(condition, scope, "run", None, None):
+        rows = await current().reader.fetch(
+            f"SELECT run.run_id, run.gone_at, run.jobs_attempt FROM {_RUNS}{_REPOSITORY} WHERE {condition.sql}",
+            *condition.parameters,
+        )
+        if rows:
+            return rows[0]
+    raise _no_such_run()
+
+
+async def _attempts_of(scope: Scope, run: dict[str, Any]) -> list[Run]:
+    rows = await current().reader.fetch(
+        f"SELECT {_COLUMNS} FROM workflow_run_attempt AS run{_REPOSITORY} WHERE run.run_id = ?"
+        " ORDER BY run.run_attempt DESC",
+        run["run_id"],
+    )
+    # A run that is gone took all its attempts along.
+    return await _views([row | {"gone_at": run["gone_at"]} for row in rows], scope)
+
+
+def _may_have_jobs(attempt: Run, jobs_attempt: int) -> bool:
+    """Tell whether GitHub may have jobs of an attempt of which none is recorded, and has not been asked for them."""
+    return (
+        is_finished(attempt.status, attempt.conclusion)
+        and attempt.conclusion != WITHOUT_JOBS
+        and attempt.gone_at is None
+        and jobs_attempt < attempt.run_attempt
     )
 
 

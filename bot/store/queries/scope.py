@@ -97,6 +97,19 @@ async def repositories_named(scope: Scope, full_name: str | None, installation_i
     return [each for each in found if scope.repositories is None or each in scope.repositories]
 
 
+async def scopes_that_name(full_name: str) -> list[Scope]:
+    """Return the whole teams that see a repository which has this name, or, where none has, had it once."""
+    rows = await current().reader.fetch(
+        "SELECT team.id, team.slug, repository.full_name FROM repository_name AS name"
+        " JOIN repository ON repository.repository_id = name.repository_id AND repository.hidden_at IS NULL"
+        " JOIN team ON team.id = repository.team_id WHERE name.name = ? ORDER BY team.slug",
+        full_name.lower(),
+    )
+    named_so_now = [row for row in rows if row["full_name"].lower() == full_name.lower()]
+    slugs = {row["id"]: row["slug"] for row in named_so_now or rows}
+    return [Scope(team_id, slug) for team_id, slug in slugs.items()]
+
+
 async def add_visible(
     condition: Condition, scope: Scope, table: str, full_name: str | None, installation_id: int | None
 ) -> bool:

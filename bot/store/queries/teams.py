@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from bot.errors import NotFound
 from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.scope import Condition, Scope
-from bot.store.views import BackfillProgress, Repository, RepositoryList, Team, TeamInstallation, TeamList
+from bot.store.views import Repository, RepositoryList, Team, TeamInstallation, TeamList
 
 
 async def list_teams(team_ids: Iterable[int]) -> TeamList:
@@ -67,29 +66,6 @@ def _repository(row: dict[str, Any], names: list[str]) -> Repository:
     return Repository(**told)
 
 
-async def get_backfill(scope: Scope, backfill_id: int) -> BackfillProgress:
-    """Return how far a backfill of the scope's team has come.
-
-    Raises NotFound where there is no such backfill, or it is not to be seen.
-    """
-    with database_errors():
-        rows = await current().reader.fetch(
-            "SELECT backfill.id, backfill.state, repository.full_name AS repo_full_name, backfill.since,"
-            " backfill.until, backfill.created_at, backfill.finished_at, backfill.runs_at_github, backfill.runs_stored,"
-            " backfill.jobs_stored, backfill.error, backfill.repository_id FROM backfill LEFT JOIN repository"
-            " ON repository.repository_id = backfill.repository_id WHERE backfill.id = ? AND backfill.team_id = ?",
-            backfill_id,
-            scope.team_id,
-        )
-    seen = [row for row in rows if scope.repositories is None or row["repository_id"] in scope.repositories]
-    if not seen:
-        message = "there is no such backfill"
-        raise NotFound(message)
-    row = {name: value for name, value in seen[0].items() if name != "repository_id"}
-    times = {name: to_moment(row[name]) for name in ("since", "until", "created_at", "finished_at")}
-    return BackfillProgress(**row | times)
-
-
 async def last_deliveries() -> list[tuple[int, datetime]]:
     """Return each installation that is not deleted, and when its last delivery came."""
     with database_errors():
@@ -98,3 +74,14 @@ async def last_deliveries() -> list[tuple[int, datetime]]:
             " WHERE state <> 'deleted' AND last_delivery_at IS NOT NULL ORDER BY installation_id"
         )
     return [(row["installation_id"], moment) for row in rows if (moment := to_moment(row["last_delivery_at"]))]
+
+
+async def silent_installations() -> dict[int, bool]:
+    """Return of each installation that is not deleted whether no delivery comes though REST shows new runs."""
+    with database_errors():
+        rows = await current().reader.fetch(
+            "SELECT installation_id, CASE WHEN state = 'active' AND silent_since IS NOT NULL"
+            " AND (last_delivery_at IS NULL OR last_delivery_at < silent_since) THEN 1 ELSE 0 END AS silent"
+            " FROM installation WHERE state <> 'deleted' ORDER BY installation_id"
+        )
+    return {row["installation_id"]: bool(row["silent"]) for row in rows}

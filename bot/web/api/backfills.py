@@ -5,15 +5,35 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from bot import history
 from bot.store import queries
-from bot.store.queries.filters import GITHUB_ID_MAX, TeamQuery
+from bot.store.database import database_errors
+from bot.store.queries.filters import GITHUB_ID_MAX, BackfillRequest, TeamQuery
 from bot.store.views import BackfillProgress
+from bot.web.problems import Problem
+from bot.web.service import Service
+
+NO_APP = "The service has no App to ask GitHub as: APP_ID and PRIVATE_KEY are not set. Nothing was stored."
 
 
 class BackfillPath(msgspec.Struct, frozen=True):
     """Which backfill."""
 
     id: Annotated[int, Meta(ge=1, le=GITHUB_ID_MAX)]
+
+
+async def ask_for_backfill(scope: "queries.Scope", query: BackfillRequest, service: Service) -> BackfillProgress:
+    """Have a repository's history fetched, by whichever worker comes to it, and return how far that has come.
+
+    Raises Problem (503) where nobody would ever do it.
+    """
+    if not service.asks_github:
+        raise Problem(503, NO_APP)
+    with database_errors():
+        (asked,) = await history.ask_for_backfill(
+            scope, query.repo_full_name, query.since, query.until, service.clock.now()
+        )
+    return await queries.get_backfill(scope, asked)
 
 
 async def get_backfill(scope: "queries.Scope", _query: TeamQuery, path: BackfillPath) -> BackfillProgress:

@@ -40,6 +40,8 @@ class Pulls:
         base_ref = base_ref or repository.default_branch
         if head_repository is repository and branch == base_ref:
             raise Refused(422, f"No commits between {base_ref} and {branch}")
+        if self.find_open(repository, head_repository, branch, base_ref) is not None:
+            raise Refused(422, f"A pull request already exists for {head_repository.owner.login}:{branch}.")
         head = self._repositories.push(head_repository, title, user, branch)
         repository.last_number += 1
         now = self._world.now()
@@ -62,6 +64,17 @@ class Pulls:
         self._world.add_head(pull, head)
         self._events.pull_request("opened", pull, user)
         return pull
+
+    def find_open(
+        self, repository: Repository, head_repository: Repository, branch: str, base_ref: str | None = None
+    ) -> PullRequest | None:
+        """Return the open pull request of a branch into a base (None: the default branch); there is one at the most."""
+        wanted = (head_repository.id, branch, base_ref or repository.default_branch)
+        for pull in self._world.pull_requests.values():
+            theirs = (pull.head_repository.id, pull.head_ref, pull.base_ref)
+            if pull.repository is repository and pull.state == "open" and theirs == wanted:
+                return pull
+        return None
 
     def push(self, pull: PullRequest, message: str, author: Account | None = None) -> Commit:
         """Push another commit to the pull request's branch: it is synchronized."""

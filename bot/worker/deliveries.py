@@ -1,16 +1,10 @@
-"""Handles recorded deliveries, beats, and runs the timed jobs. Any number of workers may run beside each other."""
+"""Handling recorded deliveries: in batches, each of them once, a bad one without harm to its neighbours."""
 
-import asyncio
-import contextlib
 import logging
-import os
 import random
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Sequence
+from datetime import datetime
 
-import asyncpg
 from msgspec import Struct
 
 from bot import events, inbox, metrics
@@ -20,47 +14,11 @@ from bot.errors import DatabaseUnavailable, MalformedPayload
 from bot.inbox import LeasedDelivery
 from bot.logs import bound
 from bot.recorder import note_deliveries, record
-from bot.settings import Settings
-from bot.store import health, housekeeping
-from bot.store.database import Database, is_unavailable
+from bot.store.database import COLLISIONS, TRIES_AFTER_COLLISION, Database, is_unavailable
 
 log = logging.getLogger(__name__)
 
 BATCH = 100
-# How long to wait before looking again, when nobody in this process says that something has arrived.
-IDLE_SECONDS = 0.25
-HEARTBEAT_SECONDS = 10.0
-TIMED_JOBS_SECONDS = 30.0
-# PostgreSQL ends one of two transactions that wait for each other; the other is through a moment later.
-TRIES_AFTER_COLLISION = 5
-_COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
-
-
-class TimedJob(NamedTuple):
-    """Something to do again and again, by one worker at a time."""
-
-    name: str
-    every: timedelta
-    run: Callable[[datetime, Settings], Awaitable[object]]
-
-
-async def _prune_inbox(now: datetime, _settings: Settings) -> int:
-    return await inbox.prune(now)
-
-
-async def _purge_deleted(now: datetime, _settings: Settings) -> int:
-    return await housekeeping.purge_deleted_installations(now)
-
-
-async def _apply_retention(now: datetime, settings: Settings) -> int:
-    return await housekeeping.apply_retention(now, settings.retention_days)
-
-
-TIMED_JOBS = (
-    TimedJob("prune-inbox", timedelta(hours=1), _prune_inbox),
-    TimedJob("purge-deleted-installations", timedelta(hours=6), _purge_deleted),
-    TimedJob("apply-retention", timedelta(hours=6), _apply_retention),
-)
 
 
 class _Read(Struct):
@@ -82,32 +40,12 @@ class _Read(Struct):
         return newest
 
 
-class Worker:
+class Deliveries:
     """Takes deliveries in batches; the facts of a batch and the word that they are recorded are one transaction."""
 
-    def __init__(
-        self, database: Database, clock: Clock, settings: Settings, arrived: asyncio.Event | None = None
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._settings = settings
-        self._arrived = arrived or asyncio.Event()
-        self._stopping = asyncio.Event()
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{random.randrange(2**24):06x}"  # noqa: S311
-
-    async def run(self) -> None:
-        """Work until `stop`; what is being handled then is finished first."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._handle_deliveries())
-            tasks.create_task(self._repeat(HEARTBEAT_SECONDS, self._beat))
-            tasks.create_task(self._repeat(TIMED_JOBS_SECONDS, self.run_timed_jobs))
-        with contextlib.suppress(Exception):
-            await health.stop_beating(self.name)
-
-    def stop(self) -> None:
-        """Ask the worker to end."""
-        self._stopping.set()
-        self._arrived.set()
 
     async def handle_all(self) -> int:
         """Handle whatever waits and is due; return how many deliveries that were."""
@@ -127,7 +65,7 @@ class Worker:
             try:
                 await self._handle_together(held, limit)
                 return len(held)
-            except _COLLISIONS:
+            except COLLISIONS:
                 await self._clock.sleep(random.uniform(0, 0.05))  # noqa: S311
             except Exception as error:
                 _raise_if_unavailable(error)
@@ -173,7 +111,7 @@ class Worker:
     async def _handle_alone(self, delivery: LeasedDelivery) -> None:
         try:
             await self._handle_together([], 1, only=delivery.id)
-        except _COLLISIONS:
+        except COLLISIONS:
             log.info("a delivery is left for the next turn", extra=_about(delivery))
         except Exception as error:  # noqa: BLE001
             _raise_if_unavailable(error)
@@ -188,61 +126,6 @@ class Worker:
                 await inbox.mark_dead(tx, delivery, reason, now)
         metrics.count_handled(delivery.event, "retried" if again else "dead")
         log.warning("a delivery could not be recorded", extra=_about(delivery), exc_info=error)
-
-    async def _handle_deliveries(self) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            self._arrived.clear()
-            try:
-                handled = await self.handle_batch()
-                failures = 0
-            except Exception as error:
-                # A database that is away now comes back; what it holds is waiting still.
-                failures += 1
-                log.warning("deliveries can't be handled now", exc_info=error)
-                await self._pause(pause_after(failures))
-                continue
-            if not handled:
-                await self._pause(IDLE_SECONDS)
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._arrived.wait(), seconds)
-
-    async def _repeat(self, seconds: float, action: Callable[[], Awaitable[object]]) -> None:
-        while not self._stopping.is_set():
-            try:
-                await action()
-            except Exception as error:
-                log.warning("a timed job failed", exc_info=error)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    async def _beat(self) -> None:
-        await health.beat(self.name, self._clock.now())
-
-    async def run_timed_jobs(self) -> list[str]:
-        """Run the timed jobs that are due and that no other worker has taken; return their names."""
-        ran = []
-        for job in TIMED_JOBS:
-            now = self._clock.now()
-            if await self._take(job, now):
-                changed = await job.run(now, self._settings)
-                log.info("timed job done", extra={"job": job.name, "changed": changed})
-                ran.append(job.name)
-        return ran
-
-    async def _take(self, job: TimedJob, now: datetime) -> bool:
-        async with self._database.transaction() as tx:
-            first = "INSERT INTO timed_job (name, due_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
-            await tx.execute(first, job.name, now)
-            move = "UPDATE timed_job SET due_at = ? WHERE name = ? AND due_at <= ?"
-            return bool(await tx.execute(move, now + job.every, job.name, now))
-
-
-def pause_after(failures: int) -> float:
-    """Return the seconds to wait after that many failures in a row, however many they have become."""
-    return min(30.0, 0.5 * 2.0 ** min(failures, 10))
 
 
 def _raise_if_unavailable(error: Exception) -> None:
@@ -267,14 +150,3 @@ def _report(read: _Read) -> None:
         metrics.count_handled(delivery.event, "dead")
         with bound(**_about(delivery)):
             log.warning("a delivery is dead: %s", error)
-
-
-@contextlib.asynccontextmanager
-async def running(worker: Worker) -> AsyncIterator[Worker]:
-    """Run `worker` beside what happens inside, and let it finish what it has begun."""
-    task = asyncio.create_task(worker.run(), name="worker")
-    try:
-        yield worker
-    finally:
-        worker.stop()
-        await task

@@ -1,0 +1,123 @@
+"""Listing what a backfill's window holds, page by page.
+
+Each page is one transaction that records what it shows and moves the place on, so that whoever goes on after a crash
+asks for one page again at the most.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from bot.domain import facts
+from bot.domain.windows import CAP, PER_PAGE, Window, cut
+from bot.github import Answer, Client, Json, pulls, runs
+from bot.history.progress import finish_if_done
+from bot.history.reading import read_pull_requests, read_runs, repository_as_known
+from bot.history.requests import PULLS, RUNS, Kind, urgency_of
+from bot.history.silence import note_runs_seen
+from bot.history.tools import Tools
+from bot.history.wanted import want_what_is_worth_it
+from bot.recorder import link_by_branch, record
+from bot.store import models
+from bot.store.database import Transaction
+
+log = logging.getLogger(__name__)
+
+_MOVE_ON = "UPDATE backfill_window SET page = page + 1, tries = 0 WHERE id = ? AND page = ?"
+_COUNT = (
+    "UPDATE backfill SET state = 'running', runs_stored = runs_stored + ?,"
+    " runs_at_github = COALESCE(runs_at_github, 0) + ? WHERE id = ?"
+)
+
+
+async def list_page(tools: Tools, client: Client, repository: models.Repository, window: models.BackfillWindow) -> None:
+    """Ask for a window's next page and record it. Raises a GitHubError, having changed nothing."""
+    if window.what == PULLS:
+        await _list_pull_requests(tools, client, repository, window)
+    else:
+        await _list_runs(tools, client, repository, window)
+
+
+async def _list_runs(
+    tools: Tools, client: Client, repository: models.Repository, window: models.BackfillWindow
+) -> None:
+    filters = runs.RunFilters(created=runs.window(window.since, window.until))
+    answer = await runs.list_runs(client, repository.full_name, filters, page=window.page, per_page=PER_PAGE)
+    told = read_runs(answer, repository.repository_id)
+    total = answer.total or 0
+    span = Window(window.since, window.until)
+    parts = cut(span, total) if window.page == 1 else [span]
+    if total >= CAP and span.seconds == 1:
+        log.warning("GitHub lists no more than %s of the runs of one second", CAP, extra={"window": str(span)})
+
+    async def keep(tx: Transaction) -> None:
+        if not await _is_still_at(tx, window):
+            return
+        await record(tx, [repository_as_known(repository), *told], tools.clock.now())
+        if len(parts) > 1:
+            await _replace(tx, window, parts)
+            return
+        await _take_page(tx, tools, window, answer, told, total)
+
+    await tools.database.transact(keep)
+
+
+async def _is_still_at(tx: Transaction, window: models.BackfillWindow) -> bool:
+    """Move the window's place on, unless another process, which lost its lease without knowing, has done so."""
+    return bool(await tx.execute(_MOVE_ON, window.id, window.page))
+
+
+async def _replace(tx: Transaction, window: models.BackfillWindow, parts: Sequence[Window]) -> None:
+    await window.delete(using_db=tx.client)
+    same = {name: getattr(window, name) for name in ("backfill_id", "installation_id", "repository_id", "what")}
+    rows = [
+        models.BackfillWindow(
+            **same,
+            urgency=window.urgency,
+            since=part.since,
+            until=part.until,
+            page=1,
+            due_at=window.due_at,
+            tries=0,
+        )
+        for part in parts
+    ]
+    await models.BackfillWindow.bulk_create(rows, using_db=tx.client)
+
+
+async def _take_page(
+    tx: Transaction,
+    tools: Tools,
+    window: models.BackfillWindow,
+    answer: Answer[list[Json]],
+    told: Sequence[facts.WorkflowRun],
+    total: int,
+) -> None:
+    now = tools.clock.now()
+    await tx.execute(_COUNT, len(answer.data), total if window.page == 1 else 0, window.backfill_id)
+    listed = [run.run_id for run in told]
+    await link_by_branch(tx, listed)
+    await want_what_is_worth_it(tx, listed, window.installation_id, window.repository_id, window.backfill_id, now)
+    if window.urgency == urgency_of(Kind.OVERLAP, RUNS) and told:
+        await note_runs_seen(tx, window.installation_id, max(run.created_at for run in told), now)
+    if not answer.data or window.page * PER_PAGE >= min(total, CAP):
+        await window.delete(using_db=tx.client)
+        await finish_if_done(tx, window.backfill_id, now)
+
+
+async def _list_pull_requests(
+    tools: Tools, client: Client, repository: models.Repository, window: models.BackfillWindow
+) -> None:
+    answer = await pulls.list_pull_requests(client, repository.full_name, page=window.page, per_page=PER_PAGE)
+    told = read_pull_requests(answer, repository.repository_id)
+
+    async def keep(tx: Transaction) -> None:
+        now = tools.clock.now()
+        if not await _is_still_at(tx, window):
+            return
+        await record(tx, [repository_as_known(repository), *told], now)
+        # The list is by the time of the last change, the newest first: what follows is older than what is wanted.
+        if len(answer.data) < PER_PAGE or any(pull.updated_at < window.since for pull in told):
+            await window.delete(using_db=tx.client)
+            await finish_if_done(tx, window.backfill_id, now)
+
+    await tools.database.transact(keep)

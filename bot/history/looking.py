@@ -1,0 +1,181 @@
+"""Asking GitHub about one run: how it stands, its earlier attempts, its jobs, and whose pull request it is."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct, field
+
+from bot.domain import facts
+from bot.domain.ordering import is_finished
+from bot.domain.wanting import RunState, next_look
+from bot.github import Client, pulls, repositories, runs
+from bot.github.errors import NotFound, Unprocessable
+from bot.history.progress import count_look
+from bot.history.reading import read_jobs, read_pull_requests, read_run, repository_as_known
+from bot.history.tools import Tools
+from bot.history.wanted import WantedRun, drop_wanted, postpone, run_states
+from bot.recorder import end_unlisted_jobs, mark_gone, record
+from bot.store import models
+from bot.store.database import Transaction
+
+log = logging.getLogger(__name__)
+
+
+class Found(Struct):
+    """What GitHub tells about a run; `listed` is the attempt up to which its jobs were listed."""
+
+    state: RunState
+    told: list[facts.Facts] = field(default_factory=list)
+    jobs: list[facts.WorkflowJob] = field(default_factory=list)
+    listed: int = 0
+    gone: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is to come of it."""
+        jobs_ended = all(job.status == "completed" for job in self.jobs)
+        return self.gone or (is_finished(self.state.status, self.state.conclusion) and jobs_ended)
+
+
+async def look_at_run(tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun) -> None:
+    """Ask GitHub about a wanted run and record what it says.
+
+    What has not ended is looked at again after a growing interval, a run that GitHub has no more is marked so. Raises
+    a GitHubError, having changed nothing.
+    """
+    known = await run_states(tools.database.reader, [wanted.run_id])
+    if wanted.run_id not in known:
+        await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
+        return
+    state, _ = known[wanted.run_id]
+    found = await _find(tools, client, repository, wanted, state)
+    now = tools.clock.now()
+    await tools.database.transact(lambda tx: _keep(tx, repository, wanted, found, now))
+
+
+async def leave_out(tx: Transaction, wanted: WantedRun, now: datetime) -> None:
+    """Ask no more about a run, and let its backfill do without it."""
+    await drop_wanted(tx, wanted)
+    await count_look(tx, wanted.backfill_id, 0, now)
+
+
+async def _find(
+    tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun, state: RunState
+) -> Found:
+    found = Found(state)
+    try:
+        if not is_finished(state.status, state.conclusion):
+            await _find_run(client, repository, wanted.run_id, found)
+        if wanted.with_jobs:
+            await _find_jobs(client, repository, wanted.run_id, found)
+        await _find_attempts(tools, client, repository, wanted.run_id, found)
+    except NotFound:
+        found.gone = await _is_gone(client, repository.full_name, wanted.run_id)
+    if state.lacks_link and not found.gone:
+        await _find_pull_requests(tools, client, repository, wanted.run_id, found)
+    return found
+
+
+async def _find_run(client: Client, repository: models.Repository, run_id: int, found: Found) -> None:
+    answer = await runs.get_run(client, repository.full_name, run_id)
+    run = read_run(answer.data, repository.repository_id, answer.date)
+    if run is not None:
+        found.told.append(run)
+        found.state = msgspec.structs.replace(
+            found.state, status=run.status, conclusion=run.conclusion, run_attempt=run.run_attempt
+        )
+
+
+async def _find_jobs(client: Client, repository: models.Repository, run_id: int, found: Found) -> None:
+    found.jobs = await _list_jobs(client, repository, run_id)
+    if any((job.run_attempt or 0) > found.state.run_attempt for job in found.jobs):
+        # It was run again, and nobody told.
+        await _find_run(client, repository, run_id, found)
+        found.jobs = await _list_jobs(client, repository, run_id)
+    found.listed = found.state.run_attempt
+
+
+async def _list_jobs(client: Client, repository: models.Repository, run_id: int) -> list[facts.WorkflowJob]:
+    pages = runs.job_pages(client, repository.full_name, run_id, "all")
+    return [job async for answer in pages for job in read_jobs(answer, repository.repository_id)]
+
+
+async def _is_gone(client: Client, repository: str, run_id: int) -> bool:
+    """Tell whether it is the run itself that GitHub has no more.
+
+    Raises NotFound when it is the repository that can't be seen.
+    """
+    try:
+        await runs.get_run(client, repository, run_id)
+    except NotFound:
+        await repositories.get_repository(client, repository)
+        return True
+    return False
+
+
+async def _find_attempts(
+    tools: Tools, client: Client, repository: models.Repository, run_id: int, found: Found
+) -> None:
+    """Ask for the earlier attempts whose end is not recorded."""
+    if found.state.run_attempt == 1:
+        return
+    rows = await tools.database.reader.fetch(
+        "SELECT run_attempt FROM workflow_run_attempt WHERE run_id = ? AND status = 'completed'"
+        " AND COALESCE(conclusion, '') <> 'action_required'",
+        run_id,
+    )
+    ended = {row["run_attempt"] for row in rows}
+    for attempt in range(1, found.state.run_attempt):
+        if attempt in ended:
+            continue
+        answer = await runs.get_attempt(client, repository.full_name, run_id, attempt)
+        run = read_run(answer.data, repository.repository_id, answer.date)
+        if run is not None:
+            found.told.append(run)
+
+
+async def _find_pull_requests(
+    tools: Tools, client: Client, repository: models.Repository, run_id: int, found: Found
+) -> None:
+    """Ask for the pull requests of a fork's commit, where no branch told them either."""
+    (head,) = await tools.database.reader.fetch(
+        "SELECT head_sha, head_repository_id FROM workflow_run WHERE run_id = ?", run_id
+    )
+    sha, head_repository = head["head_sha"], head["head_repository_id"]
+    if sha is not None:
+        numbers = await _ask_for_pull_requests(client, repository, sha, head_repository, found)
+        found.told += [
+            facts.PullRequestHead(repository.repository_id, sha, head_repository, number) for number in sorted(numbers)
+        ]
+
+
+async def _ask_for_pull_requests(
+    client: Client, repository: models.Repository, sha: str, head_repository: int, found: Found
+) -> set[int]:
+    """Return the numbers of those that hold a commit; GitHub leaves out what was closed without a merge."""
+    theirs: list[facts.PullRequest] = []
+    try:
+        async for answer in pulls.pull_request_pages(client, repository.full_name, sha):
+            theirs += read_pull_requests(answer, repository.repository_id)
+    except (NotFound, Unprocessable):
+        log.info("GitHub does not know a commit any more", extra={"commit": sha})
+    found.told += theirs
+    return {pull.number for pull in theirs if pull.head_repository_id == head_repository}
+
+
+async def _keep(tx: Transaction, repository: models.Repository, wanted: WantedRun, found: Found, now: datetime) -> None:
+    told: Sequence[facts.Facts] = [repository_as_known(repository), *found.told, *found.jobs]
+    await record(tx, told, now)
+    if found.gone:
+        await mark_gone(tx, wanted.run_id, now)
+    if found.finished:
+        if found.listed:
+            await end_unlisted_jobs(tx, wanted.run_id, found.listed)
+            listed = "UPDATE workflow_run SET jobs_attempt = ? WHERE run_id = ? AND jobs_attempt < ?"
+            await tx.execute(listed, found.listed, wanted.run_id, found.listed)
+        await drop_wanted(tx, wanted)
+    else:
+        await postpone(tx, wanted, now + next_look(wanted.tries))
+    await count_look(tx, wanted.backfill_id, len(found.jobs), now)

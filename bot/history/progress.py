@@ -1,0 +1,74 @@
+"""How far backfills have come, and when they are done."""
+
+from datetime import datetime
+
+from bot.settings import Dialect
+from bot.store import models
+from bot.store.database import Executor, Transaction
+
+# A backfill is done when nothing of it is left to list and no run of it is left to ask about.
+_NOTHING_LEFT = (
+    "NOT EXISTS (SELECT 1 FROM backfill_window AS left_over WHERE left_over.backfill_id = backfill.id)"
+    " AND NOT EXISTS (SELECT 1 FROM run_wanted AS left_over WHERE left_over.backfill_id = backfill.id)"
+)
+_FINISH = (
+    "UPDATE backfill SET state = CASE WHEN error IS NULL THEN 'done' ELSE 'failed' END, finished_at = ?"
+    f" WHERE id = ? AND finished_at IS NULL AND {_NOTHING_LEFT}"
+)
+# By then the record itself tells how many there are, also those that webhooks brought.
+_COUNT_STORED = (
+    "UPDATE backfill SET runs_stored = (SELECT count(*) FROM workflow_run AS run"
+    " WHERE run.repository_id = backfill.repository_id AND run.created_at >= backfill.since"
+    " AND run.created_at <= backfill.until) WHERE id = ? AND repository_id IS NOT NULL"
+)
+
+
+async def finish_if_done(tx: Transaction, backfill_id: int, now: datetime) -> None:
+    """Mark a backfill as done, or as failed where something of it was given up, once nothing of it is left."""
+    if tx.dialect is Dialect.POSTGRESQL:
+        # Of two that do the last of it at once, the second has to see what the first has done.
+        await tx.fetch("SELECT id FROM backfill WHERE id = ? FOR UPDATE", backfill_id)
+    if await tx.execute(_FINISH, now, backfill_id):
+        await tx.execute(_COUNT_STORED, backfill_id)
+
+
+async def count_look(tx: Transaction, backfill_id: int | None, jobs: int, now: datetime) -> None:
+    """Add to the jobs that the backfill, if it was for one, has stored; it may have been the last of it."""
+    if backfill_id is not None:
+        await tx.execute("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", jobs, backfill_id)
+        await finish_if_done(tx, backfill_id, now)
+
+
+async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetime) -> None:
+    """Ask nothing more of a repository, and say so on the backfills that wanted to."""
+    rows = await tx.fetch(
+        "SELECT backfill_id FROM backfill_window WHERE repository_id = ? UNION"
+        " SELECT backfill_id FROM run_wanted WHERE repository_id = ? AND backfill_id IS NOT NULL",
+        repository_id,
+        repository_id,
+    )
+    await forget_repository(tx, repository_id)
+    for row in sorted(rows, key=lambda row: row["backfill_id"]):
+        about_it = models.Backfill.filter(id=row["backfill_id"], error=None, repository_id=repository_id)
+        await about_it.using_db(tx.client).update(error=reason)
+        await finish_if_done(tx, row["backfill_id"], now)
+
+
+async def drop_window(tx: Transaction, window: models.BackfillWindow, reason: str, now: datetime) -> None:
+    """Leave out what can't be listed, and say so on its backfill."""
+    await window.delete(using_db=tx.client)
+    await models.Backfill.filter(id=window.backfill_id, error=None).using_db(tx.client).update(error=reason)
+    await finish_if_done(tx, window.backfill_id, now)
+
+
+async def hand_over(tx: Transaction, repository_id: int, installation_id: int) -> None:
+    """Leave what is wanted of a repository to the installation that sees it now."""
+    for table in ("backfill_window", "run_wanted"):
+        sql = f"UPDATE {table} SET installation_id = ? WHERE repository_id = ?"
+        await tx.execute(sql, installation_id, repository_id)
+
+
+async def forget_repository(executor: Executor, repository_id: int) -> None:
+    """Want nothing of a repository any more."""
+    for table in ("backfill_window", "run_wanted"):
+        await executor.execute(f"DELETE FROM {table} WHERE repository_id = ?", repository_id)

@@ -1,0 +1,179 @@
+"""The work on one installation's history, a step at a time: from the most urgent thing to the least.
+
+A run that has stood still comes first, then lists, then single runs. What GitHub can't do now is left for later, what
+it declines for good is given up; the rows say so, and nothing else is held up.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from bot.domain.wanting import Urgency
+from bot.github import Client, Lane
+from bot.github.errors import (
+    Forbidden,
+    GitHubError,
+    GitHubUnavailable,
+    InstallationGone,
+    InstallationSuspended,
+    NotFound,
+    RateLimited,
+    Unauthorized,
+)
+from bot.history.listing import list_page
+from bot.history.looking import leave_out, look_at_run
+from bot.history.progress import drop_window, give_up, hand_over
+from bot.history.tools import Tools
+from bot.history.wanted import WantedRun, next_wanted, postpone
+from bot.store import models
+from bot.store.database import is_unavailable
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+# What fails again and again is tried ever more rarely; what can't be done, and not because GitHub is away, is given up
+# after so many tries.
+FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=5), timedelta(hours=6)
+MOST_REFUSALS = 5
+# With these nothing can be asked; whatever else goes wrong is about the one thing that was.
+NOTHING_CAN_BE_ASKED = (RateLimited, Unauthorized, InstallationGone, InstallationSuspended)
+
+ASKED = range(Urgency.ASKED, Urgency.UNFINISHED)
+UNFINISHED = range(Urgency.UNFINISHED, Urgency.FAILED)
+OTHERS = range(Urgency.FAILED, Urgency.OTHER + 1)
+
+
+class Shift:
+    """Each step returns whether there was anything to do, and raises a GitHubError where GitHub can't be asked now."""
+
+    def __init__(self, tools: Tools, installation_id: int) -> None:
+        self._tools = tools
+        self._installation_id = installation_id
+        self._live = tools.github.installation(installation_id)
+        self._backfill = tools.github.installation(installation_id, lane=Lane.BACKFILL)
+
+    async def answer(self) -> bool:
+        """Ask about the runs that somebody waits for."""
+        return await self._look_at(ASKED, self._live)
+
+    async def fetch(self) -> bool:
+        """Do what is most urgent of all the rest."""
+        return (
+            await self._look_at(UNFINISHED, self._backfill)
+            or await self._list()
+            or await self._look_at(OTHERS, self._backfill)
+        )
+
+    async def _list(self) -> bool:
+        now = self._tools.clock.now()
+        mine = models.BackfillWindow.filter(installation_id=self._installation_id, due_at__lte=now)
+        mine = mine.using_db(self._tools.database.client)
+        # In two steps, each of which the index answers without sorting; there may be many thousands.
+        most_urgent = await mine.order_by("urgency").first()
+        if most_urgent is None:
+            return False
+        window = await mine.filter(urgency=most_urgent.urgency).order_by("-until", "-id").first() or most_urgent
+        repository = await self._repository(window.repository_id)
+        if repository is None:
+            return True
+        try:
+            await list_page(self._tools, self._backfill, repository, window)
+        except (NotFound, Forbidden) as error:
+            await self._give_up(repository.repository_id, error)
+        except NOTHING_CAN_BE_ASKED:
+            raise
+        except Exception as error:  # noqa: BLE001
+            await self._postpone_window(window, error)
+            _raise_if_away(error)
+        return True
+
+    async def _look_at(self, urgencies: range, client: Client) -> bool:
+        now = self._tools.clock.now()
+        wanted = await next_wanted(self._tools.database, self._installation_id, urgencies, now, AT_ONCE)
+        ended = await asyncio.gather(*(self._look(client, each) for each in wanted), return_exceptions=True)
+        faults = [each for each in ended if isinstance(each, BaseException)]
+        for fault in faults:
+            # A run that GitHub never manages to tell of is left for later; it is away if it manages none.
+            if len(faults) == len(ended) or not isinstance(fault, GitHubUnavailable):
+                raise fault
+        return bool(wanted)
+
+    async def _look(self, client: Client, wanted: WantedRun) -> None:
+        repository = await self._repository(wanted.repository_id)
+        if repository is None:
+            return
+        try:
+            await look_at_run(self._tools, client, repository, wanted)
+        except (NotFound, Forbidden) as error:
+            await self._give_up(repository.repository_id, error)
+            return
+        except NOTHING_CAN_BE_ASKED:
+            raise
+        except Exception as error:  # noqa: BLE001
+            await self._postpone_run(wanted, error)
+            _raise_if_away(error)
+
+    async def _repository(self, repository_id: int) -> models.Repository | None:
+        """Return a repository as it stands now, None where nothing may be asked of it through this installation."""
+        mine = models.Repository.filter(repository_id=repository_id).using_db(self._tools.database.client)
+        repository = await mine.first()
+        theirs = None if repository is None or repository.hidden_at is not None else repository.installation_id
+        if theirs is None:
+            await self._give_up(repository_id, None)
+        elif theirs != self._installation_id:
+            await self._tools.database.transact(lambda tx: hand_over(tx, repository_id, theirs))
+        else:
+            return repository
+        return None
+
+    async def _give_up(self, repository_id: int, error: GitHubError | None) -> None:
+        reason = str(error or "the App is not installed on the repository any more")
+        log.warning("nothing more is asked of a repository: %s", reason, extra={"repository": repository_id})
+        now = self._tools.clock.now()
+        await self._tools.database.transact(lambda tx: give_up(tx, repository_id, reason, now))
+        if isinstance(error, NotFound):
+            await sync_soon(self._tools, self._installation_id)
+
+    async def _postpone_window(self, window: models.BackfillWindow, error: Exception) -> None:
+        _say_why("a window", error, backfill=window.backfill_id)
+        now = self._tools.clock.now()
+        if _is_hopeless(error, window.tries):
+            reason = str(error) if isinstance(error, GitHubError) else f"something went wrong: {type(error).__name__}"
+            await self._tools.database.transact(lambda tx: drop_window(tx, window, reason, now))
+            return
+        sql = "UPDATE backfill_window SET due_at = ?, tries = tries + 1 WHERE id = ?"
+        await self._tools.database.execute(sql, now + delay(window.tries), window.id)
+
+    async def _postpone_run(self, wanted: WantedRun, error: Exception) -> None:
+        _say_why("a run", error, run=wanted.run_id)
+        if _is_hopeless(error, wanted.tries):
+            await self._tools.database.transact(lambda tx: leave_out(tx, wanted, self._tools.clock.now()))
+            return
+        await postpone(self._tools.database, wanted, self._tools.clock.now() + delay(wanted.tries))
+
+
+def _say_why(what: str, error: Exception, **about: int) -> None:
+    if isinstance(error, GitHubError):
+        log.info("%s is left for later: %s", what, error, extra=about)
+    else:
+        log.warning("%s is left for later", what, extra=about, exc_info=error)
+
+
+def _is_hopeless(error: Exception, tries: int) -> bool:
+    return tries >= MOST_REFUSALS and not isinstance(error, GitHubUnavailable) and not is_unavailable(error)
+
+
+def _raise_if_away(error: Exception) -> None:
+    if isinstance(error, GitHubUnavailable) or is_unavailable(error):
+        raise error
+
+
+def delay(tries: int) -> timedelta:
+    """Return how long to wait after that many failures."""
+    return min(FIRST_DELAY * (1 << min(tries, 10)), LONGEST_DELAY)
+
+
+async def sync_soon(tools: Tools, installation_id: int) -> None:
+    """Let GitHub be asked before long what an installation still sees."""
+    sql = "UPDATE installation SET sync_due_at = NULL WHERE installation_id = ?"
+    await tools.database.execute(sql, installation_id)

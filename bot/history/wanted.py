@@ -1,0 +1,168 @@
+"""Runs that GitHub is to be asked about, kept as rows so that no process has to remember them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from bot.domain.wanting import RunState, Urgency, want_of
+from bot.store.database import Executor, Transaction, current, to_moment
+
+# What GitHub tells of a run that has just ended may still change.
+SETTLED = timedelta(minutes=5)
+_COLUMNS = (
+    "run_id",
+    "installation_id",
+    "repository_id",
+    "backfill_id",
+    "urgency",
+    "with_jobs",
+    "run_created_at",
+    "due_at",
+    "tries",
+)
+# A row that is there already becomes more urgent, never less, and is due sooner only if it does; whose it is may have
+# changed since.
+_WANT = (
+    f"INSERT INTO run_wanted ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (run_id) DO UPDATE SET installation_id = excluded.installation_id,"
+    " due_at = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.due_at ELSE run_wanted.due_at END,"
+    " urgency = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.urgency ELSE run_wanted.urgency END,"
+    " with_jobs = run_wanted.with_jobs OR excluded.with_jobs,"
+    " backfill_id = COALESCE(run_wanted.backfill_id, excluded.backfill_id)"
+)
+_STATES = (
+    "SELECT run.run_id, run.status, run.conclusion, run.event, run.created_at, run.updated_at, run.run_attempt,"
+    " COALESCE(run.run_started_at, run.created_at) AS began_at,"
+    " run.jobs_attempt, run.head_repository_id, run.repository_id,"
+    " (SELECT count(*) FROM workflow_run_attempt AS attempt WHERE attempt.run_id = run.run_id"
+    " AND attempt.status = 'completed' AND COALESCE(attempt.conclusion, '') <> 'action_required') AS attempts,"
+    " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id) AS linked"
+    " FROM workflow_run AS run WHERE run.run_id IN ({})"
+)
+
+
+class WantedRun(Struct, frozen=True):
+    """A run that GitHub is to be asked about; the fields are the columns."""
+
+    run_id: int
+    installation_id: int
+    repository_id: int
+    backfill_id: int | None
+    urgency: int
+    with_jobs: bool
+    run_created_at: datetime
+    due_at: datetime
+    tries: int = 0
+
+
+async def want_runs(tx: Transaction, wanted: Iterable[WantedRun]) -> None:
+    """Add runs to what is wanted."""
+    ordered = sorted(wanted, key=lambda each: each.run_id)
+    await tx.execute_many(_WANT, [tuple(getattr(each, column) for column in _COLUMNS) for each in ordered])
+
+
+async def run_states(executor: Executor, run_ids: Sequence[int]) -> dict[int, tuple[RunState, datetime]]:
+    """Return what is known of runs, and when GitHub last changed each."""
+    if not run_ids:
+        return {}
+    rows = await executor.fetch(_STATES.format(", ".join("?" * len(run_ids))), *run_ids)
+    states = {}
+    for row in rows:
+        created, began, updated = (to_moment(row[name]) for name in ("created_at", "began_at", "updated_at"))
+        assert created is not None and began is not None and updated is not None  # noqa: S101, PT018  none is ever null
+        state = RunState(
+            status=row["status"],
+            conclusion=row["conclusion"],
+            event=row["event"],
+            created_at=created,
+            began_at=began,
+            run_attempt=row["run_attempt"],
+            attempts=row["attempts"],
+            jobs_attempt=row["jobs_attempt"],
+            from_fork=row["head_repository_id"] not in {None, row["repository_id"]},
+            linked=bool(row["linked"]),
+        )
+        states[row["run_id"]] = (state, updated)
+    return states
+
+
+async def want_what_is_worth_it(
+    tx: Transaction, run_ids: Sequence[int], installation_id: int, repository_id: int, backfill_id: int, now: datetime
+) -> None:
+    """Add those of these runs, just listed and recorded, about which GitHub should be asked for more."""
+    wanted = []
+    for run_id, (state, updated_at) in (await run_states(tx, run_ids)).items():
+        want = want_of(state, now)
+        if want is not None:
+            wanted.append(
+                WantedRun(
+                    run_id=run_id,
+                    installation_id=installation_id,
+                    repository_id=repository_id,
+                    backfill_id=backfill_id,
+                    urgency=want.urgency,
+                    with_jobs=want.with_jobs,
+                    run_created_at=state.created_at,
+                    due_at=max(now, updated_at + SETTLED),
+                )
+            )
+    await want_runs(tx, wanted)
+
+
+async def ask_for_jobs(run_id: int, now: datetime) -> bool:
+    """Have the jobs of a run fetched at once; return False where the App can't, as after it was uninstalled."""
+    async with current().transaction() as tx:
+        rows = await tx.fetch(
+            "SELECT run.repository_id, repository.installation_id, run.created_at FROM workflow_run AS run"
+            " JOIN repository ON repository.repository_id = run.repository_id"
+            " JOIN installation ON installation.installation_id = repository.installation_id"
+            " WHERE run.run_id = ? AND repository.hidden_at IS NULL AND installation.state = 'active'",
+            run_id,
+        )
+        for row in rows:
+            created = to_moment(row["created_at"]) or now
+            asked = WantedRun(
+                run_id, row["installation_id"], row["repository_id"], None, Urgency.ASKED, True, created, now
+            )
+            await want_runs(tx, [asked])
+    return bool(rows)
+
+
+async def next_wanted(
+    executor: Executor, installation_id: int, urgencies: range, now: datetime, limit: int
+) -> list[WantedRun]:
+    """Return the most urgent runs of an installation that are due and equally urgent, the newest first."""
+    for urgency in urgencies:
+        # For one urgency at a time the index has the order; there may be many thousands.
+        rows = await executor.fetch(
+            f"SELECT {', '.join(_COLUMNS)} FROM run_wanted WHERE installation_id = ? AND urgency = ? AND due_at <= ?"
+            " ORDER BY run_created_at DESC LIMIT ?",
+            installation_id,
+            urgency,
+            now,
+            limit,
+        )
+        if rows:
+            return [_wanted_run(row) for row in rows]
+    return []
+
+
+def _wanted_run(row: dict[str, Any]) -> WantedRun:
+    times = {name: to_moment(row[name]) for name in ("run_created_at", "due_at")}
+    return WantedRun(**row | times | {"with_jobs": bool(row["with_jobs"])})
+
+
+async def drop_wanted(executor: Executor, wanted: WantedRun) -> None:
+    """Want a run no more, unless somebody has asked for more of it meanwhile."""
+    sql = "DELETE FROM run_wanted WHERE run_id = ? AND urgency >= ?"
+    await executor.execute(sql, wanted.run_id, wanted.urgency)
+
+
+async def postpone(executor: Executor, wanted: WantedRun, until: datetime) -> None:
+    """Look at a run again later, unless somebody has asked for more of it meanwhile."""
+    sql = "UPDATE run_wanted SET due_at = ?, tries = tries + 1, urgency = ? WHERE run_id = ? AND urgency >= ?"
+    # Somebody asked once: from now on it is one of those that take their time.
+    later = max(wanted.urgency, Urgency.UNFINISHED)
+    await executor.execute(sql, until, later, wanted.run_id, wanted.urgency)

@@ -1,0 +1,47 @@
+"""The tables. GitHub's numeric ids are the keys that everything is joined by; names change, ids don't.
+
+Each table has a surrogate `id` beside GitHub's, because Tortoise's migrations lose a primary key that is not generated.
+Texts that are looked up by value are bounded, so that PostgreSQL can index them.
+"""
+
+from bot.store.models.access import ApiToken
+from bot.store.models.directory import Installation, Repository, RepositoryName, Team
+from bot.store.models.history import Backfill, BackfillWindow, DeliveryScan, MissedDelivery, RunWanted
+from bot.store.models.inbox import Delivery
+from bot.store.models.processes import Heartbeat, Lease, TimedJob
+from bot.store.models.record import (
+    PullRequest,
+    PullRequestHead,
+    RunPullRequest,
+    Workflow,
+    WorkflowJob,
+    WorkflowRun,
+    WorkflowRunAttempt,
+)
+from bot.store.models.sizes import NAME, WORD
+
+__all__ = [
+    "NAME",
+    "WORD",
+    "ApiToken",
+    "Backfill",
+    "BackfillWindow",
+    "Delivery",
+    "DeliveryScan",
+    "Heartbeat",
+    "Installation",
+    "Lease",
+    "MissedDelivery",
+    "PullRequest",
+    "PullRequestHead",
+    "Repository",
+    "RepositoryName",
+    "RunPullRequest",
+    "RunWanted",
+    "Team",
+    "TimedJob",
+    "Workflow",
+    "WorkflowJob",
+    "WorkflowRun",
+    "WorkflowRunAttempt",
+]
