@@ -153,6 +153,7 @@ RUN: Mapping[str, Rule] = {
     "headRepoFullName": "workflow_run.head_repository.full_name",
     "pullRequests": own_pull_requests,
     "triggeringPrNumber": triggering_pull_request,
+    "goneAt": lambda _: None,
 }
 JOB: Mapping[str, Rule] = {
     "jobId": "workflow_job.id",

@@ -43,14 +43,12 @@ def name_of(progress: BackfillProgress) -> str:
 def _still_to_do(progress: BackfillProgress) -> str:
     if progress.finished_at is not None:
         return "done" if progress.state == "done" else "failed"
-    if progress.runs_at_github is None:
-        return "listing"
-    return f"{progress.jobs_pending} runs to ask for jobs" if progress.jobs_pending else "listing"
+    return f"{progress.jobs_pending} to ask for jobs" if progress.jobs_pending else "listing"
 
 
 def _time(progress: BackfillProgress, left: TimeLeft) -> str:
     seconds = left.get(progress.installation_id, math.inf)
-    return "" if progress.finished_at is not None or math.isinf(seconds) else f"about {in_words(seconds)} left"
+    return "" if progress.finished_at is not None or math.isinf(seconds) else f"{in_words(seconds)} left"
 
 
 class Lines:
@@ -73,11 +71,13 @@ class Lines:
                 self._console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
+# Short enough for a terminal of eighty columns.
 _COLUMNS = (
     TextColumn("{task.description}", markup=False),
-    BarColumn(bar_width=24),
+    BarColumn(bar_width=12),
     TextColumn("{task.fields[runs]}", markup=False),
-    TextColumn("{task.fields[more]}", markup=False),
+    TextColumn("{task.fields[still]}", markup=False),
+    TextColumn("{task.fields[time]}", markup=False),
 )
 
 
@@ -92,12 +92,15 @@ class Bars:
         """Draw the bars as things are now."""
         for each in progress:
             if each.id not in self._tasks:
-                self._tasks[each.id] = self._progress.add_task(name_of(each), total=None, runs="", more="")
+                self._tasks[each.id] = self._progress.add_task(name_of(each), runs="", still="", time="")
+            # One that has ended is full, also where there was nothing to store.
+            full = None if each.finished_at is None else max(each.runs_stored, 1)
             self._progress.update(
                 self._tasks[each.id],
-                total=each.runs_at_github if each.finished_at is None else max(each.runs_stored, 1),
-                completed=each.runs_stored if each.finished_at is None else max(each.runs_stored, 1),
-                runs=summary(each).partition(": ")[2],
-                more=", ".join(filter(None, (_still_to_do(each), _time(each, left)))),
+                total=full or each.runs_at_github,
+                completed=full or each.runs_stored,
+                runs=f"{each.runs_stored}/{each.runs_at_github or 0} runs",
+                still=_still_to_do(each),
+                time=_time(each, left),
             )
         self._progress.refresh()

@@ -126,6 +126,10 @@ class Budget:
             self._figures.points_of_backfill,
         )
 
+    def expect_others(self) -> None:
+        """Let backfill send one request alone, whose answer tells what other processes have used."""
+        self._ledger.hour.in_doubt = True
+
     async def close(self) -> None:
         """Stop the alarm; nobody may be waiting any more."""
         alarm = self._alarm

@@ -71,6 +71,10 @@ class Client:
         """Return what is left of the budget that this client's requests come from."""
         return self._means.budget.outlook()
 
+    def expect_others(self) -> None:
+        """Go by nothing that was known of the hour's budget: another process may have asked in the meantime."""
+        self._means.budget.expect_others()
+
     async def get(self, path: str, variables: Variables | None = None) -> Answer[Any]:
         """GET a path, in the URI template (RFC 6570) of GitHub's documentation; a variable that is None is left out."""
         return await self._exchange("GET", path, variables, Ask(self._lane), repeatable=True).answer(path, variables)

@@ -53,6 +53,13 @@ class Figures:
     first_pause: float = 60.0
     longest_pause: float = 3_600.0
 
+    def backfill_of(self, limit: float) -> int:
+        """Return how many of an hour's requests are for backfill.
+
+        One is kept back for another process, which hears only from the answer to its first that we have taken the rest.
+        """
+        return math.floor(limit * self.backfill_share) - 1
+
 
 class Sliding:
     """At most `most` in any stretch of `seconds`."""
@@ -113,7 +120,9 @@ class Hour:
     """What remains of GitHub's hourly budget, by its own headers, and how much of it backfill took.
 
     GitHub begins a window with the first request in it. Answers overtake one another, so within one window the
-    smallest remainder counts; whatever is under way has not been told of yet, and is taken off.
+    smallest remainder counts; whatever is under way has not been told of yet, and is taken off. What is used and not by
+    us is used by another process, or by this one before a restart: it may have been a backfill, and is taken for one.
+    While it is `in_doubt` what others used, backfill sends one request at a time.
     """
 
     def __init__(self, figures: Figures) -> None:
@@ -123,8 +132,10 @@ class Hour:
         self._reset = 0
         self._resets_at = math.inf
         self._known = False
-        self._backfilled = 0
+        self._backfilled = self._counted = 0
+        self._others: float = 0
         self._under_way: Counter[Lane] = Counter()
+        self.in_doubt = True
 
     def resets_at(self, now: float) -> float | None:
         """Return when the present window ends; None when none has begun."""
@@ -141,7 +152,7 @@ class Hour:
         remaining = self.remaining(now)
         if math.isinf(self.limit):
             return math.inf
-        share = math.floor(self.limit * self._figures.backfill_share) - self._backfilled
+        share = self._figures.backfill_of(self.limit) - self._backfilled - self._others
         unreserved = math.floor(remaining - self.limit * self._figures.live_reserve)
         return max(min(share, unreserved), 0)
 
@@ -160,40 +171,44 @@ class Hour:
 
     def end(self, lane: Lane, *, counted: bool) -> None:
         self._under_way[lane] -= 1
+        self._counted += counted
         if lane is Lane.BACKFILL and not counted:
             self._backfilled = max(self._backfilled - 1, 0)
 
     def hear(self, quota: Quota, now: float) -> None:
         """Take in what an answer's headers say."""
         self._turn(now)
-        if not self._known:
-            # Somebody, perhaps we before a restart, has used the rest; it may have been a backfill.
-            used = quota.limit - quota.remaining + self._under_way[Lane.BACKFILL]
-            self._backfilled, self._known = max(self._backfilled, used), True
-        elif quota.reset > self._reset + SAME_WINDOW:
+        if self._known and quota.reset > self._reset + SAME_WINDOW:
             self._begin()
-        elif self._told is None or quota.reset < self._reset - SAME_WINDOW:
+        elif self._known and (self._told is None or quota.reset < self._reset - SAME_WINDOW):
             # It was overtaken: its window is over.
             return
-        self.limit, self._reset, self._resets_at = quota.limit, quota.reset, quota.resets_at
+        self.limit, self._reset, self._resets_at, self._known = quota.limit, quota.reset, quota.resets_at, True
         self._told = quota.remaining if self._told is None else min(quota.remaining, self._told)
+        # Of ours under way GitHub may have counted each; while there is but one, this is exact.
+        ours = self._counted + self._under_way.total()
+        self._others = max(self._others, quota.limit - self._told - ours)
+        self.in_doubt = False
 
     def hear_of_no_limit(self) -> None:
         """Take in that a success said nothing of a limit, as on an Enterprise Server that has none."""
         if not self._known:
-            self.limit = math.inf
+            self.limit, self.in_doubt = math.inf, False
 
     def _begin(self) -> None:
         if self._told is not None:
             # GitHub's window turned a moment before ours did.
-            self._told = None
-            self._backfilled = self._under_way[Lane.BACKFILL]
+            self._count_anew()
 
     def _turn(self, now: float) -> None:
         if now >= self._resets_at:
-            self._told = None
             self._resets_at = math.inf
-            self._backfilled = self._under_way[Lane.BACKFILL]
+            self._count_anew()
+
+    def _count_anew(self) -> None:
+        self._told = None
+        self._backfilled = self._under_way[Lane.BACKFILL]
+        self._counted, self._others = 0, 0
 
 
 class Ledger:
@@ -236,7 +251,8 @@ class Ledger:
     def _is_full(self, lane: Lane) -> bool:
         if lane is Lane.WRITE:
             return self._under_way[lane] > 0
-        if lane is Lane.BACKFILL and self._under_way[lane] >= self._figures.backfill_at_once:
+        most = 1 if self.hour.in_doubt else self._figures.backfill_at_once
+        if lane is Lane.BACKFILL and self._under_way[lane] >= most:
             return True
         return self._under_way.total() - self._under_way[Lane.WRITE] >= self._figures.at_once
 

@@ -21,12 +21,13 @@ from bot.github.errors import (
     Unauthorized,
 )
 from bot.github.installations import get_installation, installation_pages, repository_pages
+from bot.history.missed import ask_for_gap
 from bot.history.reading import read_installation, read_repositories
 from bot.history.requests import DEFAULT_SPAN, ask_where_new
 from bot.history.tools import Tools
 from bot.recorder import record
 from bot.store import models
-from bot.store.database import current
+from bot.store.database import Transaction, current
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +157,16 @@ async def _sync_repositories(tools: Tools, told: facts.Installation) -> None:
         await _hide_others(tools, told, listed, date)
     await _end_turn(tools, told, date, EVERY if is_whole else LATER, is_synced=is_whole)
     await ask_where_new(told.installation_id, tools.clock.now(), tools.worth_asking(DEFAULT_SPAN))
+    await tools.database.transact(lambda tx: _ask_for_suspended_time(tx, told.installation_id, tools.clock.now()))
+
+
+async def _ask_for_suspended_time(tx: Transaction, installation_id: int, now: datetime) -> None:
+    """Ask for the runs of the time in which GitHub sent nothing, now that the installation is active again."""
+    mine = models.Installation.filter(installation_id=installation_id, state="active").using_db(tx.client)
+    row = await mine.exclude(suspended_since=None).first()
+    if row is not None and row.suspended_since is not None:
+        await ask_for_gap(tx, installation_id, row.suspended_since, now, now)
+        await mine.update(suspended_since=None)
 
 
 async def _hide_others(tools: Tools, told: facts.Installation, listed: set[int], date: datetime) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.clock import Clock
 from bot.domain.forecast import HOUR, Allowance, seconds_left
@@ -31,10 +31,16 @@ async def backfill_workflow_runs(
     """
     clock, scope = Clock(), await queries.get_scope(team)
     async with opened(load_settings(), current(), clock) as tools:
-        asked = await ask_for_backfill(scope, repo_full_name, since, until, clock.now())
+        span = (_in_utc(since), _in_utc(until))
+        asked = await ask_for_backfill(scope, repo_full_name, *span, clock.now())
         async for progress in following(tools, [(scope, each) for each in asked]):
             last = progress[0]
     return last
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    # Over HTTP a time without an offset is meant in UTC, so it is here too, wherever the machine stands.
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 async def following(tools: Tools, asked: Sequence[tuple[Scope, int]]) -> AsyncIterator[list[BackfillProgress]]:

@@ -51,6 +51,8 @@ class Shift:
         self._installation_id = installation_id
         self._live = tools.github.installation(installation_id)
         self._backfill = tools.github.installation(installation_id, lane=Lane.BACKFILL)
+        # Whoever had the lease before has used some of this hour.
+        self._backfill.expect_others()
 
     async def answer(self) -> bool:
         """Ask about the runs that somebody waits for."""

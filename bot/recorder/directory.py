@@ -31,7 +31,7 @@ _LOOK = (
 # What an `installation` event or the REST API tells of an installation, and what is written when it does.
 _TOLD = ("state", "repository_selection", "permissions", "events")
 _LOGIN = ("account_login", "login_version")
-_TAKEN = (*_TOLD, *_LOGIN, "account_type", "version", "deleted_at", "sync_due_at")
+_TAKEN = (*_TOLD, *_LOGIN, "account_type", "version", "deleted_at", "suspended_since", "sync_due_at")
 
 
 def slug_of(login: str) -> str:
@@ -164,6 +164,8 @@ async def _take_installation(
         setattr(row, name, getattr(told, name))
     row.account_type, row.version = told.account.type, version
     row.deleted_at = now if told.state == "deleted" else None
+    if told.state == "suspended":
+        row.suspended_since = row.suspended_since or now
     if before != [getattr(row, name) for name in _TOLD]:
         row.sync_due_at = None
     # The other columns are not the directory's, and may have changed since the row was read.

@@ -44,9 +44,9 @@ async def test_a_line_says_what_is_stored_what_is_left_and_how_long_that_takes()
     }
     terminal.lines.show(list(shown.values()), {7: 8000.0})
     assert terminal.read() == [
-        "acme/rocket: 0 of 0 runs, 0 jobs, listing, about 2 h 14 min left",
-        "acme/lander: 300 of 1200 runs, 12 jobs, listing, about 2 h 14 min left",
-        "acme/rocket: 300 of 1200 runs, 12 jobs, 40 runs to ask for jobs, about 2 h 14 min left",
+        "acme/rocket: 0 of 0 runs, 0 jobs, listing, 2 h 14 min left",
+        "acme/lander: 300 of 1200 runs, 12 jobs, listing, 2 h 14 min left",
+        "acme/rocket: 300 of 1200 runs, 12 jobs, 40 to ask for jobs, 2 h 14 min left",
         "backfill 4: 300 of 1200 runs, 12 jobs, listing",
     ]
 

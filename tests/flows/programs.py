@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -60,16 +61,36 @@ def _start(folder: Path, name: str, arguments: tuple[str, ...], settings: Mappin
 
 def run(folder: Path, *arguments: str, **settings: str | None) -> Outcome:
     """Run a command to its end in `folder`, with these settings and no others; None takes a default setting away."""
-    name = f"command-{time.monotonic_ns()}"
-    process = _start(folder, name, arguments, settings)
-    process.join(PATIENCE_SECONDS)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-    out, err = ((folder / f"{name}.{suffix}") for suffix in ("out", "err"))
-    outcome = Outcome(process.exitcode if process.exitcode is not None else -1, out.read_text(), err.read_text())
-    process.close()
-    return outcome
+    return Running(folder, *arguments, **settings).end()
+
+
+class Running:
+    """A command that has been started in `folder`."""
+
+    def __init__(self, folder: Path, *arguments: str, **settings: str | None) -> None:
+        name = f"command-{time.monotonic_ns()}"
+        self._process = _start(folder, name, arguments, settings)
+        self._out, self._err = ((folder / f"{name}.{suffix}") for suffix in ("out", "err"))
+
+    @property
+    def err(self) -> str:
+        """What it has written to stderr so far."""
+        return self._err.read_text() if self._err.exists() else ""
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def end(self) -> Outcome:
+        """Wait until it ends, and return how; -1 and a signal's negative number are a violent end."""
+        self._process.join(PATIENCE_SECONDS)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+        code = self._process.exitcode
+        self._process.close()
+        return Outcome(-1 if code is None else code, self._out.read_text(), self.err)
 
 
 @contextmanager

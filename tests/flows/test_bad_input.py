@@ -22,9 +22,18 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from bot.clock import Clock
+from bot.demo.github import SimulatedGitHub
 from tests import builders as make
 from tests.flows.programs import run, serving
 from tests.real_input import API, Json, Service
+
+# Nobody answers as GitHub there, so that what is asked of it only waits.
+AN_APP = {
+    "APP_ID": "1",
+    "PRIVATE_KEY": SimulatedGitHub(Clock()).private_key_pem,
+    "GITHUB_API_URL": "http://127.0.0.1:1",
+}
 
 
 class World(NamedTuple):
@@ -36,13 +45,13 @@ class World(NamedTuple):
     tokens: Mapping[str, str]
     document: Json
 
-    def ask(self, path: str, token: str | None = "octo-org") -> tuple[int, bytes]:
-        """Get a path and query that are already escaped."""
+    def ask(self, path: str, token: str | None = "octo-org", method: str = "GET") -> tuple[int, bytes]:
+        """Ask for a path and query that are already escaped."""
         parts = urlsplit(self.address)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
         headers = {} if token is None else {"Authorization": f"Bearer {self.tokens.get(token, token)}"}
         try:
-            connection.request("GET", path, headers=headers)
+            connection.request(method, path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -64,7 +73,7 @@ def _expire(folder: Path, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with tempfile.TemporaryDirectory() as name, serving(folder := Path(name)) as address:
+    with tempfile.TemporaryDirectory() as name, serving(folder := Path(name), **AN_APP) as address:
         service = Service(folder, address)
         for installation, owner in ((71, "octo-org"), (72, "second")):
             home = make.repository(f"{owner}/hello", installation, installation + 5)
@@ -203,6 +212,7 @@ RAW_GARBAGE = ["%ff", "%ed%a0%80", "%", "%00", "%u0041"]
 class Asked(NamedTuple):
     """An operation of the document, and one good value for each parameter that it requires."""
 
+    method: str
     path: str
     required: dict[str, str]
     parameters: list[str]
@@ -214,10 +224,13 @@ GOOD_VALUES = {"team": "octo-org", "repoFullName": "octo-org/hello", "prNumber":
 def _operations(document: Json) -> list[Asked]:
     found = []
     for path, methods in document["paths"].items():
-        parameters = [each for each in methods.get("get", {}).get("parameters", []) if "$ref" not in each]
-        if path.startswith(API):
-            needed = {each["name"]: GOOD_VALUES[each["name"]] for each in parameters if each["required"]}
-            found.append(Asked(path, needed, [each["name"] for each in parameters]))
+        for method in methods if path.startswith(API) else ():
+            parameters = [each for each in methods[method]["parameters"] if "$ref" not in each]
+            needed = [
+                each["name"] for each in parameters if each["required"] or "required, here" in each["description"]
+            ]
+            values = {name: GOOD_VALUES[name] for name in needed}
+            found.append(Asked(method.upper(), path, values, [each["name"] for each in parameters]))
     return found
 
 
@@ -236,13 +249,13 @@ def _rows(answer: bytes) -> int:
 
 def test_every_parameter_takes_garbage_calmly(world: World) -> None:
     operations = _operations(world.document)
-    assert len(operations) >= 7
+    assert len(operations) >= 8
     asked = 0
     for operation in operations:
         for name in [*operation.parameters, "unknown"]:
             for escaped in [*(quote(value.encode(), safe="") for value in GARBAGE), *RAW_GARBAGE]:
                 address = _address(operation, name, escaped)
-                status, answer = world.ask(address)
+                status, answer = world.ask(address, method=operation.method)
                 asked += 1
                 # A text that is well formed is a filter that nothing fits, or a flag that says nothing.
                 fits = status == 200 and (not _rows(answer) or (name, escaped) == ("latest", "true"))
@@ -263,7 +276,7 @@ def test_a_repeated_parameter_is_named(world: World) -> None:
 @pytest.mark.parametrize("token", [None, "revoked", "expired", "rlt_" + "a" * 43, "", "' OR 1=1 --", "x" * 9000])
 def test_without_a_token_in_force_nothing_is_answered(world: World, token: str | None) -> None:
     for operation in _operations(world.document):
-        status, answer = world.ask(_address(operation, "unknown", "1"), token)
+        status, answer = world.ask(_address(operation, "unknown", "1"), token, operation.method)
         assert (status, b"octo-org" in answer) == (400 if token == "x" * 9000 else 401, False)
 
 
@@ -272,7 +285,8 @@ def test_another_teams_token_gets_the_bytes_of_what_is_not_there(world: World) -
         if "team" not in operation.parameters:
             continue
         theirs, nobodys = (
-            world.ask(_address(operation, "team", team), "second") for team in ("octo-org", "no-such-team")
+            world.ask(_address(operation, "team", team), "second", operation.method)
+            for team in ("octo-org", "no-such-team")
         )
         assert theirs == nobodys
         assert theirs[0] == 404
@@ -321,3 +335,27 @@ def _check_operation(operation: Any, address: str, headers: dict[str, str], trie
         case.validate_response(response, checks=CONFORMS)
 
     check()
+
+
+GOOD_REQUEST = {name: GOOD_VALUES[name] for name in ("team", "repoFullName")}
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "status"),
+    [
+        (GOOD_REQUEST, None, 202),
+        ({}, GOOD_REQUEST | {"since": "2026-01-01", "until": "2026-01-05T09:00:00Z"}, 202),
+        (GOOD_REQUEST, {"repoFullName": "octo-org/other"}, 400),
+        ({}, [GOOD_REQUEST], 400),
+        ({}, GOOD_REQUEST | {"repoFullName": "second/hello"}, 404),
+    ],
+)
+def test_the_document_tells_what_asking_for_history_is_answered(
+    world: World, query: dict[str, str], body: Any, status: int
+) -> None:
+    operation = schemathesis.openapi.from_dict(world.document)[f"{API}/backfills"]["POST"]
+    given = {} if body is None else {"body": body, "media_type": "application/json"}
+    case = operation.Case(query=query, **given)
+    response = case.call(base_url=world.address, headers={"Authorization": f"Bearer {world.tokens['octo-org']}"})
+    assert response.status_code == status
+    case.validate_response(response, checks=CONFORMS)

@@ -17,7 +17,7 @@ from bot.demo.github.state.repositories import Repository
 from bot.github.errors import GitHubUnavailable, NotFound
 from bot.history import opened, sync_installation
 from bot.history.installations import EVERY, LATER, SOON
-from bot.store.database import Database
+from bot.store.database import Database, to_moment
 from tests.history.house import settings_for
 from tests.history.town import REPOSITORIES, Town, founded
 
@@ -184,6 +184,24 @@ async def test_suspended_and_back_with_other_repositories(town: Town, settled: S
     assert await town.directory() == town.truth()
     # What was a token before the suspension is none any more.
     assert town.github.rest.ledger.counts[TOKENS] == tokens + 1
+
+
+async def test_what_ran_while_it_was_suspended_is_asked_for_once(town: Town, settled: Settled) -> None:
+    asked = "SELECT kind, since FROM backfill WHERE installation_id = ? AND kind = 'gap'"
+    suspends(settled)
+    await town.sync()
+    began = town.clock.now()
+    await town.pass_time(50 * 24 * 3600)
+    assert await town.database.fetch(asked, settled.acme.id) == []
+    town.github.installations.unsuspend(settled.acme)
+    for _ in range(2):
+        await town.pass_time(EVERY.total_seconds())
+        await town.sync()
+    (gap,) = await town.database.fetch(asked, settled.acme.id)
+    since = to_moment(gap["since"])
+    assert since is not None
+    assert since <= began
+    assert (await town.row(settled.acme))["suspended_since"] is None
 
 
 async def test_a_new_repository_gets_its_default_history(town: Town, settled: Settled) -> None:

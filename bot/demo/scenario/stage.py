@@ -26,11 +26,12 @@ SHUFFLED_TOGETHER = 12
 TWICE, LATE, LATEST_SECONDS = 0.1, 0.1, 0.5
 REFUSED, NEVER_SENT = 0.03, 0.01
 LOOK_AGAIN_SECONDS = 0.05
-# A clock that is moved by hand goes on in steps of so many seconds while something is to be done, else in a few leaps.
-SHORT_STEP, LEAPS = 5.0, 5
+# A clock that is moved by hand goes on in steps of so many seconds, and in leaps while nothing is to be done, or nothing
+# has been for so many steps.
+SHORT_STEP, LEAPS, QUIET, SURELY_QUIET = 5.0, 5, 1, 12
 _DUE = (
     "SELECT 1 AS due FROM delivery WHERE state = 'waiting'"
-    " UNION ALL SELECT 1 FROM missed_delivery WHERE settled_at IS NULL"
+    " UNION ALL SELECT 1 FROM lease WHERE holder IS NOT NULL AND name LIKE 'job %'"
     " UNION ALL SELECT 1 FROM backfill_window WHERE due_at <= ? UNION ALL SELECT 1 FROM run_wanted WHERE due_at <= ?"
     " UNION ALL SELECT 1 FROM timed_job WHERE due_at <= ? LIMIT 1"
 )
@@ -74,15 +75,20 @@ class Stage:
         self.backfilled_runs = row["runs"]
 
     async def pass_time(self, lasting: timedelta) -> None:
-        """Let time go by on a clock that is moved by hand, or somewhat more."""
+        """Let time go by on a clock that is moved by hand, and then some more until all that is under way is done."""
         if not isinstance(self.clock, ManualClock):
             return
-        end, leap = self.clock.now() + lasting, lasting / LEAPS
-        while (now := self.clock.now()) < end:
+        end, leap, quiet = self.clock.now() + lasting, lasting / LEAPS, 0
+        while True:
             before = self._exchanged()
             await let_pass(self.github, self.clock, SHORT_STEP, step=SHORT_STEP)
-            if self._exchanged() == before and not await self._is_anything_due():
-                await self.clock.leap(min(leap, end - now).total_seconds())
+            quiet = quiet + 1 if self._exchanged() == before else 0
+            if quiet < (SURELY_QUIET if await self._is_anything_due() else QUIET):
+                continue
+            left = end - self.clock.now()
+            if left <= timedelta(0):
+                return
+            await self.clock.leap(min(leap, left).total_seconds())
 
     def _exchanged(self) -> int:
         """Return a number that grows whenever GitHub and the service have to do with each other."""

@@ -161,6 +161,11 @@ class Migration(migrations.Migration):
         ),
         ops.AddField(
             model_name="Installation",
+            name="suspended_since",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
+            model_name="Installation",
             name="sync_due_at",
             field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
         ),

@@ -43,6 +43,8 @@ class Installation(Model):
     sync_due_at = fields.DatetimeField(null=True)
     synced_at = fields.DatetimeField(null=True)
     silent_since = fields.DatetimeField(null=True)
+    # Kept until what happened meanwhile, of which GitHub sends nothing, has been asked for.
+    suspended_since = fields.DatetimeField(null=True)
 
     class Meta:
         table = "installation"
