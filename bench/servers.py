@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -22,8 +23,10 @@ START_SECONDS, STOP_SECONDS = 30.0, 15.0
 PLAIN_BOT_OPTIONS = "journal_mode=WAL&synchronous=FULL&busy_timeout=30000"
 
 
+@functools.cache
 def cores() -> tuple[int, int]:
     """Return the core of the servers and the core of the load generator, the same one where there is only one."""
+    # Asked once: the load generator then keeps to its own.
     available = sorted(os.sched_getaffinity(0))
     return available[0], available[-1]
 
@@ -83,6 +86,12 @@ def bare(*, uvloop: bool) -> Side:
 def naive_lists(database: Path) -> Side:
     """Return the yardstick for lists."""
     return Side("model instances", ("-m", "bench.naive_lists"), {"DATABASE_URL": f"sqlite://{database}"}, database)
+
+
+def simulated_github(runs: int, seconds: float) -> Side:
+    """Return a GitHub that has so many runs, and takes so many seconds to answer."""
+    speed = f"{seconds} s an answer" if seconds else "a quick GitHub"
+    return Side(speed, ("-m", "bench.past", str(runs), str(seconds)), {})
 
 
 @asynccontextmanager

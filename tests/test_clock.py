@@ -58,6 +58,24 @@ async def test_days_of_a_loop_pass_in_one_step() -> None:
     assert beats == [START + timedelta(hours=hour) for hour in range(73)]
 
 
+async def test_whoever_slept_through_a_leap_wakes_after_it() -> None:
+    clock = ManualClock(START)
+    woken: list[tuple[str, float]] = []
+
+    async def sleep(name: str, seconds: float) -> None:
+        await clock.sleep(seconds)
+        woken.append((name, (clock.now() - START).total_seconds()))
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, seconds in (("second", 60), ("first", 5), ("third", 4000)):
+            tasks.create_task(sleep(name, seconds))
+        await asyncio.sleep(0)
+        await clock.leap(3600)
+        assert woken == [("first", 3600), ("second", 3600)]
+        await clock.advance(400)
+    assert woken[2:] == [("third", 4000)]
+
+
 async def test_no_time_at_all_is_only_a_turn_of_the_loop() -> None:
     clock = ManualClock(START)
     await asyncio.wait_for(clock.sleep(0), 1)

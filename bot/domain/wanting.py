@@ -65,7 +65,8 @@ def want_of(run: RunState, now: datetime) -> Want | None:
     if not is_finished(run.status, run.conclusion) or run.jobs_attempt >= run.run_attempt:
         return None
     failed = run.conclusion in FAILED
-    with_jobs = (failed or run.began_at >= now - JOBS_SPAN) and run.conclusion != WITHOUT_JOBS
+    never_begun = run.conclusion == WITHOUT_JOBS and run.run_attempt == 1
+    with_jobs = (failed or run.began_at >= now - JOBS_SPAN) and not never_begun
     if not with_jobs and run.attempts >= run.run_attempt and not run.lacks_link:
         return None
     return Want(Urgency.FAILED if failed else Urgency.OTHER, with_jobs)

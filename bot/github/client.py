@@ -30,7 +30,7 @@ from bot.github.auth import (
 )
 from bot.github.budget import Budget, Outlook
 from bot.github.connection import Connection
-from bot.github.errors import GitHubUnavailable, InstallationGone, NotFound
+from bot.github.errors import Forbidden, GitHubUnavailable, InstallationGone, InstallationRefused, NotFound
 from bot.github.etags import ETags
 from bot.github.exchange import Exchange, Means, Request
 from bot.github.ledger import Ask, Figures, Lane
@@ -131,7 +131,7 @@ class Client:
         """Have a token of an installation made; only the App may.
 
         https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
-        Raises InstallationGone or InstallationSuspended besides the usual.
+        Raises InstallationGone, InstallationSuspended or InstallationRefused besides the usual.
         """
         path = "/app/installations/{installation_id}/access_tokens"
         variables = {"installation_id": str(scope.installation_id)}
@@ -142,6 +142,8 @@ class Client:
         except NotFound:
             message = f"the App is not installed there any more (installation {scope.installation_id})"
             raise InstallationGone(message) from None
+        except Forbidden as error:
+            raise InstallationRefused(str(error)) from None
         return _token(answer, self._means.clock.time())
 
     def _exchange(

@@ -29,6 +29,10 @@ class InstallationSuspended(GitHubError):
     """The account's owner, or GitHub, has suspended the installation; it may come back."""
 
 
+class InstallationRefused(GitHubError):
+    """GitHub makes no token for the installation, as for an address that its owner does not allow."""
+
+
 class Unauthorized(GitHubError):
     """401: GitHub does not take our credentials, after everything that may help was tried."""
 

@@ -76,11 +76,14 @@ async def _list_deliveries(tools: Tools, counts: Counts) -> None:
     scan = await _opened_scan(tools)
     while scan.began_at is not None:
         answer = await _ask_for_page(tools, app, scan)
+        if scan.cursor is None:
+            # By GitHub's clock, which tells when each was delivered; ours may be wrong.
+            scan.began_at = answer.date
         listed = _read(answer)
         acted_on = [each for each in listed if tools.acts_on(each.event, each.action)]
         async with tools.database.transaction() as tx:
             await keep_missing(tx, acted_on)
-            await _go_on(tx, scan, listed, _next_cursor(answer, scan.cursor), tools.clock.now())
+            await _go_on(tx, scan, listed, _next_cursor(answer, scan.cursor), answer.date)
         counts.listed += len(listed)
 
 

@@ -7,11 +7,15 @@ what is recorded first.
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.domain import facts, ordering, payloads
 from bot.github import Answer, Json
 from bot.github.apps import get_app
 from bot.github.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
     GitHubError,
     GitHubUnavailable,
     InstallationGone,
@@ -19,6 +23,7 @@ from bot.github.errors import (
     NotFound,
     RateLimited,
     Unauthorized,
+    Unprocessable,
 )
 from bot.github.installations import get_installation, installation_pages, repository_pages
 from bot.history.missed import ask_for_gap
@@ -27,7 +32,7 @@ from bot.history.requests import DEFAULT_SPAN, ask_where_new
 from bot.history.tools import Tools
 from bot.recorder import record
 from bot.store import models
-from bot.store.database import Transaction, current
+from bot.store.database import Transaction, current, to_moment
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,7 @@ SOON, LATER = timedelta(minutes=1), timedelta(minutes=5)
 # Others wait for their turn, too.
 PATIENCE = 60.0
 HIDDEN_AT_ONCE = 200
+REST_FOR_EACH = timedelta(seconds=0.1)
 
 _NEWER = (
     "SELECT 1 AS newer FROM installation WHERE installation_id = ? AND version > ?"
@@ -57,7 +63,11 @@ async def find_installations(tools: Tools) -> int:
         await _record_installations(tools, [each for each in found if each is not None])
     rows = await tools.database.fetch("SELECT installation_id FROM installation WHERE state <> 'deleted'")
     for missed in sorted({row["installation_id"] for row in rows} - listed):
-        told, _ = await _ask_about(tools, missed)
+        try:
+            told, _ = await _ask_about(tools, missed)
+        except (Conflict, BadRequest, Forbidden, Unprocessable) as error:
+            log.warning("GitHub does not tell of an installation: %s", error, extra={"installation": missed})
+            continue
         await _record_installations(tools, [told] if told else [])
     return len(listed)
 
@@ -65,12 +75,20 @@ async def find_installations(tools: Tools) -> int:
 async def due_installations(now: datetime) -> list[int]:
     """Return the ids of the installations whose turn it is; suspended ones, too, for they may be so no longer."""
     rows = await current().reader.fetch(
-        "SELECT installation_id FROM installation WHERE state <> 'deleted'"
-        " AND (sync_due_at IS NULL OR sync_due_at <= ?)"
+        "SELECT installation_id, sync_due_at, synced_at, (SELECT count(*) FROM repository"
+        " WHERE repository.installation_id = installation.installation_id AND hidden_at IS NULL) AS repositories"
+        " FROM installation WHERE state <> 'deleted' AND (sync_due_at IS NULL OR sync_due_at <= ?)"
         " ORDER BY sync_due_at IS NOT NULL, sync_due_at, installation_id",
         now,
     )
-    return [row["installation_id"] for row in rows]
+    return [row["installation_id"] for row in rows if _has_rested(row, now)]
+
+
+def _has_rested(row: dict[str, Any], now: datetime) -> bool:
+    # News may come every few seconds, and a look costs a request for each hundred repositories; so a hundred of them
+    # are looked at every ten seconds at the most.
+    synced_at = to_moment(row["synced_at"])
+    return synced_at is None or now - synced_at >= REST_FOR_EACH * row["repositories"]
 
 
 async def sync_installation(tools: Tools, installation_id: int) -> None:

@@ -9,13 +9,13 @@ from msgspec import Struct, field
 
 from bot.domain import facts
 from bot.domain.ordering import is_finished
-from bot.domain.wanting import RunState, next_look
+from bot.domain.wanting import RunState, Urgency, next_look, want_of
 from bot.github import Client, pulls, repositories, runs
 from bot.github.errors import NotFound, Unprocessable
 from bot.history.progress import count_look
 from bot.history.reading import read_jobs, read_pull_requests, read_run, repository_as_known
 from bot.history.tools import Tools
-from bot.history.wanted import WantedRun, drop_wanted, postpone, run_states
+from bot.history.wanted import WantedRun, drop_wanted, let_go, postpone, run_states
 from bot.recorder import end_unlisted_jobs, mark_gone, record
 from bot.store import models
 from bot.store.database import Transaction
@@ -50,6 +50,13 @@ async def look_at_run(tools: Tools, client: Client, repository: models.Repositor
         await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
         return
     state, _ = known[wanted.run_id]
+    if wanted.urgency >= Urgency.FAILED:
+        # It may have waited for days, and be worth less by now.
+        want = want_of(state, tools.clock.now())
+        if want is None:
+            await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
+            return
+        wanted = msgspec.structs.replace(wanted, with_jobs=want.with_jobs)
     found = await _find(tools, client, repository, wanted, state)
     now = tools.clock.now()
     await tools.database.transact(lambda tx: _keep(tx, repository, wanted, found, now))
@@ -178,4 +185,5 @@ async def _keep(tx: Transaction, repository: models.Repository, wanted: WantedRu
         await drop_wanted(tx, wanted)
     else:
         await postpone(tx, wanted, now + next_look(wanted.tries))
+        await let_go(tx, wanted)
     await count_look(tx, wanted.backfill_id, len(found.jobs), now)

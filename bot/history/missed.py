@@ -4,7 +4,7 @@ https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliv
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -25,7 +25,7 @@ from bot.github.errors import (
     Unauthorized,
     Unprocessable,
 )
-from bot.history.requests import Kind, ask_of_installation
+from bot.history.requests import ONCE_IN, Kind, ask_of_installation, is_under_way
 from bot.history.sweep import NIGHTLY
 from bot.history.tools import Tools
 from bot.store import models
@@ -161,9 +161,14 @@ async def _leave_to_backfill(tx: Transaction, which: Q, now: datetime) -> int:
     concerned = {row["installation_id"] for row in await runs_and_jobs.distinct().values("installation_id")}
     left = 0
     for installation_id in [each for each in await active_installations(tx) if each in concerned]:
+        # As long as deliveries stay away there are new ones in every cycle; they wait for one backfill to end.
+        if await is_under_way(tx, Kind.GAP, installation_id):
+            continue
         theirs = runs_and_jobs.filter(installation_id=installation_id)
-        oldest = await theirs.order_by("delivered_at").first()
-        if oldest is not None and await ask_for_gap(tx, installation_id, oldest.delivered_at, now, now):
+        rows = await theirs.order_by("delivered_at").values("delivered_at", "repository_id")
+        repositories = {row["repository_id"] for row in rows}
+        only = None if None in repositories else repositories
+        if await ask_for_gap(tx, installation_id, rows[0]["delivered_at"], now, now, only):
             left += await theirs.update(settled_at=now)
     return left
 
@@ -174,19 +179,29 @@ async def active_installations(tx: Transaction) -> list[int]:
     return [row["installation_id"] for row in await active.values("installation_id")]
 
 
-async def ask_for_gap(tx: Transaction, installation_id: int, since: datetime, until: datetime, now: datetime) -> bool:
+async def ask_for_gap(
+    tx: Transaction,
+    installation_id: int,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    only: Collection[int] | None = None,
+) -> bool:
     """Ask for the runs that deliveries between `since` and `until` were about; False where nothing can be asked of.
 
     Runs that were created before, and run again meanwhile, are found by looking back as far as that is possible.
     """
-    gap = await ask_of_installation(tx, Kind.GAP, installation_id, since - SLACK, until, now)
-    if gap is not None:
+    gap = await ask_of_installation(tx, Kind.GAP, installation_id, since - SLACK, until, now, only)
+    if gap is not None and not await is_under_way(tx, Kind.NIGHTLY, installation_id, now - ONCE_IN):
         await ask_of_installation(tx, Kind.NIGHTLY, installation_id, now - NIGHTLY, now, now)
     return gap is not None
 
 
 async def _give_up(tx: Transaction, exhausted: Q, now: datetime) -> int:
+    waiting = [each for each in await active_installations(tx) if await is_under_way(tx, Kind.GAP, each)]
     lost = _missing(tx).filter(exhausted)
+    if waiting:
+        lost = lost.filter(~Q(event__in=RUNS_AND_JOBS, installation_id__in=waiting))
     for each in await lost:
         about = {"delivery": each.guid, "event": each.event, "installation": each.installation_id}
         log.warning("a delivery is given up: GitHub could not hand it over", extra=about)
@@ -218,7 +233,9 @@ async def _due(tools: Tools) -> Iterable[models.MissedDelivery]:
 async def _redeliver(tools: Tools, app: Client, missed: models.MissedDelivery) -> bool:
     # Counted before it is asked for, because a process that ends between the two must not ask once too often.
     before = missed.redeliveries
-    await _note(tools, missed, before + 1)
+    if not await _note(tools, missed, before + 1):
+        # Another worker does the same, after a lease was lost.
+        return False
     try:
         await apps.redeliver(app, missed.delivery_id)
     except NotFound:
@@ -235,9 +252,11 @@ async def _redeliver(tools: Tools, app: Client, missed: models.MissedDelivery) -
     return True
 
 
-async def _note(tools: Tools, missed: models.MissedDelivery, redeliveries: int) -> None:
+async def _note(tools: Tools, missed: models.MissedDelivery, redeliveries: int) -> bool:
+    as_it_was = models.MissedDelivery.filter(id=missed.id, redeliveries=missed.redeliveries)
     missed.redeliveries, missed.redelivered_at = redeliveries, tools.clock.now()
-    await missed.save(update_fields=("redeliveries", "redelivered_at"), using_db=tools.database.client)
+    told = {"redeliveries": redeliveries, "redelivered_at": missed.redelivered_at}
+    return bool(await as_it_was.using_db(tools.database.client).update(**told))
 
 
 def _was_not_taken(error: GitHubError) -> bool:

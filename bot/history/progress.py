@@ -1,11 +1,13 @@
 """How far backfills have come, and when they are done."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.database import Executor, Transaction
 
+# After that GitHub may have become of another mind, if nothing has told so before.
+REFUSED_FOR = timedelta(days=1)
 # A backfill is done when nothing of it is left to list and no run of it is left to ask about.
 _NOTHING_LEFT = (
     "NOT EXISTS (SELECT 1 FROM backfill_window AS left_over WHERE left_over.backfill_id = backfill.id)"
@@ -39,8 +41,12 @@ async def count_look(tx: Transaction, backfill_id: int | None, jobs: int, now: d
         await finish_if_done(tx, backfill_id, now)
 
 
-async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetime) -> None:
-    """Ask nothing more of a repository, and say so on the backfills that wanted to."""
+async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetime, *, refused: bool = False) -> None:
+    """Ask nothing more of a repository, and say so on the backfills that wanted to.
+
+    Its history is asked for anew when it can be seen again; where GitHub `refused`, not before a day is over, unless
+    other permissions are granted.
+    """
     rows = await tx.fetch(
         "SELECT backfill_id FROM backfill_window WHERE repository_id = ? UNION"
         " SELECT backfill_id FROM run_wanted WHERE repository_id = ? AND backfill_id IS NOT NULL",
@@ -48,16 +54,19 @@ async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetim
         repository_id,
     )
     await forget_repository(tx, repository_id)
+    again = "UPDATE repository SET refused_until = ?, history_asked_at = NULL WHERE repository_id = ?"
+    await tx.execute(again, now + REFUSED_FOR if refused else None, repository_id)
     for row in sorted(rows, key=lambda row: row["backfill_id"]):
         about_it = models.Backfill.filter(id=row["backfill_id"], error=None, repository_id=repository_id)
         await about_it.using_db(tx.client).update(error=reason)
         await finish_if_done(tx, row["backfill_id"], now)
 
 
-async def drop_window(tx: Transaction, window: models.BackfillWindow, reason: str, now: datetime) -> None:
-    """Leave out what can't be listed, and say so on its backfill."""
+async def drop_window(tx: Transaction, window: models.BackfillWindow, reason: str | None, now: datetime) -> None:
+    """Leave out what can't be listed, and say on its backfill why that makes it incomplete (None: it doesn't)."""
     await window.delete(using_db=tx.client)
-    await models.Backfill.filter(id=window.backfill_id, error=None).using_db(tx.client).update(error=reason)
+    if reason is not None:
+        await models.Backfill.filter(id=window.backfill_id, error=None).using_db(tx.client).update(error=reason)
     await finish_if_done(tx, window.backfill_id, now)
 
 
@@ -66,6 +75,13 @@ async def hand_over(tx: Transaction, repository_id: int, installation_id: int) -
     for table in ("backfill_window", "run_wanted"):
         sql = f"UPDATE {table} SET installation_id = ? WHERE repository_id = ?"
         await tx.execute(sql, installation_id, repository_id)
+
+
+async def put_off(tx: Transaction, repository_id: int, until: datetime) -> None:
+    """Ask nothing of a repository before a moment."""
+    for table in ("backfill_window", "run_wanted"):
+        sql = f"UPDATE {table} SET due_at = ?, tries = tries + 1 WHERE repository_id = ? AND due_at < ?"
+        await tx.execute(sql, until, repository_id, until)
 
 
 async def forget_repository(executor: Executor, repository_id: int) -> None:

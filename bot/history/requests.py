@@ -1,10 +1,11 @@
 """Asking for history: rows that whoever has the time and the budget works off, now or after a restart."""
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from tortoise.expressions import Q
 
 from bot.domain.windows import Window, whole_seconds
 from bot.errors import NotFound, ParameterError
@@ -15,6 +16,12 @@ from bot.store.queries.scope import Scope, repositories_named
 
 # How far back a new repository's history is fetched without anyone asking for more.
 DEFAULT_SPAN = timedelta(days=90)
+# GitHub Actions ran nothing before, so that nothing is asked for (https://github.blog/2018-10-17-action-demos).
+FIRST_RUN = datetime(2018, 1, 1, tzinfo=UTC)
+# Where nothing ran for so long in one of many, the nightly look back is enough.
+FEW, ACTIVE = 300, timedelta(days=7)
+ONCE_IN = timedelta(hours=6)
+MOST_UNDER_WAY = 5
 RUNS, PULLS = "runs", "pulls"
 ADVISORY_LOCK = 7_215_468
 
@@ -59,7 +66,7 @@ async def ask_for_backfill(
     or not to be seen, ParameterError (`repoFullName`, `since`) where the App can't ask for it, or the span ends before
     it begins.
     """
-    begin = since or now - DEFAULT_SPAN
+    begin = max(since or now - DEFAULT_SPAN, FIRST_RUN)
     # Nothing is to be listed of what is still to come.
     end = None if until is None or until >= now else until
     if begin > (end or now):
@@ -107,27 +114,34 @@ async def _find_open(
         repository_id=target.repository_id,
         kind__in=OF_REPOSITORY,
         state__in=("waiting", "running"),
-        since__lte=begin,
     )
-    for backfill in await mine.order_by("id").using_db(tx.client):
-        if end is None or (backfill.until is not None and end <= backfill.until):
+    under_way = await mine.order_by("id").using_db(tx.client)
+    for backfill in under_way:
+        takes_in = backfill.since is not None and backfill.since <= begin
+        if takes_in and (end is None or (backfill.until is not None and end <= backfill.until)):
             return backfill.id
+    if len(under_way) >= MOST_UNDER_WAY:
+        raise ParameterError("repoFullName", f"{MOST_UNDER_WAY} backfills of it are under way: wait for one to end")
     return None
 
 
 async def ask_where_new(installation_id: int, now: datetime, span: timedelta = DEFAULT_SPAN) -> int:
-    """Ask for the last 90 days of an installation's repositories that nobody has asked for yet; return how many."""
-    rows = await current().fetch(
-        "SELECT repository_id, team_id FROM repository WHERE installation_id = ? AND hidden_at IS NULL AND NOT EXISTS"
-        " (SELECT 1 FROM backfill WHERE backfill.repository_id = repository.repository_id AND backfill.kind IN (?, ?))",
-        installation_id,
-        *OF_REPOSITORY,
-    )
+    """Ask for the last 90 days of the repositories that an installation sees for the first time, or again.
+
+    Returns how many those are.
+    """
     async with current().transaction() as tx:
+        rows = await tx.fetch(
+            "UPDATE repository SET history_asked_at = ? WHERE installation_id = ? AND hidden_at IS NULL"
+            " AND history_asked_at IS NULL AND (refused_until IS NULL OR refused_until <= ?)"
+            " RETURNING repository_id, team_id",
+            now,
+            installation_id,
+            now,
+        )
         for row in rows:
             target = Target(row["repository_id"], installation_id)
-            since = now - span
-            await add_backfill(tx, Kind.INSTALLATION, row["team_id"], [target], since, now, now)
+            await add_backfill(tx, Kind.INSTALLATION, row["team_id"], [target], now - span, now, now)
     return len(rows)
 
 
@@ -181,39 +195,61 @@ def _window(
     )
 
 
-async def ask_of_installation(
-    tx: Transaction, kind: Kind, installation_id: int, since: datetime, until: datetime, now: datetime
-) -> int | None:
-    """Ask for a span of everything that an installation sees; return the backfill's id, or None where it sees nothing.
+_SEEN = (
+    "SELECT repository_id, team_id FROM repository WHERE installation_id = ? AND hidden_at IS NULL"
+    " AND (refused_until IS NULL OR refused_until <= ?)"
+)
+# Nothing runs in an archived repository, and where very many are seen, little where nothing has run for a week.
+_ACTIVE = (
+    " AND NOT archived AND ((SELECT count(*) FROM repository AS other"
+    " WHERE other.installation_id = repository.installation_id AND other.hidden_at IS NULL) <= ?"
+    " OR EXISTS (SELECT 1 FROM workflow_run AS run"
+    " WHERE run.repository_id = repository.repository_id AND run.created_at >= ?))"
+)
+_NOT_BEING_LISTED = (
+    " AND NOT EXISTS (SELECT 1 FROM backfill_window AS listed WHERE listed.repository_id = repository.repository_id"
+    " AND listed.urgency IN (?, ?))"
+)
+_NOT_JUST_ASKED_FOR = (
+    " AND NOT EXISTS (SELECT 1 FROM backfill AS asked WHERE asked.repository_id = repository.repository_id"
+    " AND asked.created_at >= ? AND asked.since <= ?)"
+)
 
-    The hourly and the nightly look back leave out the repositories that the last one is not through with.
+
+async def ask_of_installation(
+    tx: Transaction,
+    kind: Kind,
+    installation_id: int,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    only: Collection[int] | None = None,
+) -> int | None:
+    """Ask for a span of what an installation sees, or of `only` these repositories; return the backfill's id.
+
+    None where nothing is to be asked. The hourly look back, where very many repositories are seen, is at those in which
+    something ran of late; it and the nightly one leave out those that the last one is not through with.
     """
-    mine = models.Repository.filter(installation_id=installation_id, hidden_at=None).using_db(tx.client)
-    left_out = [*await _just_asked_for(tx, kind, since, now), *await _being_listed(tx, kind, installation_id)]
-    rows = await mine.exclude(repository_id__in=left_out)
+    conditions, parameters = [_SEEN], [installation_id, now]
+    if kind is Kind.OVERLAP:
+        conditions.append(_ACTIVE)
+        parameters += [FEW, now - ACTIVE]
+    if kind in {Kind.OVERLAP, Kind.NIGHTLY}:
+        conditions.append(_NOT_BEING_LISTED)
+        parameters += [urgency_of(kind, what) for what in (PULLS, RUNS)]
+    if kind is Kind.NIGHTLY:
+        conditions.append(_NOT_JUST_ASKED_FOR)
+        parameters += [now - ONCE_IN, since]
+    rows = await tx.fetch("".join(conditions), *parameters)
+    rows = [row for row in rows if only is None or row["repository_id"] in only]
     if not rows:
         return None
-    # Nothing runs in an archived repository, but it may have been archived since.
-    targets = [
-        Target(row.repository_id, installation_id) for row in rows if kind is not Kind.OVERLAP or not row.archived
-    ]
-    if not targets:
-        return None
-    return await add_backfill(tx, kind, rows[0].team_id, targets, since, until, now)  # type: ignore[attr-defined]
+    targets = [Target(row["repository_id"], installation_id) for row in rows]
+    return await add_backfill(tx, kind, rows[0]["team_id"], targets, since, until, now)
 
 
-async def _just_asked_for(tx: Transaction, kind: Kind, since: datetime, now: datetime) -> list[int]:
-    """Return the repositories of which as much, or more, was asked for in the last hours: the nightly look can wait."""
-    if kind is not Kind.NIGHTLY:
-        return []
-    asked = models.Backfill.filter(created_at__gte=now - timedelta(hours=12), since__lte=since)
-    ids = await asked.exclude(repository_id=None).using_db(tx.client).values_list("repository_id", flat=True)
-    return [int(each) for each in ids]  # type: ignore[call-overload]
-
-
-async def _being_listed(tx: Transaction, kind: Kind, installation_id: int) -> list[int]:
-    if kind not in {Kind.OVERLAP, Kind.NIGHTLY}:
-        return []
-    urgencies = [urgency_of(kind, what) for what in (PULLS, RUNS)]
-    theirs = models.BackfillWindow.filter(installation_id=installation_id, urgency__in=urgencies).using_db(tx.client)
-    return await theirs.distinct().values_list("repository_id", flat=True)  # type: ignore[return-value]
+async def is_under_way(tx: Transaction, kind: Kind, installation_id: int, asked_since: datetime | None = None) -> bool:
+    """Tell whether a span of all that an installation sees is being fetched, or was asked for at or after a moment."""
+    mine = models.Backfill.filter(installation_id=installation_id, kind=kind).using_db(tx.client)
+    under_way = Q(finished_at=None)
+    return await mine.filter(under_way if asked_since is None else under_way | Q(created_at__gte=asked_since)).exists()

@@ -15,6 +15,7 @@ from bot.github.errors import (
     GitHubError,
     GitHubUnavailable,
     InstallationGone,
+    InstallationRefused,
     InstallationSuspended,
     NotFound,
     RateLimited,
@@ -22,11 +23,12 @@ from bot.github.errors import (
 )
 from bot.history.listing import list_page
 from bot.history.looking import leave_out, look_at_run
-from bot.history.progress import drop_window, give_up, hand_over
+from bot.history.progress import count_look, drop_window, give_up, hand_over, put_off
+from bot.history.requests import PULLS
 from bot.history.tools import Tools
-from bot.history.wanted import WantedRun, next_wanted, postpone
+from bot.history.wanted import WantedRun, let_go, next_wanted, postpone
 from bot.store import models
-from bot.store.database import is_unavailable
+from bot.store.database import Transaction, is_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +37,12 @@ AT_ONCE = 4
 # after so many tries.
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=5), timedelta(hours=6)
 MOST_REFUSALS = 5
+# That is over a week, longer than GitHub is ever away.
+MOST_FAILURES = 40
+# So often a backfill waits for what fails.
+LET_GO_AFTER = 3
 # With these nothing can be asked; whatever else goes wrong is about the one thing that was.
-NOTHING_CAN_BE_ASKED = (RateLimited, Unauthorized, InstallationGone, InstallationSuspended)
+NOTHING_CAN_BE_ASKED = (RateLimited, Unauthorized, InstallationGone, InstallationRefused, InstallationSuspended)
 
 ASKED = range(Urgency.ASKED, Urgency.UNFINISHED)
 UNFINISHED = range(Urgency.UNFINISHED, Urgency.FAILED)
@@ -55,8 +61,10 @@ class Shift:
         self._backfill.expect_others()
 
     async def answer(self) -> bool:
-        """Ask about the runs that somebody waits for."""
-        return await self._look_at(ASKED, self._live)
+        """Ask about the runs that somebody waits for, with what is left of half of the hour once that is used."""
+        outlook = self._live.outlook()
+        is_plenty = outlook.remaining > outlook.limit / 2
+        return await self._look_at(ASKED, self._live if is_plenty else self._backfill)
 
     async def fetch(self) -> bool:
         """Do what is most urgent of all the rest."""
@@ -81,7 +89,7 @@ class Shift:
         try:
             await list_page(self._tools, self._backfill, repository, window)
         except (NotFound, Forbidden) as error:
-            await self._give_up(repository.repository_id, error)
+            await self._refused(repository, error, window)
         except NOTHING_CAN_BE_ASKED:
             raise
         except Exception as error:  # noqa: BLE001
@@ -107,8 +115,7 @@ class Shift:
         try:
             await look_at_run(self._tools, client, repository, wanted)
         except (NotFound, Forbidden) as error:
-            await self._give_up(repository.repository_id, error)
-            return
+            await self._refused(repository, error, wanted)
         except NOTHING_CAN_BE_ASKED:
             raise
         except Exception as error:  # noqa: BLE001
@@ -128,13 +135,31 @@ class Shift:
             return repository
         return None
 
+    async def _refused(
+        self, repository: models.Repository, error: GitHubError, asked: models.BackfillWindow | WantedRun
+    ) -> None:
+        """Put off what is wanted of a repository that GitHub does not let us see, and give it up after some tries."""
+        if isinstance(error, Forbidden):
+            # What has been granted since shows in a new token alone.
+            self._tools.github.forget(self._installation_id)
+        else:
+            await sync_soon(self._tools, self._installation_id)
+        now, until = self._tools.clock.now(), self._tools.clock.now() + delay(asked.tries)
+        if isinstance(asked, models.BackfillWindow) and asked.what == PULLS and isinstance(error, Forbidden):
+            log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
+            await self._tools.database.transact(lambda tx: drop_window(tx, asked, None, now))
+        elif asked.tries < MOST_REFUSALS:
+            _say_why("a repository", error, repository=repository.repository_id)
+            await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until))
+        else:
+            await self._give_up(repository.repository_id, error)
+
     async def _give_up(self, repository_id: int, error: GitHubError | None) -> None:
         reason = str(error or "the App is not installed on the repository any more")
         log.warning("nothing more is asked of a repository: %s", reason, extra={"repository": repository_id})
         now = self._tools.clock.now()
-        await self._tools.database.transact(lambda tx: give_up(tx, repository_id, reason, now))
-        if isinstance(error, NotFound):
-            await sync_soon(self._tools, self._installation_id)
+        refused = error is not None
+        await self._tools.database.transact(lambda tx: give_up(tx, repository_id, reason, now, refused=refused))
 
     async def _postpone_window(self, window: models.BackfillWindow, error: Exception) -> None:
         _say_why("a window", error, backfill=window.backfill_id)
@@ -152,6 +177,12 @@ class Shift:
             await self._tools.database.transact(lambda tx: leave_out(tx, wanted, self._tools.clock.now()))
             return
         await postpone(self._tools.database, wanted, self._tools.clock.now() + delay(wanted.tries))
+        if wanted.tries >= LET_GO_AFTER:
+            await self._tools.database.transact(lambda tx: self._let_go(tx, wanted))
+
+    async def _let_go(self, tx: Transaction, wanted: WantedRun) -> None:
+        await let_go(tx, wanted)
+        await count_look(tx, wanted.backfill_id, 0, self._tools.clock.now())
 
 
 def _say_why(what: str, error: Exception, **about: int) -> None:
@@ -162,7 +193,9 @@ def _say_why(what: str, error: Exception, **about: int) -> None:
 
 
 def _is_hopeless(error: Exception, tries: int) -> bool:
-    return tries >= MOST_REFUSALS and not isinstance(error, GitHubUnavailable) and not is_unavailable(error)
+    if is_unavailable(error):
+        return False
+    return tries >= (MOST_FAILURES if isinstance(error, GitHubUnavailable) else MOST_REFUSALS)
 
 
 def _raise_if_away(error: Exception) -> None:

@@ -18,7 +18,8 @@ AT_ONCE = 1000
 # A run that is looked at already has its next look in its own row.
 _STOOD_STILL = (
     "SELECT run.run_id, run.repository_id, repository.installation_id, run.created_at FROM {} JOIN repository"
-    " ON repository.repository_id = run.repository_id AND repository.hidden_at IS NULL JOIN installation"
+    " ON repository.repository_id = run.repository_id AND repository.hidden_at IS NULL"
+    " AND (repository.refused_until IS NULL OR repository.refused_until <= ?) JOIN installation"
     " ON installation.installation_id = repository.installation_id AND installation.state = 'active'"
     " WHERE {} AND NOT EXISTS (SELECT 1 FROM run_wanted WHERE run_wanted.run_id = run.run_id AND urgency <= ?)"
     " LIMIT ?"
@@ -40,7 +41,7 @@ async def sweep(tools: Tools) -> int:
     now = tools.clock.now()
     found = {}
     for sql in (_RUNS, _RUNS_OF_JOBS):
-        for row in await tools.database.reader.fetch(sql, now - FIRST_LOOK, Urgency.UNFINISHED, AT_ONCE):
+        for row in await tools.database.reader.fetch(sql, now, now - FIRST_LOOK, Urgency.UNFINISHED, AT_ONCE):
             found[row["run_id"]] = WantedRun(
                 run_id=row["run_id"],
                 installation_id=row["installation_id"],

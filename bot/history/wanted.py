@@ -118,8 +118,10 @@ async def ask_for_jobs(run_id: int, now: datetime) -> bool:
             "SELECT run.repository_id, repository.installation_id, run.created_at FROM workflow_run AS run"
             " JOIN repository ON repository.repository_id = run.repository_id"
             " JOIN installation ON installation.installation_id = repository.installation_id"
-            " WHERE run.run_id = ? AND repository.hidden_at IS NULL AND installation.state = 'active'",
+            " WHERE run.run_id = ? AND repository.hidden_at IS NULL AND installation.state = 'active'"
+            " AND (repository.refused_until IS NULL OR repository.refused_until <= ?)",
             run_id,
+            now,
         )
         for row in rows:
             created = to_moment(row["created_at"]) or now
@@ -158,6 +160,11 @@ async def drop_wanted(executor: Executor, wanted: WantedRun) -> None:
     """Want a run no more, unless somebody has asked for more of it meanwhile."""
     sql = "DELETE FROM run_wanted WHERE run_id = ? AND urgency >= ?"
     await executor.execute(sql, wanted.run_id, wanted.urgency)
+
+
+async def let_go(executor: Executor, wanted: WantedRun) -> None:
+    """Want a run for nobody in particular, so that no backfill waits for what may take days."""
+    await executor.execute("UPDATE run_wanted SET backfill_id = NULL WHERE run_id = ?", wanted.run_id)
 
 
 async def postpone(executor: Executor, wanted: WantedRun, until: datetime) -> None:

@@ -168,6 +168,8 @@ async def _take_installation(
         row.suspended_since = row.suspended_since or now
     if before != [getattr(row, name) for name in _TOLD]:
         row.sync_due_at = None
+        # What was refused may be granted now.
+        await tx.execute("UPDATE repository SET refused_until = NULL WHERE installation_id = ?", row.installation_id)
     # The other columns are not the directory's, and may have changed since the row was read.
     await row.save(using_db=tx.client, update_fields=_TAKEN)
     if told.state == "deleted":
@@ -271,6 +273,9 @@ async def _take_repository(
         if value is not None:
             setattr(row, column, value)
     hidden = told.hidden or (installation is not None and installation.state == "deleted")
+    if not hidden and getattr(row, "hidden_at", None) is not None:
+        # Nobody told of what ran while it was out of sight.
+        row.history_asked_at = row.refused_until = None
     row.hidden_at = (getattr(row, "hidden_at", None) or now) if hidden else None
     row.version = told.version
     await row.save(using_db=tx.client)

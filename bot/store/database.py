@@ -144,6 +144,12 @@ class Database(Executor):
         super().__init__(writer, dialect)
         self.reader = Executor(reader, dialect)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether a statement is under way or a transaction open: a clock that is moved by hand has to wait for it."""
+        engine: Any = postgresql if self.dialect is Dialect.POSTGRESQL else sqlite
+        return any(engine.is_working(client) for client in (self.client, self.reader.client))
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit what happens inside, or nothing of it."""

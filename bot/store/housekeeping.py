@@ -9,7 +9,16 @@ KEEP_DELETED = timedelta(days=30)
 AT_ONCE = 500
 # Whatever belongs to a run goes with it; the run itself last, so that a crash leaves nothing that isn't found again.
 _OF_RUNS = ("run_pull_request", "workflow_job", "workflow_run_attempt", "workflow_run")
-_OF_REPOSITORIES = ("pull_request_head", "pull_request", "workflow", "repository_name", "repository")
+_OF_REPOSITORIES = (
+    "backfill_window",
+    "run_wanted",
+    "backfill",
+    "pull_request_head",
+    "pull_request",
+    "workflow",
+    "repository_name",
+    "repository",
+)
 
 
 async def purge_deleted_installations(now: datetime) -> int:

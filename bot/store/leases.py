@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.clock import Clock
+from bot.errors import RunledgerError
 from bot.store.database import Database, to_moment
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,10 @@ def is_dead(holder: str) -> bool:
     return False
 
 
+class LeaseLost(RunledgerError):
+    """The right went to another process, because this one stood still for too long."""
+
+
 class Leases:
     """The leases that one process takes, each in one of its tasks; `holder` names the process and no other."""
 
@@ -94,9 +99,15 @@ class Leases:
         if not held:
             yield False
             return
-        renewing = asyncio.create_task(self._renew(name))
+        lost = asyncio.Event()
+        renewing = asyncio.create_task(self._renew(name, lost, asyncio.current_task()))
         try:
             yield True
+        except asyncio.CancelledError:
+            if not lost.is_set():
+                raise
+            message = f"another process does it by now: {name}"
+            raise LeaseLost(message) from None
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
@@ -141,14 +152,20 @@ class Leases:
                 return await self._database.fetch(_INHERIT, self._holder, until, name, row["holder"])
         return []
 
-    async def _renew(self, name: str) -> None:
+    async def _renew(self, name: str, lost: asyncio.Event, holder: "asyncio.Task[Any] | None") -> None:
         while True:
             await self._clock.sleep(RENEWED_EVERY)
             try:
-                if not await self._database.execute(_RENEW, self._clock.now() + LASTS, name, self._holder):
-                    log.warning("a lease was lost to another process", extra={"lease": name})
+                if await self._database.execute(_RENEW, self._clock.now() + LASTS, name, self._holder):
+                    continue
             except Exception as error:
                 log.warning("a lease could not be renewed", extra={"lease": name}, exc_info=error)
+                continue
+            log.warning("a lease was lost to another process", extra={"lease": name})
+            lost.set()
+            if holder is not None:
+                holder.cancel()
+            return
 
     async def _leave(self, name: str) -> None:
         # What can't be given back now ends by itself.

@@ -17,6 +17,8 @@ from bot.store.leases import Leases
 
 log = logging.getLogger(__name__)
 
+TRY_AGAIN = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
@@ -141,9 +143,13 @@ class TimedJobs:
 
     async def _run_if_due(self, job: TimedJob) -> bool:
         now = self._clock.now()
-        if not await self._take(job, now):
+        # It is done when it is through: one that fails, or whose worker dies, must not wait for a day.
+        again = now + min(job.every, TRY_AGAIN)
+        if not await self._take(job, now, again):
             return False
         changed = await job.run(Occasion(now, self._settings, self._github))
+        put_off = "UPDATE timed_job SET due_at = ? WHERE name = ? AND due_at = ?"
+        await self._database.execute(put_off, now + job.every, job.name, again)
         level = logging.INFO if changed else logging.DEBUG
         log.log(level, "timed job done", extra={"job": job.name, "changed": changed})
         return True
@@ -152,9 +158,9 @@ class TimedJobs:
         sql = "SELECT 1 AS later FROM timed_job WHERE name = ? AND due_at > ?"
         return not await self._database.reader.fetch(sql, job.name, self._clock.now())
 
-    async def _take(self, job: TimedJob, now: datetime) -> bool:
+    async def _take(self, job: TimedJob, now: datetime, again: datetime) -> bool:
         async with self._database.transaction() as tx:
             first = "INSERT INTO timed_job (name, due_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
             await tx.execute(first, job.name, now)
             move = "UPDATE timed_job SET due_at = ? WHERE name = ? AND due_at <= ?"
-            return bool(await tx.execute(move, now + job.every, job.name, now))
+            return bool(await tx.execute(move, again, job.name, now))

@@ -1,5 +1,7 @@
 """githubkit, written by others for the real GitHub, can do here all that a client of ours will do."""
 
+import inspect
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from bot.demo.github import SimulatedGitHub
 from bot.demo.github.rest import RateLimited
 from bot.demo.github.state.history import Past
 from tests.demo.conformance import AnswersHeld
+from tests.demo.ours import operations_of_ours
 from tests.demo.stage import Receiver, Stage, finish_run, set_stage
 
 ROCKET = ("acme", "rocket")
@@ -47,6 +50,10 @@ def app_of(stage: Stage) -> Any:
 def installed(stage: Stage) -> Any:
     app = app_of(stage)
     return app.with_auth(app.auth.as_installation(stage.installation.id))
+
+
+def anonymous(stage: Stage) -> Any:
+    return GitHub(base_url=stage.github.world.addresses.api, auto_retry=False, http_cache=False)
 
 
 async def test_githubkit_reads_the_app_and_what_it_missed(stage: Stage, receiver: Receiver) -> None:
@@ -154,6 +161,75 @@ async def test_githubkit_signs_a_person_in(stage: Stage) -> None:
     assert one.id == stage.installation.id
     seen = await person.rest.apps.async_list_installation_repos_for_authenticated_user(one.id)
     assert [repository.name for repository in seen.parsed_data.repositories] == ["rocket"]
+
+
+# All that our client can do.
+
+
+async def values_of(stage: Stage) -> dict[str, Any]:
+    """Return a value for each variable in a path, and for each body."""
+    github = stage.github
+    pull = stage.open()
+    run = github.actions.start_run_for(pull, stage.workflow)
+    finish_run(stage, run, "unit")
+    client = installed(stage)
+    check = await client.rest.checks.async_create(*ROCKET, name="First", head_sha=pull.head.sha)
+    comment = await client.rest.issues.async_create_comment(*ROCKET, pull.number, body="First")
+    await github.settle()
+    return {
+        "owner": "acme",
+        "repo": "rocket",
+        "installation_id": stage.installation.id,
+        "delivery_id": github.webhooks.log.attempts[-1].id,
+        "run_id": run.id,
+        "attempt_number": 1,
+        "job_id": run.jobs[0].id,
+        "pull_number": pull.number,
+        "issue_number": pull.number,
+        "ref": pull.head_ref,
+        "commit_sha": pull.head.sha,
+        "check_run_id": check.parsed_data.id,
+        "comment_id": comment.parsed_data.id,
+        "code": await manifest_code(github),
+    }
+
+
+async def manifest_code(github: SimulatedGitHub) -> str:
+    manifest = {"name": "Ledger Two", "url": "https://example.com", "redirect_url": "http://127.0.0.1:9/back"}
+    async with aiohttp.ClientSession() as session:
+        url, form = f"{github.world.addresses.html}/settings/apps/new", {"manifest": json.dumps(manifest)}
+        async with session.post(url, params={"state": "s"}, data=form, allow_redirects=False) as led:
+            return dict(parse_qsl(urlsplit(led.headers["Location"]).query))["code"]
+
+
+def body_of(operation: str, values: dict[str, Any]) -> dict[str, Any]:
+    bodies: dict[str, dict[str, Any]] = {
+        "checks/create": {"name": "Second", "head_sha": values["commit_sha"]},
+        "checks/update": {"conclusion": "failure"},
+        "issues/create-comment": {"body": "Second"},
+        "issues/update-comment": {"body": "First again"},
+        "apps/create-installation-access-token": {"permissions": {"actions": "read"}},
+    }
+    return {"data": bodies[operation]} if operation in bodies else {}
+
+
+async def test_githubkit_can_do_all_that_our_client_does(stage: Stage) -> None:
+    ours = operations_of_ours()
+    assert len(ours) > 30
+    values, run = await values_of(stage), next(iter(stage.github.world.runs.living.values()))
+    asking = {"app": app_of(stage), "installation": installed(stage), "nobody": anonymous(stage)}
+    # What is run again has to have ended, and what is cancelled must not have.
+    for operation in sorted(ours, key=lambda name: ("cancel" in name, "re-run" in name, name)):
+        if "re-run" in operation:
+            finish_run(stage, run, "unit")
+        group, _, name = operation.replace("-", "_").partition("/")
+        caller = next(who for who in ("nobody", "app", "installation") if who in ours[operation].callers)
+        method = getattr(getattr(asking[caller].rest, group), f"async_{name}")
+        needed = [one for one in inspect.signature(method).parameters.values() if one.default is one.empty]
+        arguments = {one.name: values[one.name] for one in needed if one.kind is not one.VAR_KEYWORD}
+        await method(**arguments, **body_of(operation, values))
+        *_, last = stage.github.rest.ledger.of(operation)
+        assert last.status < 400
 
 
 async def test_githubkit_finds_enterprise_server_under_its_path(receiver: Receiver) -> None:

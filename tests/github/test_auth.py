@@ -70,6 +70,17 @@ async def test_a_key_that_github_does_not_know_is_told_at_once(scripted: Scripte
         await apps.get_app(github.app)
 
 
+async def test_a_signature_that_ends_on_its_way_is_made_anew(
+    scripted: ScriptedGitHub, github: GitHub, clock: ManualClock
+) -> None:
+    late = Answer(401, {"message": "'Expiration time' claim ('exp') must be in the future"})
+    late.after = lambda: clock.leap(600)
+    scripted.script("GET", "/app", late, Answer(body={"slug": "runledger"}))
+    await patiently(scripted, apps.get_app(github.app))
+    first, second = (call.headers["authorization"] for call in scripted.asked)
+    assert first != second
+
+
 async def test_without_a_key_the_app_says_what_is_missing(scripted: ScriptedGitHub, clock: ManualClock) -> None:
     async with GitHub(None, None, api_url=scripted.url, clock=clock) as github:
         with pytest.raises(Unauthorized, match="APP_ID and PRIVATE_KEY are not set"):

@@ -10,6 +10,8 @@ from bot.github.answers import Quota
 from bot.github.ledger import Ask, Figures, Hour, Lane, Ledger, Pause, Sliding
 
 FIGURES = Figures()
+# What backfill may take of an hour of a hundred requests.
+SHARE = 49
 
 
 def quota(remaining: int, reset: int, limit: int = 100) -> Quota:
@@ -111,12 +113,13 @@ def use(hour: Hour, lane: Lane, now: float, times: int) -> None:
 def test_backfill_has_half_of_an_hour_and_leaves_the_last_tenth() -> None:
     hour = Hour(FIGURES)
     hour.hear(quota(100, 3600), 0.0)
-    use(hour, Lane.BACKFILL, 0.0, 50)
+    use(hour, Lane.BACKFILL, 0.0, SHARE)
     assert hour.free_at(Lane.BACKFILL, 1.0) == 3600.0
     assert hour.free_at(Lane.LIVE, 1.0) == 1.0
     assert hour.free_at(Lane.BACKFILL, 3600.0) == 3600.0
     other = Hour(FIGURES)
     other.hear(quota(100, 3600), 0.0)
+    use(other, Lane.LIVE, 0.0, 85)
     other.hear(quota(15, 3600), 1.0)
     assert other.backfill_left(1.0) == 5
 
@@ -124,9 +127,31 @@ def test_backfill_has_half_of_an_hour_and_leaves_the_last_tenth() -> None:
 def test_what_was_used_before_we_came_may_have_been_backfill() -> None:
     hour = Hour(FIGURES)
     hour.hear(quota(60, 3600), 0.0)
-    assert hour.backfill_left(0.0) == 10
-    hour.hear(quota(99, 7200), 3600.0)
-    assert hour.backfill_left(3600.0) == 50
+    assert hour.backfill_left(0.0) == SHARE - 40
+    hour.hear(quota(100, 7200), 3600.0)
+    assert hour.backfill_left(3600.0) == SHARE
+
+
+def test_what_others_use_meanwhile_may_be_backfill() -> None:
+    hour = Hour(FIGURES)
+    hour.hear(quota(100, 3600), 0.0)
+    use(hour, Lane.LIVE, 0.0, 10)
+    use(hour, Lane.BACKFILL, 0.0, 20)
+    hour.start(Lane.BACKFILL, 1.0)
+    hour.hear(quota(49, 3600), 1.0)
+    assert hour.backfill_left(1.0) == SHARE - 21 - 20
+    hour.end(Lane.BACKFILL, counted=True)
+    # Of those under way GitHub has counted one, or all.
+    for _ in range(3):
+        hour.start(Lane.LIVE, 2.0)
+    hour.hear(quota(48, 3600), 2.0)
+    assert hour.backfill_left(2.0) == SHARE - 21 - 20
+    for _ in range(3):
+        hour.end(Lane.LIVE, counted=True)
+    hour.hear(quota(26, 3600), 3.0)
+    assert hour.backfill_left(3.0) == 0
+    hour.hear(quota(100, 7200), 3600.0)
+    assert hour.backfill_left(3600.0) == SHARE
 
 
 def test_backfill_under_way_at_the_turn_counts_for_the_new_hour() -> None:
@@ -136,7 +161,7 @@ def test_backfill_under_way_at_the_turn_counts_for_the_new_hour() -> None:
     for _ in range(3):
         hour.start(Lane.BACKFILL, 3599.0)
     hour.hear(quota(99, 7199), 3599.5)
-    assert hour.backfill_left(3599.5) == 47
+    assert hour.backfill_left(3599.5) == SHARE - 3
 
 
 def test_backfill_under_way_when_our_clock_turns_the_hour_counts_too() -> None:
@@ -145,9 +170,9 @@ def test_backfill_under_way_when_our_clock_turns_the_hour_counts_too() -> None:
     use(hour, Lane.BACKFILL, 0.0, 20)
     for _ in range(3):
         hour.start(Lane.BACKFILL, 3599.0)
-    assert hour.backfill_left(3600.0) == 47
+    assert hour.backfill_left(3600.0) == SHARE - 3
     hour.hear(quota(99, 7200), 3601.0)
-    assert hour.backfill_left(3601.0) == 47
+    assert hour.backfill_left(3601.0) == SHARE - 3
 
 
 def test_an_answer_that_is_not_counted_gives_backfill_its_share_back() -> None:
@@ -155,7 +180,7 @@ def test_an_answer_that_is_not_counted_gives_backfill_its_share_back() -> None:
     hour.hear(quota(100, 3600), 0.0)
     hour.start(Lane.BACKFILL, 0.0)
     hour.end(Lane.BACKFILL, counted=False)
-    assert hour.backfill_left(0.0) == 50
+    assert hour.backfill_left(0.0) == SHARE
 
 
 def test_a_server_without_limits_has_none() -> None:
@@ -189,12 +214,25 @@ def test_writes_are_alone_and_a_second_apart() -> None:
 @pytest.mark.parametrize(("lane", "most"), [(Lane.LIVE, 10), (Lane.BACKFILL, 6)])
 def test_so_many_are_asked_at_once_and_no_more(lane: Lane, most: int) -> None:
     ledger = Ledger(FIGURES)
+    ledger.hour.hear(quota(100, 3600), 0.0)
     for _ in range(most):
         assert ledger.permitted_at(Ask(lane), 0.0) == 0.0
         ledger.start(Ask(lane), 0.0)
     assert math.isinf(ledger.permitted_at(Ask(lane), 0.0))
     ledger.end(Ask(lane), 0.0)
     assert ledger.permitted_at(Ask(lane), 0.0) == 0.0
+
+
+def test_while_others_may_have_asked_backfill_sends_one_request_alone() -> None:
+    ledger, backfill = Ledger(FIGURES), Ask(Lane.BACKFILL)
+    for reset in (3600, 3601):
+        ledger.start(backfill, 0.0)
+        assert math.isinf(ledger.permitted_at(backfill, 0.0))
+        assert ledger.permitted_at(Ask(), 0.0) == 0.0
+        ledger.hour.hear(quota(99, reset), 0.0)
+        assert ledger.permitted_at(backfill, 0.0) == 0.0
+        ledger.end(backfill, 0.0)
+        ledger.hour.in_doubt = True
 
 
 def test_creations_are_counted_by_the_minute_and_by_the_hour() -> None:

@@ -75,6 +75,7 @@ REQUESTS: list[tuple[str, str, str, Ask]] = [
         "check_runs",
         lambda github: checks.check_run_pages(github.installation(7), REPOSITORY, "a/b", app_id=4711),
     ),
+    ("GET", f"{HOME}/pulls", "[]", lambda github: pulls.list_pull_requests(github.installation(7), REPOSITORY)),
     ("GET", f"{HOME}/pulls/5", "{}", lambda github: pulls.get_pull_request(github.installation(7), REPOSITORY, 5)),
     (
         "GET",
@@ -185,13 +186,16 @@ async def test_queries_say_what_was_asked_for(scripted: ScriptedGitHub, github: 
     scripted.script("GET", f"{HOME}/actions/runs/1/jobs", Answer(body={"jobs": []}))
     scripted.script("GET", f"{HOME}/commits/main/check-runs", Answer(body={"check_runs": []}))
     scripted.script("GET", "/app/hook/deliveries", Answer(body=[]))
+    scripted.script("GET", f"{HOME}/pulls", Answer(body=[]))
     await collected(runs.job_pages(client, REPOSITORY, 1, "all"))
     await collected(checks.check_run_pages(client, REPOSITORY, "main", check_name="Failures: all", app_id=4711))
     await apps.list_deliveries(github.app, "v1_8", per_page=10)
+    await pulls.list_pull_requests(client, REPOSITORY, page=2)
     assert [call.query for call in scripted.calls()] == [
         {"filter": "all", "per_page": "100"},
         {"check_name": "Failures: all", "app_id": "4711", "per_page": "100"},
         {"per_page": "10", "cursor": "v1_8"},
+        {"state": "all", "sort": "updated", "direction": "desc", "per_page": "100", "page": "2"},
     ]
 
 

@@ -81,9 +81,11 @@ class House:
         self.github.add_history(past)
 
     async def while_time_passes(self, doing: Awaitable[T], *, hours: float = 1000, step: float = 5) -> T:
-        """Let the clock run while something is done, and return what it comes to."""
-        task = asyncio.ensure_future(doing)
-        await let_pass(self.github, self.clock, hours * 3600, step=step, until=task.done)
+        """Let the clock run while something is done, no faster than the database, and return what it comes to."""
+        task, database = asyncio.ensure_future(doing), self.database
+        await let_pass(
+            self.github, self.clock, hours * 3600, step=step, busy=lambda: database.is_working, until=task.done
+        )
         assert task.done(), f"not done after {hours} hours"
         return task.result()
 
@@ -117,15 +119,20 @@ def settings_for(github: SimulatedGitHub, api: str) -> Settings:
 
 
 @asynccontextmanager
-async def housed(database: Database, clock: ManualClock | None = None, *, seed: int = 7) -> AsyncIterator[House]:
-    """Give a house whose GitHub keeps to its own models, and holds nothing against us in the end."""
+async def housed(
+    database: Database, clock: ManualClock | None = None, *, seed: int = 7, api_path: str = ""
+) -> AsyncIterator[House]:
+    """Give a house whose GitHub keeps to its own models, and holds nothing against us in the end.
+
+    With an `api_path` of `/api/v3` it is an Enterprise Server.
+    """
     clock = clock or ManualClock()
     github = SimulatedGitHub(clock, seed=seed)
     github.rest.on_answer = held = AnswersHeld()
     stage = set_stage(github)
     async with (
         github,
-        github.serve() as api,
+        github.serve(api_path=api_path) as api,
         opened(settings_for(github, api), database, clock, events.acts_on) as tools,
     ):
         house = House(github, stage, clock, database, tools, Historian(tools), held)

@@ -16,7 +16,7 @@ from bot.demo.github import let_pass
 from bot.github import GitHub
 from bot.github.checks import create_check_run
 from bot.store.database import Database, to_moment
-from bot.store.leases import LASTS, RENEWED_EVERY, WRITE_LASTS, Leases, WriteLeases, is_dead, new_holder
+from bot.store.leases import LASTS, RENEWED_EVERY, WRITE_LASTS, LeaseLost, Leases, WriteLeases, is_dead, new_holder
 from tests.history.house import House, housed, settings_for
 
 HOLDS = """
@@ -212,17 +212,23 @@ async def test_where_nobody_tells_who_numbers_processes_no_death_is_certain(
 async def test_whoever_comes_back_from_the_dead_takes_nothing_from_the_living(
     clock: ManualClock, ours: Leases, theirs: Leases, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with ours.trying("work"):
-        # Ours is suspended: nothing renews the lease, and another process takes it.
-        await asyncio.sleep(0)
-        clock._now += LASTS
-        async with theirs.trying("work") as held:
-            assert held
-            await clock.advance(RENEWED_EVERY)
-            async with asyncio.timeout(5):
-                while "a lease was lost to another process" not in caplog.messages:
-                    await asyncio.sleep(0.001)
-            assert not await is_free(Leases(ours._database, clock, "a third"))
+    # Ours is suspended: nothing renews the lease, and another process takes it.
+    async def work_for_too_long() -> None:
+        async with ours.trying("work"):
+            taken.set()
+            await asyncio.sleep(5)
+
+    taken = asyncio.Event()
+    working = asyncio.create_task(work_for_too_long())
+    await taken.wait()
+    clock._now += LASTS
+    async with theirs.trying("work") as held:
+        assert held
+        await clock.advance(RENEWED_EVERY)
+        with pytest.raises(LeaseLost):
+            await working
+        assert "a lease was lost to another process" in caplog.messages
+        assert not await is_free(Leases(ours._database, clock, "a third"))
     assert await is_free(theirs)
 
 

@@ -100,3 +100,49 @@ async def test_one_that_fails_holds_up_neither_deliveries_nor_the_others(
     assert await Worker(database, ManualClock(NOW), SETTINGS).run_timed_jobs() == ["good"]
     assert ran == [NOW]
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == ["a timed job failed"]
+
+
+async def test_one_that_takes_longer_than_its_interval_is_begun_by_nobody_else(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def take_long(_: Occasion) -> int:
+        begun.set()
+        await may_end.wait()
+        return 1
+
+    monkeypatch.setattr(timed_jobs, "TIMED_JOBS", (TimedJob("long", timedelta(seconds=30), take_long),))
+    clock = ManualClock(NOW)
+    one, another = (Worker(database, clock, SETTINGS) for _ in range(2))
+    running_it = asyncio.create_task(one.run_timed_jobs())
+    await begun.wait()
+    for _ in range(20):
+        await clock.advance(5)
+        assert await another.run_timed_jobs() == []
+    may_end.set()
+    assert await running_it == ["long"]
+    assert await another.run_timed_jobs() == ["long"]
+
+
+async def test_one_that_failed_is_not_left_for_a_day(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    async def fail_at_first(occasion: Occasion) -> int:
+        tries.append(occasion.now)
+        if len(tries) == 1:
+            raise LookupError
+        return 1
+
+    monkeypatch.setattr(timed_jobs, "TIMED_JOBS", (TimedJob("daily", timedelta(days=1), fail_at_first),))
+    clock = ManualClock(NOW)
+    worker = Worker(database, clock, SETTINGS)
+    assert await worker.run_timed_jobs() == []
+    await clock.advance(299)
+    assert await worker.run_timed_jobs() == []
+    await clock.advance(1)
+    assert await worker.run_timed_jobs() == ["daily"]
+    await clock.advance(86400 - 1)
+    assert await worker.run_timed_jobs() == []
+    await clock.advance(1)
+    assert await worker.run_timed_jobs() == ["daily"]

@@ -26,9 +26,9 @@ SHUFFLED_TOGETHER = 12
 TWICE, LATE, LATEST_SECONDS = 0.1, 0.1, 0.5
 REFUSED, NEVER_SENT = 0.03, 0.01
 LOOK_AGAIN_SECONDS = 0.05
-# A clock that is moved by hand goes on in steps of so many seconds, and in leaps while nothing is to be done, or nothing
-# has been for so many steps.
-SHORT_STEP, LEAPS, QUIET, SURELY_QUIET = 5.0, 5, 1, 12
+# A clock that is moved by hand goes on in steps of so many seconds. It leaps when there is nothing to be done, or when
+# nothing has been for some steps, since what there is then waits for the clock.
+SHORT_STEP, LEAPS, QUIET, SURELY_QUIET = 5.0, 5, 1, 4
 _DUE = (
     "SELECT 1 AS due FROM delivery WHERE state = 'waiting'"
     " UNION ALL SELECT 1 FROM lease WHERE holder IS NOT NULL AND name LIKE 'job %'"
@@ -81,7 +81,7 @@ class Stage:
         end, leap, quiet = self.clock.now() + lasting, lasting / LEAPS, 0
         while True:
             before = self._exchanged()
-            await let_pass(self.github, self.clock, SHORT_STEP, step=SHORT_STEP)
+            await self.step(SHORT_STEP)
             quiet = quiet + 1 if self._exchanged() == before else 0
             if quiet < (SURELY_QUIET if await self._is_anything_due() else QUIET):
                 continue
@@ -89,6 +89,14 @@ class Stage:
             if left <= timedelta(0):
                 return
             await self.clock.leap(min(leap, left).total_seconds())
+
+    async def step(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Let seconds go by on such a clock, no faster than what is under way; return whether `until` is true."""
+        assert isinstance(self.clock, ManualClock)  # noqa: S101  no other can be moved
+        return await let_pass(self.github, self.clock, seconds, step=SHORT_STEP, busy=self._is_working, until=until)
+
+    def _is_working(self) -> bool:
+        return self.service.is_running and current().is_working
 
     def _exchanged(self) -> int:
         """Return a number that grows whenever GitHub and the service have to do with each other."""
@@ -104,8 +112,7 @@ class Stage:
         if not isinstance(self.clock, ManualClock):
             return await doing
         task = asyncio.ensure_future(doing)
-        seconds = A_LONG_TIME.total_seconds()
-        if not await let_pass(self.github, self.clock, seconds, step=SHORT_STEP, until=task.done):
+        if not await self.step(A_LONG_TIME.total_seconds(), until=task.done):
             task.cancel()
             message = f"the demo has waited for {A_LONG_TIME} in vain"
             raise RunledgerError(message)

@@ -27,3 +27,10 @@ async def begun(client: AsyncpgDBClient) -> AsyncIterator[TransactionWrapper]:
         transaction._connection = cast(asyncpg.Connection, connection)
         async with connection.transaction():
             yield transaction
+
+
+def is_working(client: AsyncpgDBClient) -> bool:
+    """Tell whether a statement is under way, or a transaction open."""
+    pool = client._pool
+    # A connection that is still being made is not idle either, though the pool does not count it as one yet.
+    return pool is not None and pool._queue.qsize() < pool.get_max_size()

@@ -69,4 +69,9 @@ async def begun(client: ImmediateSqliteClient) -> AsyncIterator[ImmediateTransac
             raise
 
 
+def is_working(client: SqliteClient) -> bool:
+    """Tell whether a statement is under way, or a transaction open."""
+    return client._lock.locked()
+
+
 client_class = ImmediateSqliteClient

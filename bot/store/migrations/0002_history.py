@@ -165,6 +165,16 @@ class Migration(migrations.Migration):
             field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
         ),
         ops.AddField(
+            model_name="Repository",
+            name="history_asked_at",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
+            model_name="Repository",
+            name="refused_until",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
             model_name="Installation",
             name="sync_due_at",
             field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),

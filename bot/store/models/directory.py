@@ -67,6 +67,9 @@ class Repository(Model):
     hidden_at = fields.DatetimeField(null=True)
     version = fields.BinaryField()
     created_at = fields.DatetimeField()
+    # When the history from before it came into sight was asked for, and until when GitHub has refused to tell any.
+    history_asked_at = fields.DatetimeField(null=True)
+    refused_until = fields.DatetimeField(null=True)
 
     class Meta:
         table = "repository"

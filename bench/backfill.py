@@ -1,0 +1,174 @@
+"""How fast history is recorded, and how much of a backfill is waiting for GitHub.
+
+First the database alone: pages of runs and of jobs, through the same functions as a backfill's, beside plain models of
+Tortoise on the same bodies. Then whole backfills from a simulated GitHub, a process of its own: as quick as it can be,
+and as slow as GitHub is at its best. The client's own limits are lifted, or all would wait for the next minute.
+"""
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import servers
+from bench.fetching import fetch_all
+from bench.past import Bodies, Json, make_bodies
+from bench.recording import AT_ONCE, OURS, ROW_BY_ROW, WAYS
+from bench.report import Report, Rounds
+from tests.postgres_server import PostgresServer, running_postgres
+
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
+# As it is shipped, so that every commit reaches the disk.
+POSTGRESQL_OPTIONS = "-c shared_buffers=64MB"
+# What it takes GitHub to list a hundred runs when it is quick.
+GITHUB_SECONDS = 0.24
+RATES = ("runs_per_second", "runs_again_per_second", "jobs_per_second")
+
+RECORDED = ("", "runs /s", "± rounds", "runs again /s", "jobs /s", "± rounds")
+FETCHED = ("", "runs listed /s", "waiting then", "runs and jobs /s", "requests", "seconds", "waiting", "our CPU")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is recorded, and how often; how much is fetched from a quick GitHub, how often, and from a slow one."""
+
+    runs: int = 800
+    runs_with_jobs: int = 60
+    rounds: int = 5
+    fetched: int = 2000
+    fetches: int = 2
+    fetched_slowly: int = 300
+
+
+SMALL = Size(runs=100, runs_with_jobs=2, rounds=1, fetched=20, fetches=1, fetched_slowly=0)
+
+
+@dataclass
+class _Databases:
+    """Empty databases, on SQLite in a folder and on a PostgreSQL server."""
+
+    folder: Path
+    server: PostgresServer
+    _number: int = 0
+
+    @contextmanager
+    def empty(self, kind: str) -> Iterator[str]:
+        if kind == POSTGRESQL:
+            with self.server.database() as url:
+                yield url
+            return
+        self._number += 1
+        yield f"sqlite://{self.folder / f'{self._number}.sqlite3'}"
+
+
+async def run(size: Size) -> Report:
+    """Measure all sides in turn, round by round, each round on empty databases."""
+    with TemporaryDirectory(prefix="bench-backfill-") as folder, _postgres() as server:
+        databases = _Databases(Path(folder), server)
+        recorded = await _record(size, databases)
+        fetched = await _fetch(size, databases)
+    return _report(size, recorded, fetched)
+
+
+@contextmanager
+def _postgres() -> Iterator[PostgresServer]:
+    """Run PostgreSQL on the core of the servers."""
+    here = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {servers.cores()[0]})
+    with running_postgres(POSTGRESQL_OPTIONS) as server:
+        os.sched_setaffinity(0, here)
+        yield server
+
+
+def _side(who: str, database: str) -> str:
+    return f"{who}, {database}"
+
+
+async def _record(size: Size, databases: _Databases) -> Rounds:
+    bodies, rounds = make_bodies(size.runs, size.runs_with_jobs), Rounds()
+    turns = [(way, kind) for kind in (SQLITE, POSTGRESQL) for way in WAYS]
+    for number in range(size.rounds):
+        for way, kind in turns if number % 2 == 0 else reversed(turns):
+            with databases.empty(kind) as url:
+                rounds.add(_side(way, kind), await _measure(way, url, bodies))
+    return rounds
+
+
+async def _measure(way: str, url: str, bodies: Bodies) -> dict[str, float]:
+    async with WAYS[way](url, bodies) as recorder:
+        measured = (
+            await _rate(recorder.record_runs, bodies.runs),
+            await _rate(recorder.record_runs, bodies.runs),
+            await _rate(recorder.record_jobs, bodies.jobs),
+        )
+    return dict(zip(RATES, measured, strict=True))
+
+
+async def _rate(record: Callable[[Sequence[Json]], Awaitable[None]], pages: Sequence[Sequence[Json]]) -> float:
+    began = time.perf_counter()
+    for page in pages:
+        await record(page)
+    return sum(map(len, pages)) / (time.perf_counter() - began)
+
+
+async def _fetch(size: Size, databases: _Databases) -> Rounds:
+    rounds = Rounds()
+    quick, slow = (0.0, size.fetched, size.fetches), (GITHUB_SECONDS, size.fetched_slowly, 1)
+    for seconds, runs, fetches in (quick, slow) if size.fetched_slowly else (quick,):
+        github = servers.simulated_github(runs, seconds)
+        async with servers.running(github, folder=databases.folder) as (server,):
+            for _ in range(fetches):
+                for kind in (SQLITE, POSTGRESQL):
+                    with databases.empty(kind) as url:
+                        measured = await fetch_all(url, f"http://127.0.0.1:{server.port}", databases.folder, runs)
+                    rounds.add(_side(kind, github.name), measured)
+    return rounds
+
+
+def _report(size: Size, recorded: Rounds, fetched: Rounds) -> Report:
+    ratios = {
+        f"{rate.removesuffix('_per_second')}_to_{other}_on_{kind.lower()}": recorded.ratio(
+            _side(OURS, kind), _side(other, kind), rate
+        )
+        for kind in (SQLITE, POSTGRESQL)
+        for other in (ROW_BY_ROW, AT_ONCE)
+        for rate in RATES
+    }
+    report = Report({"runs": size.runs, "rounds": size.rounds, "fetched": size.fetched})
+    report.figures |= {"medians": recorded.medians(), "ratios": ratios, "fetches": fetched.medians()}
+    title = (
+        f"backfill: {size.runs:,} runs in pages of 100, again, and the jobs of {size.runs_with_jobs:,} of them in a"
+        f" page each, x {size.rounds} rounds; a transaction a page, every commit on the disk"
+    )
+    report.add_table(title, RECORDED, [_recorded_row(recorded, side) for side in recorded.sides])
+    rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in ratios.items()]
+    report.add_table("backfill: ratios of medians", ("runledger's", "ratio"), rows)
+    title = (
+        f"backfill: everything fetched, {size.fetched:,} runs x {size.fetches} from a quick GitHub and"
+        f" {size.fetched_slowly:,} from one that takes {GITHUB_SECONDS} s an answer, limits lifted"
+    )
+    report.add_table(title, FETCHED, [_fetched_row(fetched, side) for side in fetched.sides])
+    return report
+
+
+def _recorded_row(rounds: Rounds, side: str) -> tuple[str, ...]:
+    first, again, jobs = (f"{rounds.median(side, rate):,.0f}" for rate in RATES)
+    spread = [f"{rounds.spread(side, rate):.0%}" for rate in (RATES[0], RATES[2])]
+    return side, first, spread[0], again, jobs, spread[1]
+
+
+def _fetched_row(rounds: Rounds, side: str) -> tuple[str, ...]:
+    median = {name: rounds.median(side, name) for name in rounds.medians()[side]}
+    return (
+        side,
+        f"{median['runs_listed_per_second']:,.0f}",
+        f"{median['waiting_share_of_listing']:.0%}",
+        f"{median['rows_per_second']:,.0f}",
+        f"{median['requests']:,.0f}",
+        f"{median['seconds']:.1f}",
+        f"{median['waiting_share']:.0%}",
+        f"{median['processor_share']:.0%}",
+    )

@@ -1,0 +1,121 @@
+"""Three ways to record what REST tells: history's own, and plain models of Tortoise, row by row or a page at once.
+
+Each records a page in one transaction, and SQLite writes with synchronous=FULL for all.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+from tortoise import Model, Tortoise
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.transactions import in_transaction
+
+from bench.past import Bodies, Json
+from bench.plain_bot import JOB_FIELDS, RUN_FIELDS, Job, Run
+from bench.servers import PLAIN_BOT_OPTIONS
+from bot.domain import facts, ordering, payloads
+from bot.github import Answer
+from bot.history.reading import read_jobs, read_runs, repository_as_known
+from bot.history.wanted import want_what_is_worth_it
+from bot.recorder import link_by_branch, record
+from bot.store import connected, models
+from bot.store.database import Database
+from bot.store.migrate import migrate
+
+OURS, ROW_BY_ROW, AT_ONCE = "runledger", "update_or_create", "bulk_create"
+
+
+class Recorder(Protocol):
+    """Records pages as they come."""
+
+    async def record_runs(self, page: Sequence[Json]) -> None: ...
+
+    async def record_jobs(self, page: Sequence[Json]) -> None: ...
+
+
+Way = Callable[[str, Bodies], AbstractAsyncContextManager[Recorder]]
+
+
+class _History:
+    """As a backfill does it: a run is two rows, it and its attempt, and what is to be asked about it is noted."""
+
+    def __init__(self, database: Database, repository: models.Repository, bodies: Bodies) -> None:
+        self._database = database
+        self._repository = repository
+        self._bodies = bodies
+
+    async def record_runs(self, page: Sequence[Json]) -> None:
+        repository, now = self._repository, self._bodies.date
+        told = read_runs(Answer(list(page), now), repository.repository_id)
+        listed = [run.run_id for run in told]
+        async with self._database.transaction() as tx:
+            await record(tx, [repository_as_known(repository), *told], now)
+            await link_by_branch(tx, listed)
+            await want_what_is_worth_it(
+                tx, listed, self._bodies.installation_id, repository.repository_id, backfill_id=1, now=now
+            )
+
+    async def record_jobs(self, page: Sequence[Json]) -> None:
+        repository, now = self._repository, self._bodies.date
+        told = read_jobs(Answer(list(page), now), repository.repository_id)
+        async with self._database.transaction() as tx:
+            await record(tx, [repository_as_known(repository), *told], now)
+
+
+@asynccontextmanager
+async def _as_history(url: str, bodies: Bodies) -> AsyncIterator[Recorder]:
+    await migrate(url)
+    async with connected(url) as database:
+        told = payloads.read(bodies.repository, payloads.Repository)
+        made = ordering.microseconds(bodies.date)
+        async with database.transaction() as tx:
+            await record(tx, [facts.repository(told, bodies.installation_id, made, announced=True)], bodies.date)
+        yield _History(database, await models.Repository.get(repository_id=told.id), bodies)
+
+
+class _RowByRow:
+    def __init__(self, repository: str) -> None:
+        self._repository = repository
+
+    async def record_runs(self, page: Sequence[Json]) -> None:
+        await self._record(Run, "run_id", RUN_FIELDS, page)
+
+    async def record_jobs(self, page: Sequence[Json]) -> None:
+        await self._record(Job, "job_id", JOB_FIELDS, page)
+
+    async def _record(self, model: type[Model], key: str, columns: list[str], page: Sequence[Json]) -> None:
+        async with in_transaction() as tx:
+            for told in page:
+                await model.update_or_create(self._values(told, columns), using_db=tx, **{key: told["id"]})
+
+    def _values(self, told: Json, columns: list[str]) -> dict[str, Any]:
+        return {name: told.get(name) for name in columns} | {"repository": self._repository}
+
+
+class _AtOnce(_RowByRow):
+    async def _record(self, model: type[Model], key: str, columns: list[str], page: Sequence[Json]) -> None:
+        rows = [model(**self._values(told, columns), **{key: told["id"]}) for told in page]
+        async with in_transaction() as tx:
+            await model.bulk_create(rows, on_conflict=[key], update_fields=[*columns, "repository"], using_db=tx)
+
+
+def _as_models(kind: type[_RowByRow]) -> Way:
+    @asynccontextmanager
+    async def opened(url: str, bodies: Bodies) -> AsyncIterator[Recorder]:
+        # Tortoise keeps the SQL it has made for a connection's name, also when the name comes to mean another database.
+        EXECUTOR_CACHE.clear()
+        options = f"?{PLAIN_BOT_OPTIONS}" if url.startswith("sqlite") else ""
+        context = await Tortoise.init(
+            db_url=url + options, modules={"models": ["bench.plain_bot"]}, _enable_global_fallback=True
+        )
+        try:
+            await Tortoise.generate_schemas()
+            yield kind(bodies.repository["full_name"])
+        finally:
+            await context.close_connections()
+
+    return opened
+
+
+WAYS: dict[str, Way] = {OURS: _as_history, ROW_BY_ROW: _as_models(_RowByRow), AT_ONCE: _as_models(_AtOnce)}
