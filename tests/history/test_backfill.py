@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,8 +12,9 @@ from bot import events
 from bot.demo.github.state.actions import WorkflowRun
 from bot.demo.github.state.repositories import PullRequest
 from bot.domain.wanting import JOBS_SPAN
+from bot.errors import ParameterError
 from bot.history import Historian, ask_for_backfill, opened
-from bot.history.requests import Kind, ask_of_installation, ask_where_new
+from bot.history.requests import FIRST_RUN, MOST_UNDER_WAY, Kind, ask_of_installation, ask_where_new
 from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS
 from bot.store import queries
 from bot.store.database import Database
@@ -241,6 +242,26 @@ async def test_what_is_under_way_is_joined(house: House) -> None:
     assert await ask_for_backfill(scope, "acme/rocket", now - timedelta(days=40), None, later) != [first]
     await house.catch_up()
     assert await ask_for_backfill(scope, "acme/rocket", now - timedelta(days=30), None, later) != [first]
+
+
+async def test_so_many_are_under_way_at_the_most(house: House) -> None:
+    for days in range(10, 10 + MOST_UNDER_WAY):
+        await ask(house, days)
+    with pytest.raises(ParameterError, match="under way"):
+        await ask(house, 99)
+    # What is under way is joined all the same.
+    assert await ask(house, 10)
+    await house.catch_up()
+    assert await ask(house, 99)
+
+
+async def test_nothing_is_asked_for_from_before_there_were_actions(house: House) -> None:
+    scope = await queries.get_scope(house.team)
+    long_ago = datetime(1, 1, 1, tzinfo=UTC)
+    (asked,) = await ask_for_backfill(scope, "acme/rocket", long_ago, None, house.clock.now())
+    await house.catch_up()
+    progress = await progress_of(house, asked)
+    assert (progress.state, progress.since) == ("done", FIRST_RUN)
 
 
 async def test_a_new_repository_is_asked_for_once(house: House) -> None:

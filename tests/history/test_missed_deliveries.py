@@ -1,15 +1,17 @@
 """Deliveries that did not arrive: found in GitHub's list, delivered once more, rebuilt where that is quicker."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot import metrics
+from bot import events, metrics
+from bot.clock import Clock, ManualClock
 from bot.demo.github import Fail
 from bot.demo.github.rest.faults import Cut, RateLimited, ServerError
 from bot.github import apps
+from bot.history import opened, recover_deliveries
 from bot.history.deliveries import REACH
 from bot.history.missed import KEEP_SETTLED, MOST_AT_ONCE, MOST_REDELIVERIES, RUNS_AND_JOBS, SLACK
 from bot.history.requests import Kind
@@ -17,6 +19,7 @@ from bot.inbox import NewDelivery
 from bot.store.database import Database
 from bot.worker.deliveries import Deliveries
 from tests.demo.stage import finish_run
+from tests.history.house import settings_for
 from tests.history.post import BETWEEN_CYCLES, Post, acted_on, posting
 
 REDELIVERED = "apps/redeliver-webhook-delivery"
@@ -239,3 +242,46 @@ async def test_a_redelivery_that_github_declines_holds_up_no_other(post: Post, s
     await post.house.clock.advance(BETWEEN_CYCLES)
     assert await post.cycle() == 2
     assert set(lost) <= await post.arrived()
+
+
+class Ahead(Clock):
+    """A machine's clock that is wrong, beside GitHub's."""
+
+    def __init__(self, right: ManualClock, seconds: float) -> None:
+        self._right, self._seconds = right, seconds
+
+    def now(self) -> datetime:
+        return self._right.now() + timedelta(seconds=self._seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._right.sleep(seconds)
+
+
+@pytest.mark.parametrize("seconds", [1200, -1200])
+async def test_a_clock_that_is_wrong_hides_nothing(post: Post, seconds: float) -> None:
+    house = post.house
+    settings = settings_for(house.github, house.tools.github.app.connection.api_url)
+    async with opened(settings, house.database, Ahead(house.clock, seconds), events.acts_on) as tools:
+        await house.while_time_passes(recover_deliveries(tools))
+        await house.clock.advance(BETWEEN_CYCLES)
+        post.faults.add(Fail(), times=None)
+        lost = acted_on(await post.work())
+        post.faults.clear()
+        for _ in range(2):
+            await house.while_time_passes(recover_deliveries(tools))
+            await house.github.settle()
+            await house.clock.advance(BETWEEN_CYCLES)
+    assert set(lost) <= await post.arrived()
+
+
+async def test_as_long_as_one_gap_is_fetched_no_other_is_asked_for(post: Post) -> None:
+    post.faults.add(Fail(), times=None, redeliveries=True)
+    for _ in range(3):
+        await post.work()
+        await post.cycles(MOST_REDELIVERIES + 1)
+    assert len(await post.asked_for(Kind.GAP)) == 1
+    assert len(await post.asked_for(Kind.NIGHTLY)) == 1
+    await post.house.catch_up()
+    await post.cycles(2)
+    assert len(await post.asked_for(Kind.GAP)) == 2
+    assert await post.missed() == {}

@@ -1,0 +1,121 @@
+"""What GitHub refuses: put off, then given up, and asked for again once it may be seen."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.demo.github.rest.answers import Failure
+from bot.history import Historian, due_installations, sync_installation
+from bot.history.requests import DEFAULT_SPAN, ask_where_new
+from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS
+from bot.store.database import Database
+from tests.history.house import House, housed
+
+LIST, PULLS, TOKENS = "actions/list-workflow-runs-for-repo", "pulls/list", "apps/create-installation-access-token"
+
+
+@pytest.fixture
+async def house(database: Database) -> AsyncIterator[House]:
+    async with housed(database) as opened:
+        opened.add_past(60, days=60)
+        yield opened
+
+
+async def backfills(house: House) -> list[tuple[str, str]]:
+    rows = await house.database.fetch("SELECT kind, state FROM backfill ORDER BY id")
+    return [(row["kind"], row["state"]) for row in rows]
+
+
+async def work_on(house: House, *, rounds: int = MOST_REFUSALS + 1) -> None:
+    """Let the historian try again and again, each time after the longest rest it takes."""
+    for _ in range(rounds):
+        await house.catch_up()
+        await house.clock.advance(LONGEST_DELAY.total_seconds())
+
+
+async def sync(house: House) -> None:
+    await house.clock.advance(3600)
+    for installation_id in await due_installations(house.clock.now()):
+        await house.while_time_passes(sync_installation(house.tools, installation_id))
+
+
+async def test_what_is_refused_for_a_while_is_fetched_all_the_same(house: House) -> None:
+    grant(house, actions="none")
+    await ask_where_new(house.installation_id, house.clock.now())
+    await work_on(house, rounds=2)
+    assert await house.count("workflow_run") == 0
+    grant(house, actions="read")
+    await work_on(house)
+    assert await backfills(house) == [("installation", "done")]
+    assert await house.count("workflow_run") == 60
+
+
+async def test_what_was_given_up_is_asked_for_again_when_it_is_granted(house: House) -> None:
+    grant(house, actions="none")
+    await ask_where_new(house.installation_id, house.clock.now())
+    await work_on(house)
+    assert await backfills(house) == [("installation", "failed")]
+    asked = house.asked(LIST)
+    # Nothing is asked in vain meanwhile.
+    assert await ask_where_new(house.installation_id, house.clock.now()) == 0
+    await work_on(house, rounds=2)
+    assert house.asked(LIST) == asked
+    grant(house, actions="read")
+    await sync(house)
+    await work_on(house, rounds=1)
+    assert await backfills(house) == [("installation", "failed"), ("installation", "done")]
+    assert await house.count("workflow_run") == 60
+
+
+async def test_pull_requests_that_may_not_be_seen_keep_no_run_out(house: House) -> None:
+    grant(house, pull_requests="none")
+    await ask_where_new(house.installation_id, house.clock.now())
+    await work_on(house, rounds=1)
+    assert await backfills(house) == [("installation", "done")]
+    assert await house.count("workflow_run") == 60
+    assert house.asked(PULLS) == 1
+
+
+async def test_without_a_token_nothing_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ask_where_new(house.installation_id, house.clock.now())
+    asked = 0
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        raise Failure(403, "Although you appear to have the correct authorization credentials, the IP is not allowed.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.github.rest.credentials), "issue", refuse, raising=True)
+        await work_on(house)
+    assert asked > 0
+    assert await house.count("backfill_window") > 0
+    await work_on(house, rounds=1)
+    assert await backfills(house) == [("installation", "done")]
+
+
+async def test_what_ran_while_a_repository_was_out_of_sight_is_fetched_when_it_is_back(house: House) -> None:
+    await ask_where_new(house.installation_id, house.clock.now())
+    await work_on(house, rounds=1)
+    installations, repository = house.github.installations, house.stage.repository
+    installations.remove_repositories(house.stage.installation, [repository])
+    await sync(house)
+    await house.clock.advance(timedelta(days=50).total_seconds())
+    house.add_past(40, days=45)
+    installations.add_repositories(house.stage.installation, [repository])
+    await sync(house)
+    await Historian(house.tools).stop()
+    await work_on(house, rounds=1)
+    begin = f"{house.clock.now() - DEFAULT_SPAN + timedelta(days=2):%Y-%m-%d}"
+    wanted = {run["id"] for run in house.github.truth()["runs"] if run["created_at"] >= begin}
+    stored = {row["run_id"] for row in await house.database.fetch("SELECT run_id FROM workflow_run")}
+    assert len(wanted) > 40
+    assert wanted <= stored
+
+
+def grant(house: House, **permissions: str) -> None:
+    """Let the installation grant these, and others as before."""
+    granted = {**house.stage.installation.permissions, **permissions}
+    house.stage.installation.permissions = {name: level for name, level in granted.items() if level != "none"}
