@@ -1,0 +1,146 @@
+"""The lines that matter in a job's log: an anchor that names the cause, what stands around it, and further anchors."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+from bot.domain.excerpts.cleaning import shown
+from bot.domain.excerpts.steps import Region, failed_region
+from bot.domain.failures import Weighed, weigh
+from bot.domain.failures.noise import RETRIED
+from bot.domain.fingerprints import normalized
+
+MOST_LINES = 20
+MOST_FURTHER = 2
+ELLIPSIS = "…"
+"""The line of an excerpt that stands for lines left out."""
+
+_BEFORE, _AFTER = 4, 7
+_BESIDE_FURTHER = 1
+_UNTOLD = 30
+"""Lines with fewer points only say that something failed; then the last words of the step are shown instead."""
+_FURTHER = 60
+_NEAR_THE_END = 40
+_GENERIC = 76
+_TEST_IS_NEAR = 80
+
+
+class Anchor(Struct, frozen=True):
+    """A line of the log: its number from 1, its text, the kind of failure that it tells of."""
+
+    number: int
+    text: str
+    kind: str
+
+
+class Excerpt(Struct, frozen=True):
+    """What to show of a log: at most 20 `lines`, `…` among them where lines are left out.
+
+    `test` is the name of the failed test nearest to the anchor, `step` the command or action that failed,
+    each None where the log does not tell.
+    """
+
+    anchor: Anchor
+    lines: tuple[str, ...]
+    further: tuple[Anchor, ...]
+    test: str | None
+    step: str | None
+    exit_code: int | None
+
+
+def find_excerpt(log: str) -> Excerpt | None:
+    """Return what to show of the raw log of a job that failed, None where it holds no line at all.
+
+    https://docs.github.com/en/rest/actions/workflow-jobs#download-job-logs-for-a-workflow-run
+    """
+    region = failed_region(log)
+    if not region.lines:
+        return None
+    weighed = _settled([weigh(line) for _, line in region.lines], region)
+    best = _best_place(weighed)
+    if weighed[best].points < _UNTOLD:
+        return _last_words(region)
+    further = _further_places(weighed, best, region)
+    return Excerpt(
+        anchor=_anchor(region, weighed, best),
+        lines=_around(best, further, region),
+        further=tuple(_anchor(region, weighed, place) for place in further),
+        test=_nearest_test(weighed, best),
+        step=region.step,
+        exit_code=region.exit_code,
+    )
+
+
+def _settled(weighed: Sequence[Weighed], region: Region) -> list[Weighed]:
+    """Take back what was tried again, and favour what is only an error in general where the step ends."""
+    settled = list(weighed)
+    for place, (_, line) in enumerate(region.lines):
+        if RETRIED.search(line[:400]):
+            for before in range(max(0, place - 3), place + 1):
+                settled[before] = Weighed(min(settled[before].points, 30), settled[before].kind)
+    for place in range(max(0, len(settled) - _NEAR_THE_END), len(settled)):
+        if _UNTOLD <= settled[place].points <= _GENERIC:
+            each = settled[place]
+            settled[place] = Weighed(each.points + 6, each.kind, each.test)
+    return settled
+
+
+def _best_place(weighed: Sequence[Weighed]) -> int:
+    """Return the place of the most points, the first of equals: later errors tend to follow from it."""
+    return max(range(len(weighed)), key=lambda place: weighed[place].points)
+
+
+def _further_places(weighed: Sequence[Weighed], best: int, region: Region) -> list[int]:
+    """Return the next best places that say something else and are not shown around the anchor anyway."""
+    least = max(_FURTHER, weighed[best].points - 20)
+    candidates = [place for place, each in enumerate(weighed) if each.points >= least]
+    candidates.sort(key=lambda place: -weighed[place].points)
+    taken, said = [best], {normalized(region.lines[best][1])}
+    for place in candidates:
+        text = normalized(region.lines[place][1])
+        apart = all(not -_BEFORE - 1 <= place - other <= _AFTER + 1 for other in taken)
+        if apart and text not in said:
+            taken.append(place)
+            said.add(text)
+        if len(taken) > MOST_FURTHER:
+            break
+    return taken[1:]
+
+
+def _around(best: int, further: Iterable[int], region: Region) -> tuple[str, ...]:
+    """Return the lines around the anchor and next to the further ones, in the order of the log."""
+    last = len(region.lines) - 1
+    places = set(range(max(0, best - _BEFORE), min(last, best + _AFTER) + 1))
+    for place in further:
+        places |= set(range(max(0, place - _BESIDE_FURTHER), min(last, place + _BESIDE_FURTHER) + 1))
+    return _lines(sorted(places), region)
+
+
+def _lines(places: Sequence[int], region: Region) -> tuple[str, ...]:
+    lines = [shown(region.lines[places[0]][1])]
+    for before, place in pairwise(places):
+        if place > before + 1:
+            lines.append(ELLIPSIS)
+        lines.append(shown(region.lines[place][1]))
+    return tuple(lines)
+
+
+def _last_words(region: Region) -> Excerpt:
+    """Return the end of a step that failed without saying why."""
+    places = range(max(0, len(region.lines) - 12), len(region.lines))
+    anchor = next((place for place in reversed(places) if not region.lines[place][1].startswith("##[")), places[-1])
+    number, text = region.lines[anchor]
+    return Excerpt(Anchor(number, shown(text), "unknown"), _lines(places, region), (), None, region.step, region.exit_code)
+
+
+def _anchor(region: Region, weighed: Sequence[Weighed], place: int) -> Anchor:
+    number, text = region.lines[place]
+    return Anchor(number, shown(text), weighed[place].kind)
+
+
+def _nearest_test(weighed: Sequence[Weighed], best: int) -> str | None:
+    """Return the test that the anchor names, else the last one named shortly before, else the next one."""
+    before = range(best, max(-1, best - _TEST_IS_NEAR), -1)
+    after = range(best + 1, len(weighed))
+    return next((test for place in (*before, *after) if (test := weighed[place].test)), None)

@@ -1,0 +1,97 @@
+"""Lines that look like failures and are none, or only repeat that there was one.
+
+Each pattern comes with the most points that such a line may have: 0 means that it never matters.
+"""
+
+import re
+
+from msgspec import Struct
+
+
+class Noise(Struct, frozen=True):
+    """A form of line that may have no more than `most` points; `hints` as in a rule."""
+
+    most: int
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+def _noise(*rows: tuple[int, str, str]) -> tuple[Noise, ...]:
+    return tuple(Noise(most, tuple(hints.split("|")), re.compile(pattern, re.ASCII)) for most, hints, pattern in rows)
+
+
+NOISE = _noise(
+    # Markers and echoes of commands.
+    (0, "##[debug]|##[group]|##[endgroup]|##[section]", r"^##\[(?:debug|group|endgroup|section)\]"),
+    (0, "[command]", r"^(?:##)?\[command\]"),
+    (10, "##[notice]", r"^##\[notice\]"),
+    (28, "##[warning]", r"^##\[warning\]"),
+    (18, "+ ", r"^\++ [a-z./\[]\S*(?: |$)"),
+    (18, "$ ", r"^\$ \S"),
+    # Bare verdicts: that a process ended badly, not why.
+    (8, "process completed with exit code", r"^(?:##\[error\])?(?:Error: )?Process completed with exit code (?!137|139|134|143|124)"),
+    (44, "process completed with exit code", r"^(?:##\[error\])?(?:Error: )?Process completed with exit code"),
+    (24, "failed with exit code", r"(?i)(?:process|command|script|task) ?.{0,200} (?:failed|exited) with (?:exit )?code \d+\.?$"),
+    (24, "failed with error code|failed with exit status", r"failed with (?:error code|exit status) \d+"),
+    (22, "test failed. see above|command failed with|elifecycle|exit status", r"Test failed\.  See above|Command failed with exit code|ELIFECYCLE|^exit status \d+"),
+    (22, "err_pnpm_recursive|run failed: command|exited (1)", r"ERR_PNPM_RECURSIVE|run failed: command|exited \(\d+\)$"),
+    (8, "a complete log|debug.log", r"A complete log of this run|-debug(?:-\d+)?\.log\b"),
+    (10, "npm", r"^npm (?:ERR!|error) ?(?:path|command|cwd|errno|signal|at |\s*$|workspace|location|  at|syscall|dest|argv|node v|npm v|in workspace|Lifecycle)"),
+    (30, "npm", r"^npm (?:ERR!|error) (?:Exit|This is probably|Tell the author|Failed at|node_modules|code ELIFECYCLE|Conflicting peer|Fix the|to accept|or retry)"),
+    (8, "visit https://yarnpkg", r"^info Visit"),
+    (25, "aborting due to|could not compile|test failed, to rerun|targets failed|target failed", r"^error: (?:aborting due to|could not compile|test failed, to rerun|\d+ targets? failed)"),
+    (20, "for more information about this error|run with `rust_backtrace|some errors have detailed", r"For more information about|RUST_BACKTRACE|Some errors have detailed"),
+    (20, "build stopped: subcommand|did not complete|configuring incomplete|elapsed time", r"build stopped: subcommand|Build did NOT complete|Configuring incomplete|^INFO: "),
+    (14, "[error]", r"^\[ERROR\]\s*(?:$|-> \[Help|To see the full|Re-run Maven|For more information|After correcting|\[Help \d|mvn |Please refer|See |$)"),
+    (32, "there are test failures|[error] failures:|[error] errors:|compilation error", r"^\[ERROR\] (?:There are test failures|Failures: ?$|Errors: ?$|COMPILATION ERROR)"),
+    (44, "failures: |errors: ", r"^\[(?:ERROR|WARNING)\] Tests run: "),
+    (20, "[error] (|[error] total|stack trace is suppressed|[error] failed", r"^\[error\] (?:\(|Total|Failed: |Failed tests:|stack trace|one error|\d+ errors? found|\w+ errors found)"),
+    (26, "build failed|tests failed|test failed|build failure", r"(?i)^\W*(?:the )?(?:build|tests?|job|pipeline|run|check)(?: has)? fail(?:ed|ure)\W*(?:in [\w. ]+)?$"),
+    (24, "build failed with an exception|failure: build", r"^FAILURE: Build (?:failed|completed)"),
+    (34, "there were failing tests|compilation failed; see|non-zero exit value|compilation error", r"There were failing tests|Compilation failed; see|finished with non-zero exit value|> Compilation error"),
+    (66, "execution failed for task", r"^Execution failed for task"),
+    (8, "run with --", r"^> (?:Run with|Get more help)|^\* Try"),
+    (27, "failed|errors|failures", r"(?i)^[\W\d]*\b(?:tests?|test suites|test files|suites|examples|specs|total|snapshots|summary|jobs|tasks|failures)\b:? .{0,60}\d+ (?:failed|failures?|errors?)|^\W*\d+ (?:failed|failures?|errors?|failing|passed|examples?|tests?|runs)\b(?:,| in |, |$|\W*$)"),
+    (27, "failed|error", r"(?i)^=+ .{0,200}\d+ (?:failed|errors?)\b.{0,200} =+$|^Tests run: \d+|^Tests: \d+, Assertions"),
+    (27, "found ", r"^\W*Found \d+ (?:errors?|warnings?|problems?|issues?|offenses?)|\d+ files inspected"),
+    (27, " problem", r"^\W*\d+ problems? \("),
+    (27, "generated", r"\d+ (?:warnings?|errors?)(?: and \d+ (?:warnings?|errors?))? generated"),
+    (26, "finished: |result: fail|test result: ", r"^test result: |Result: FAIL|^Finished: "),
+    (22, "failures:|errors:|short test summary", r"^(?:=+ )?(?:failures|errors|failed tests|FAILURES|ERRORS|short test summary info)(?: =+)?:?\W*$"),
+    (26, "failures!|errors!", r"^(?:FAILURES|ERRORS|OK, but)\W"),
+    (26, "fail 1|# fail", r"^[#ℹ] (?:fail|pass|tests|cancelled) \d+"),
+    (20, "test summary|tests failed out of|errors while running ctest", r"tests failed out of|Errors while running CTest"),
+    (12, "execution halted", r"^Execution halted"),
+    # Nothing failed, although the word is there.
+    (0, "fail|error|warn", r"(?i)\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|fail(?:ed|ures?|ing)|failing|problems?|exceptions?)\b(?!.*\b[1-9]\d* (?:errors?|fail(?:ed|ures?)))"),
+    (0, "fail|error", r"(?i)^(?!.*\b(?:fail(?:ed|ures?)?|errors?)[:=] ?[1-9]).*\b(?:failed|failures|errors?|unreachable)[:=] ?0\b"),
+    (0, "pass|ok|✓|✔|√|succeeded|done", r"^\s*(?:\[gw\d+\] \[ *\d+%\] )?(?:PASS(?:ED)?|ok|OK|✓|✔|√|✅|--- PASS:|\[ +OK +\]|\[PASS\]|PASSED)(?:\s|$)"),
+    (0, "passed|ok|done|success|up-to-date", r"\b(?:PASSED|SKIPPED|XFAIL|UP-TO-DATE|FROM-CACHE|ok|OK)(?: +\[ *\d+%\])?$|\.{3} ?(?:ok|OK|passed|PASSED|done|Passed|Skipped)\b|\.{4,} *(?:Passed|passed|ok)\b"),
+    (0, "compiling|downloading|collecting|installing|fetching|get:|unpacking|adding|added|requirement", r"^\s*(?:Compiling|Downloading|Downloaded|Collecting|Installing|Fetching|Get:\d+|Unpacking|Selecting|Preparing|Setting up|Adding|Added|Requirement already|Using cached|Checking|Building CXX|Building C|Linking|Extracting|Pulling|Copying|Creating|Fresh|Updating|Resolving) "),
+    (0, "[", r"^\[ *\d+(?:%|/\d+)\] (?!.*(?:error|FAILED))"),
+    (14, "create mode|rename ", r"^ (?:create|delete) mode \d|^ rename "),
+    (12, "=== run|=== cont|=== pause|started|running", r"^\s*=== (?:RUN|CONT|PAUSE|NAME)|^\[ RUN +\]|^Test (?:Case|Suite) .+ started|^# Subtest"),
+    (20, "  ", r"^(?:cc|gcc|g\+\+|clang|clang\+\+|rustc|/usr/bin/(?:cc|c\+\+|gcc|g\+\+|clang\S*)|\S*cl\.exe|libtool:|ccache) .*(?: -[cDIWO]|/c )"),
+    (20, "-error|werror", r"^\S*(?:cc|\+\+|clang\S*) .*-W\w*[Ee]rror"),
+    # Warnings, deprecations, and what went well at another try.
+    (30, "warn", r"^(?!.*(?:DATA RACE|Sanitizer|treated as error))(?:\S{1,200}:\d+(?::\d+)?: )?\W{0,3}(?i:warning|warn)\b"),
+    (30, "warn", r"^(?:npm|yarn|pnpm|\S+) (?i:warn(?:ing)?)(?:!|:|\s)"),
+    (30, "warning", r"^\S.{0,250}(?::\d+(?::\d+)?: |\(\d+(?:,\d+)*\): )(?:\w+ )?[Ww]arning\b(?!.*\[-Werror)"),
+    (30, "warning", r"^\s+\d+:\d+\s+warning\s|^w: \S|^\[warning\]|^\[WARNING\]|^\[WARN\] (?!\S+:\d+)|^level=warning|^# \S+ warning"),
+    (30, "deprecat", r"(?i)\bdeprecat(?:ed|ion)\b"),
+    (24, "retry|retries|attempt|trying again|rerun|re-run failed", r"(?i)\b(?:retrying|will retry|retry \d|trying again|retry in|RERUN|attempt \d+ ?(?:of|/) ?\d+|attempt #?\d+ failed|waiting \d+ (?:s|seconds))\b"),
+    (24, "ignor|continuing|skipp|non-fatal|not fatal|harmless|tolerat|optional", r"(?i)\b(?:ignoring|ignored|\.\.\.ignoring|continuing|skipping|skipped|non-fatal|not fatal|harmless|tolerated|optional)\b"),
+    (20, "allowed to fail|known fail|expected fail|expectedly|as expected|xfail", r"(?i)allowed to fail|known fail|expected fail|as expected|\bxfail"),
+    (24, "cleanup|clean up|cleaning|teardown|tear down", r"(?i)\b(?:clean(?:ing)?[ -]?up|teardown|tear(?:ing)? down)\b.{0,200}(?:fail|error|not |no such)"),
+    (30, "flaky", r"(?i)\bflaky\b"),
+    (20, "upload", r"(?i)no files were found.*No artifacts will be uploaded"),
+    (28, "cache", r"(?i)(?:failed to (?:save|restore)|cache (?:service|not found|miss)|unable to reserve cache)"),
+    (20, "console.", r"^\s*(?:● Console|console\.(?:error|warn|log))"),
+    (16, "at ", r"^\s+at \S|^\s+(?:from|in) \S+:\d+|^\s+File \"|^\s*@ \S"),
+    (20, "info", r"^(?:\S+ ){0,3}\[?(?:INFO|DEBUG|TRACE|info|debug)\]?:? "),
+    (20, "level=info|level=debug", r"level\"?[=:] ?\"?(?:info|debug|trace|warn)"),
+)
+RETRIED = re.compile(
+    r"(?i)\bretrying\b|\bwill retry\b|\btrying again\b|\bretry in\b|^\.\.\.ignoring|\bbefore (?:next|trying)", re.ASCII
+)
+"""A line that says that what stands right before it was tried again, or let pass."""
