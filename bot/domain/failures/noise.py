@@ -79,7 +79,7 @@ NOISE = _noise(
     (30, "warning", r"^\S.{0,250}(?::\d+(?::\d+)?: |\(\d+(?:,\d+)*\): )(?:\w+ )?[Ww]arning\b(?!.*\[-Werror)"),
     (30, "warning", r"^\s+\d+:\d+\s+warning\s|^w: \S|^\[warning\]|^\[WARNING\]|^\[WARN\] (?!\S+:\d+)|^level=warning|^# \S+ warning"),
     (30, "deprecat", r"(?i)\bdeprecat(?:ed|ion)\b"),
-    (24, "retry|retries|attempt|trying again|rerun|re-run failed", r"(?i)\b(?:retrying|will retry|retry \d|trying again|retry in|RERUN|attempt \d+ ?(?:of|/) ?\d+|attempt #?\d+ failed|waiting \d+ (?:s|seconds))\b"),
+    (24, "retry|retries|attempt|trying again|rerun|re-run failed", r"(?i)\b(?:(?<!timed out )retrying|will retry|retry \d|trying again|retry in|RERUN|attempt \d+ ?(?:of|/) ?\d+|attempt #?\d+ failed|waiting \d+ (?:s|seconds))\b"),
     (24, "ignor|continuing|skipp|non-fatal|not fatal|harmless|tolerat|optional", r"(?i)\b(?:ignoring|ignored|\.\.\.ignoring|continuing|skipping|skipped|non-fatal|not fatal|harmless|tolerated|optional)\b"),
     (20, "allowed to fail|known fail|expected fail|expectedly|as expected|xfail", r"(?i)allowed to fail|known fail|expected fail|as expected|\bxfail"),
     (24, "cleanup|clean up|cleaning|teardown|tear down", r"(?i)\b(?:clean(?:ing)?[ -]?up|teardown|tear(?:ing)? down)\b.{0,200}(?:fail|error|not |no such)"),
@@ -88,10 +88,10 @@ NOISE = _noise(
     (28, "cache", r"(?i)(?:failed to (?:save|restore)|cache (?:service|not found|miss)|unable to reserve cache)"),
     (20, "console.", r"^\s*(?:● Console|console\.(?:error|warn|log))"),
     (16, "at ", r"^\s+at \S|^\s+(?:from|in) \S+:\d+|^\s+File \"|^\s*@ \S"),
-    (20, "info", r"^(?:\S+ ){0,3}\[?(?:INFO|DEBUG|TRACE|info|debug)\]?:? "),
+    (20, "info", r"^(?!.*\*\*\* FAILED)(?:\S+ ){0,3}\[?(?:INFO|DEBUG|TRACE|info|debug)\]?:? "),
     (20, "level=info|level=debug", r"level\"?[=:] ?\"?(?:info|debug|trace|warn)"),
 )
 RETRIED = re.compile(
-    r"(?i)\bretrying\b|\bwill retry\b|\btrying again\b|\bretry in\b|^\.\.\.ignoring|\bbefore (?:next|trying)", re.ASCII
+    r"(?i)\b(?<!timed out )retrying\b|\bwill retry\b|\btrying again\b|\bretry in\b|^\.\.\.ignoring|\bbefore (?:next|trying)", re.ASCII
 )
 """A line that says that what stands right before it was tried again, or let pass."""
