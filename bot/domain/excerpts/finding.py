@@ -1,7 +1,8 @@
 """The lines that matter in a job's log: an anchor that names the cause, what stands around it, and further anchors."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from msgspec import Struct
 
@@ -24,6 +25,9 @@ _FURTHER = 60
 _NEAR_THE_END = 40
 _GENERIC = 76
 _TEST_IS_NEAR = 80
+_POLLED = ("network", "containers", "infrastructure")
+_OFTEN = 4
+_LONGEST_TRACE = 120
 
 
 class Anchor(Struct, frozen=True):
@@ -73,17 +77,51 @@ def find_excerpt(log: str) -> Excerpt | None:
 
 
 def _settled(weighed: Sequence[Weighed], region: Region) -> list[Weighed]:
-    """Take back what was tried again, and favour what is only an error in general where the step ends."""
+    """Return what the lines are worth where they stand, among the others."""
     settled = list(weighed)
+    _take_back_what_was_retried(settled, region)
+    _take_back_what_was_polled(settled, region)
+    _favour_the_deepest_cause(settled, region)
+    _favour_the_end(settled)
+    return settled
+
+
+def _take_back_what_was_retried(settled: list[Weighed], region: Region) -> None:
     for place, (_, line) in enumerate(region.lines):
         if RETRIED.search(line[:400]):
             for before in range(max(0, place - 3), place + 1):
-                settled[before] = Weighed(min(settled[before].points, 30), settled[before].kind)
+                settled[before] = _at_most(settled[before], 30)
+
+
+def _take_back_what_was_polled(settled: list[Weighed], region: Region) -> None:
+    """A server that is waited for is asked again and again, and refuses until it is up."""
+    polled = [place for place, each in enumerate(settled) if each.kind in _POLLED and each.points > _GENERIC]
+    said = {place: normalized(region.lines[place][1]) for place in polled}
+    times = Counter(said.values())
+    for place, text in said.items():
+        if times[text] >= _OFTEN:
+            settled[place] = _at_most(settled[place], _GENERIC)
+
+
+def _favour_the_deepest_cause(settled: list[Weighed], region: Region) -> None:
+    """Of a chain of causes, as the JVM prints it, the last one is the root."""
+    causes = [place for place, (_, line) in enumerate(region.lines) if line.lstrip().startswith("Caused by: ")]
+    for place, after in zip_longest(causes, causes[1:]):
+        is_deepest = after is None or after - place > _LONGEST_TRACE
+        each = settled[place]
+        settled[place] = Weighed(max(each.points, 94), each.kind) if is_deepest else _at_most(each, 80)
+
+
+def _favour_the_end(settled: list[Weighed]) -> None:
+    """What is only an error in general is more likely the cause where the step ends."""
     for place in range(max(0, len(settled) - _NEAR_THE_END), len(settled)):
-        if _UNTOLD <= settled[place].points <= _GENERIC:
-            each = settled[place]
+        each = settled[place]
+        if _UNTOLD <= each.points <= _GENERIC:
             settled[place] = Weighed(each.points + 6, each.kind, each.test)
-    return settled
+
+
+def _at_most(weighed: Weighed, points: int) -> Weighed:
+    return Weighed(min(weighed.points, points), weighed.kind, weighed.test)
 
 
 def _best_place(weighed: Sequence[Weighed]) -> int:

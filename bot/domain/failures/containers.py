@@ -11,8 +11,8 @@ RULES = rules(
     (95, "dockerfile parse error|unknown instruction", r"[Dd]ockerfile parse error|unknown instruction"),
     (95, "copy failed", r"COPY failed"),
     (95, "no matching manifest|exec format error", r"no matching manifest for|exec format error"),
-    (95, "port is already allocated|address already in use", r"port is already allocated|address already in use"),
-    (93, "authentication required|denied: ", r"unauthorized: authentication required|\bdenied: "),
+    (90, "port is already allocated|address already in use", r"port is already allocated|address already in use"),
+    (84, "authentication required|denied: ", r"unauthorized: authentication required|\bdenied: "),
     (92, "error response from daemon", r"Error response from daemon: "),
     (91, "failed to solve", r"failed to solve: .+: (?:not found|failed to resolve|unexpected status|no match|forbidden)"),
     (54, "failed to solve|failed to build|executor failed", r"failed to (?:solve|build)|executor failed running"),
@@ -30,5 +30,5 @@ RULES = rules(
     (94, "validating data|unable to recognize", r"error validating|unable to recognize "),
     (95, "parse error at", r"parse error at \("),
     (94, "[error] ", r"^\[ERROR\] (?:templates/|Chart\.yaml|values)"),
-    (94, "no such image|no such container|no such service", r"[Nn]o such (?:image|container|service)"),
+    (66, "no such image|no such container|no such service", r"[Nn]o such (?:image|container|service)"),
 )

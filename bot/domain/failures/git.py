@@ -15,7 +15,7 @@ RULES = rules(
     (95, "data quota", r"over its data quota"),
     (93, "smudge error|smudge filter", r"[Ss]mudge error|smudge filter lfs failed"),
     (70, "failed to push some refs", r"failed to push some refs"),
-    (90, "fatal: ", r"^(?:\w+\]|##\[error\])?fatal: \S"),
+    (86, "fatal: ", r"^(?:\w+\]|##\[error\])?fatal: \S"),
     (93, "would be overwritten|could not apply", r"would be overwritten by|^error: could not apply|patch does not apply"),
     (36, "/git' failed", r"The process '.*git(?:\.exe)?' failed with exit code"),
     (95, "detected dubious ownership", r"detected dubious ownership"),

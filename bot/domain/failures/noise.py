@@ -86,10 +86,14 @@ NOISE = _noise(
     (30, "flaky", r"(?i)\bflaky\b"),
     (20, "upload", r"(?i)no files were found.*No artifacts will be uploaded"),
     (28, "cache", r"(?i)(?:failed to (?:save|restore)|cache (?:service|not found|miss)|unable to reserve cache)"),
+    (40, "no names found", r"No names found, cannot describe"),
+    (24, "dependency resolver does not", r"dependency resolver does not currently take into account"),
+    (45, "+ |- ", r"^[+-]\s{2,}\S"),
+    (60, "no such container|no such image|no such network", r"(?i)error response from daemon: no such (?:container|image|network)"),
     (20, "console.", r"^\s*(?:● Console|console\.(?:error|warn|log))"),
     (16, "at ", r"^\s+at \S|^\s+(?:from|in) \S+:\d+|^\s+File \"|^\s*@ \S"),
     (20, "info", r"^(?!.*\*\*\* FAILED)(?:\S+ ){0,3}\[?(?:INFO|DEBUG|TRACE|info|debug)\]?:? "),
-    (20, "level=info|level=debug", r"level\"?[=:] ?\"?(?:info|debug|trace|warn)"),
+    (20, "level", r"level\"?[=:] ?\"?(?:info|debug|trace|warn)"),
 )
 RETRIED = re.compile(
     r"(?i)\b(?<!timed out )retrying\b|\bwill retry\b|\btrying again\b|\bretry in\b|^\.\.\.ignoring|\bbefore (?:next|trying)", re.ASCII

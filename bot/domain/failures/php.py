@@ -10,7 +10,7 @@ RULES = rules(
     (91, "failed ", r"^\s*FAILED\s+(?P<test>[\w\\]+ > .+)$"),
     (80, "⨯", r"^\s*⨯ (?P<test>\S.*)$"),
     (78, ".php", r"^\s+Line\s+\S+\.php"),
-    (82, "", r"^ {1,3}:?\d+ {3,}[A-Z]\S* .*\S"),
+    (80, "", r"^ {1,3}:?\d+ {3,}[A-Z]\S* .*\S"),
     (94, "error: ", r"^ERROR: (?:\w+ - )?\S+:\d+:\d+(?: - |: )"),
     (93, " error ", r"^\s+\d+ \| ERROR +\| "),
     (60, "found ", r"^FOUND \d+ ERRORS? "),

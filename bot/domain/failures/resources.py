@@ -8,7 +8,7 @@ RULES = rules(
     (98, "not enough space|disk full|disk is full", r"(?i)not enough space on the disk|\bdisk (?:is )?full\b"),
     (96, "out of memory|cannot allocate memory|enomem", r"(?i)\bout of memory\b|cannot allocate memory|\bENOMEM\b"),
     (95, "killed", r"^(?:.{0,200}: line \d+: +\d+ )?Killed\b|\bsignal: killed\b|[Kk]illed by signal 9|^\[\d+\]\s+\d+ killed"),
-    (95, "oom", r"\boom[-_ ]?kill|\bOOM\b"),
+    (85, "oom", r"\boom[-_ ]?kill|\bOOM\b"),
     (95, "segmentation fault|access violation", r"[Ss]egmentation fault|[Aa]ccess violation"),
     (93, "bus error|illegal instruction", r"\bBus error\b|\bIllegal instruction\b"),
     (88, "core dumped", r"\(core dumped\)"),
