@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bot.domain.excerpts.cleaning import shown
 from bot.domain.excerpts.steps import Region, failed_region
-from bot.domain.failures import Weighed, weigh
+from bot.domain.failures import UNTOLD, Weighed, weigh
 from bot.domain.failures.noise import RETRIED
 from bot.domain.fingerprints import normalized
 
@@ -19,8 +19,6 @@ ELLIPSIS = "…"
 
 _BEFORE, _AFTER = 4, 7
 _BESIDE_FURTHER = 1
-_UNTOLD = 30
-"""Lines with fewer points only say that something failed; then the last words of the step are shown instead."""
 _FURTHER = 60
 _NEAR_THE_END = 40
 _GENERIC = 76
@@ -63,7 +61,7 @@ def find_excerpt(log: str) -> Excerpt | None:
         return None
     weighed = _settled([weigh(line) for _, line in region.lines], region)
     best = _best_place(weighed)
-    if weighed[best].points < _UNTOLD:
+    if weighed[best].points < UNTOLD:  # then the end of the step tells more
         return _last_words(region)
     further = _further_places(weighed, best, region)
     return Excerpt(
@@ -116,7 +114,7 @@ def _favour_the_end(settled: list[Weighed]) -> None:
     """What is only an error in general is more likely the cause where the step ends."""
     for place in range(max(0, len(settled) - _NEAR_THE_END), len(settled)):
         each = settled[place]
-        if _UNTOLD <= each.points <= _GENERIC:
+        if UNTOLD <= each.points <= _GENERIC:
             settled[place] = Weighed(each.points + 6, each.kind, each.test)
 
 

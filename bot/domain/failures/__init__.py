@@ -2,6 +2,6 @@
 
 from bot.domain.failures.registry import RULES
 from bot.domain.failures.rule import Rule
-from bot.domain.failures.scoring import NOTHING, Weighed, weigh
+from bot.domain.failures.scoring import NOTHING, UNTOLD, Weighed, weigh
 
-__all__ = ["NOTHING", "RULES", "Rule", "Weighed", "weigh"]
+__all__ = ["NOTHING", "RULES", "UNTOLD", "Rule", "Weighed", "weigh"]

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from functools import lru_cache
 
 from msgspec import Struct
 
-from bot.domain.failures.noise import NOISE
+from bot.domain.failures.index import Index
+from bot.domain.failures.noise import NOISE, Noise
 from bot.domain.failures.registry import RULES
 from bot.domain.failures.rule import Rule
 
+UNTOLD = 30
+"""Lines with fewer points only say that something failed, not why; they count as nothing."""
 LONGEST_LINE = 600
 """So many characters of a line are looked at; no pattern then takes long, whatever the line holds."""
 
@@ -39,33 +42,21 @@ class Weighed(Struct, frozen=True):
 NOTHING = Weighed(0, "general")
 
 
-class _Hinted(Protocol):
-    @property
-    def hints(self) -> tuple[str, ...]: ...
+_RULES = Index(RULES)
+_DISMISSING = Index([noise for noise in NOISE if noise.most < UNTOLD])
+_CAPPING = Index([noise for noise in NOISE if noise.most >= UNTOLD])
 
 
-T = TypeVar("T", bound=_Hinted)
-
-
-def _by_hint(entries: Sequence[T]) -> dict[str, tuple[T, ...]]:
-    hints = dict.fromkeys(hint for entry in entries for hint in entry.hints)
-    return {hint: tuple(entry for entry in entries if hint in entry.hints) for hint in hints}
-
-
-_RULES = _by_hint(RULES)
-_NOISE = _by_hint(NOISE)
-
-
+@lru_cache(maxsize=4096)
 def weigh(line: str) -> Weighed:
     """Return what a cleaned line is worth, read as it is and without the prefixes of tools that run others."""
     line = line[:LONGEST_LINE]
     lowered = line.lower()
-    matching = [rule for hint, rules in _RULES.items() if hint in lowered for rule in rules]
-    if not matching:
-        return NOTHING
     forms = _forms(line)
-    best = max((_best(form, matching) for form in forms), key=lambda weighed: weighed.points)
-    if best.points and (most := _most(forms, lowered)) < best.points:
+    if _fits(_DISMISSING.find(lowered), forms):
+        return NOTHING
+    best = _best(forms, _RULES.find(lowered))
+    if best.points and (most := min(_fits(_CAPPING.find(lowered), forms), default=100)) < best.points:
         return Weighed(most, best.kind, best.test)
     return best
 
@@ -78,15 +69,22 @@ def _forms(line: str) -> list[str]:
     return forms
 
 
-def _best(form: str, matching: Sequence[Rule]) -> Weighed:
+def _best(forms: Sequence[str], matching: Sequence[Rule]) -> Weighed:
     best = NOTHING
     for rule in matching:
-        if rule.points > best.points and (found := rule.pattern.search(form)):
+        if rule.points > best.points and (found := _search(rule.pattern, forms)):
             best = Weighed(rule.points, rule.kind, found.groupdict().get("test"))
     return best
 
 
-def _most(forms: Sequence[str], lowered: str) -> int:
-    """Return the most points that a line may have that can be read in these forms."""
-    noises = [noise for hint, noises in _NOISE.items() if hint in lowered for noise in noises]
-    return min((noise.most for noise in noises if any(noise.pattern.search(form) for form in forms)), default=100)
+def _search(pattern: re.Pattern[str], forms: Sequence[str]) -> re.Match[str] | None:
+    """Search the forms of a line; the later ones are its ends, so they tell something new only to patterns from `^`."""
+    if found := pattern.search(forms[0]):
+        return found
+    if "^" not in pattern.pattern:
+        return None
+    return next((found for form in forms[1:] if (found := pattern.search(form))), None)
+
+
+def _fits(noises: Sequence[Noise], forms: Sequence[str]) -> list[int]:
+    return [noise.most for noise in noises if _search(noise.pattern, forms)]
