@@ -7,14 +7,20 @@ _LONGEST = 400
 
 # In this order: what one has taken is gone for the next. No stand-in holds a digit or a quote.
 _CHANGING = (
-    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.I), "<id>"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
     # What lies in a folder for temporary files has a name of its own each time; elsewhere the file's name stays.
-    (re.compile(r"(?<![\w/\\<>])(?:[A-Za-z]:)?[\\/](?:[\w.@+~-]+[\\/])*(?i:tmp|temp)[\\/][^\s'\"`´‘’“”:,;()<>\]]+"), "<path>"),
-    (re.compile(r"(?<![\w/\\<>.])(?:file://)?(?:[A-Za-z]:[\\/]|[\\/]|~/|\.{1,2}/)(?:[\w.@+~-]+[\\/])*(?=[\w.@+~-])"), "<path>"),
-    (re.compile(r"\b0x[0-9a-f]+\b", re.I), "<hex>"),
-    (re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,64}\b", re.I), "<hex>"),
+    (
+        re.compile(r"(?<![\w/\\<>])(?:[A-Za-z]:)?[\\/](?:[\w.@+~-]+[\\/])*(?i:tmp|temp)[\\/][^\s'\"`´‘’“”:,;()<>\]]+"),
+        "<path>",
+    ),
+    (
+        re.compile(r"(?<![\w/\\<>.])(?:file://)?(?:[A-Za-z]:[\\/]|[\\/]|~/|\.{1,2}/)(?:[\w.@+~-]+[\\/])*(?=[\w.@+~-])"),
+        "<path>",
+    ),
+    (re.compile(r"\b0x[0-9a-f]+\b", re.IGNORECASE), "<hex>"),
+    (re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,64}\b", re.IGNORECASE), "<hex>"),
     (re.compile(r"\b\d+(?:[.,]\d+)* ?(?:ns|us|µs|ms|s|sec|secs|seconds?|min|mins|minutes?|h|hours?)\b"), "<duration>"),
     (re.compile(r"\d+(?:[.,]\d+)*"), "<n>"),
     (re.compile(r"[\"`´‘’“”]"), "'"),
@@ -23,7 +29,7 @@ _CHANGING = (
 
 # What a normalized anchor may say that any failure says.
 _GENERIC = re.compile(
-    r"(?i)\W*(?:error|err|fatal|failure|make(?:\[<n>\])?|npm err!?|npm error)?[\s:!*]*(?:"
+    r"(?i)\W*(?:error|err|fatal|failure|make(?:\[<n>\])?|npm err!?|npm error|ninja)?[\s:!*]*(?:"
     r"|process completed with exit code -?<n>"
     r"|(?:the )?(?:process|command|script|task|target|step)\b.{0,200} (?:failed|exited) with (?:exit )?(?:code|status) -?<n>"
     r"|command failed(?: with exit code <n>)?|(?:elifecycle|lifecycle script).{0,100}|code elifecycle|errno <n>"

@@ -4,13 +4,13 @@ import re
 
 # `2026-01-05T09:00:00.1234567Z `, before it perhaps the job and the step, as `gh run view --log` prints them.
 _TIMESTAMP = re.compile(
-    r"(?:[^\t\n]{1,200}\t[^\t\n]{1,200}\t)?\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z ?", re.ASCII
+    r"(?:[^\t]{1,200}\t[^\t]{1,200}\t)?\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z ?", re.ASCII
 )
 _ESCAPES = re.compile(
     r"\x1b\[[0-9;:?<=>]*[ -/]*[@-~]"  # colours, cursor movements
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
     r"|\x1b[()][A-Z0-9]|\x1b.?"
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ufeff\u200b]",
+    r"|[\x00-\x1f\x7f\x80-\x9f\ufeff\u200b]",
     re.ASCII,
 )
 _LONGEST_RAW = 8_000
@@ -29,11 +29,10 @@ def clean(raw: str) -> str:
 
     GitHub's markers such as `##[error]` and its `***` in the place of secrets stay.
     """
-    text = without_timestamp(raw[:_LONGEST_RAW])
-    if "\r" in text:
-        text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
+    text = without_timestamp(raw.rstrip())
+    text = text[text.rfind("\r") + 1 :][:_LONGEST_RAW]
     if not text.isprintable():
-        text = _ESCAPES.sub("", text).replace("\t", "    ")
+        text = _ESCAPES.sub("", text.replace("\t", "    "))
     return text.rstrip()
 
 

@@ -167,7 +167,9 @@ def _last_words(region: Region) -> Excerpt:
     places = range(max(0, len(region.lines) - 12), len(region.lines))
     anchor = next((place for place in reversed(places) if not region.lines[place][1].startswith("##[")), places[-1])
     number, text = region.lines[anchor]
-    return Excerpt(Anchor(number, shown(text), "unknown"), _lines(places, region), (), None, region.step, region.exit_code)
+    return Excerpt(
+        Anchor(number, shown(text), "unknown"), _lines(places, region), (), None, region.step, region.exit_code
+    )
 
 
 def _anchor(region: Region, weighed: Sequence[Weighed], place: int) -> Anchor:

@@ -130,6 +130,8 @@ def _end_of_head(raws: Sequence[str], place: int) -> int:
 
 def _is_head(raws: Sequence[str], place: int, end: int) -> bool:
     body = [without_timestamp(raw) for raw in raws[place + 1 : end]]
-    return len(body) <= 2 or bool(_ACTION.match(clean(raws[place]))) or any(
-        line.startswith(_BODY_OF_HEAD) for line in body
+    return (
+        len(body) <= 2
+        or bool(_ACTION.match(clean(raws[place])))
+        or any(line.startswith(_BODY_OF_HEAD) for line in body)
     )

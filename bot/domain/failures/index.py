@@ -25,21 +25,24 @@ class Index(Generic[T]):
     """Entries by what their hints share."""
 
     def __init__(self, entries: Sequence[T]) -> None:
-        by_hint = {hint: tuple(each for each in entries if hint in each.hints) for each in entries for hint in each.hints}
-        self._groups = tuple(
-            (letters, tuple((hint, by_hint[hint]) for hint in hints)) for letters, hints in _grouped(by_hint)
-        )
+        self._entries = entries
+        by_hint: dict[str, list[int]] = {}
+        for place, entry in enumerate(entries):
+            for hint in entry.hints:
+                by_hint.setdefault(hint, []).append(place)
+        self._groups = [(letters, [(hint, by_hint[hint]) for hint in hints]) for letters, hints in _grouped(by_hint)]
 
     def find(self, lowered: str) -> list[T]:
-        """Return the entries with a hint in a line in lower case."""
-        return [
-            entry
+        """Return the entries with a hint in a line in lower case, in their order."""
+        places = {
+            place
             for letters, hints in self._groups
             if letters in lowered
-            for hint, entries in hints
+            for hint, places in hints
             if hint in lowered
-            for entry in entries
-        ]
+            for place in places
+        }
+        return [self._entries[place] for place in sorted(places)]
 
 
 def _grouped(hints: Iterable[str]) -> list[tuple[str, list[str]]]:

@@ -20,6 +20,10 @@ RULES = rules(
     (85, "error:  ", r"\bERROR:  \S"),
     (94, "error: p", r"^Error: P\d{4}\b"),
     (92, "migration", r"[Mm]igration .{0,200}(?:failed|checksum mismatch|conflict)"),
-    (93, "failed creating|failed updating|failed deleting", r"(?:creating|updating|deleting) failed"),
+    (
+        93,
+        "failed creating|failed updating|failed deleting|creating failed|deleting failed|updating failed",
+        r"(?:creating|updating|deleting) failed",
+    ),
     (93, "quota", r"(?i)quota .{0,40}exceeded|exceeded .{0,40}quota"),
 )

@@ -7,7 +7,7 @@ RULES = rules(
     (95, "failed asserting", r"Failed asserting that"),
     (96, "fatal error|parse error", r"(?:PHP )?(?:Fatal|Parse) error: "),
     (91, "::", r"^\d+\) (?P<test>[\w\\]+::\w+.*)$"),
-    (91, "failed ", r"^\s*FAILED\s+(?P<test>[\w\\]+ > .+)$"),
+    (91, "failed", r"^\s*FAILED\s+(?P<test>[\w\\]+ > .+)$"),
     (80, "⨯", r"^\s*⨯ (?P<test>\S.*)$"),
     (78, ".php", r"^\s+Line\s+\S+\.php"),
     (80, "", r"^ {1,3}:?\d+ {3,}[A-Z]\S* .*\S"),

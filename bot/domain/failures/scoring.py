@@ -7,12 +7,14 @@ from functools import lru_cache
 from msgspec import Struct
 
 from bot.domain.failures.index import Index
-from bot.domain.failures.noise import NOISE, Noise
+from bot.domain.failures.noise import DOUBTS, NOISE, Noise
 from bot.domain.failures.registry import RULES
 from bot.domain.failures.rule import Rule
 
 UNTOLD = 30
 """Lines with fewer points only say that something failed, not why; they count as nothing."""
+SURE = 90
+"""From here on a line names the cause, whatever else it says."""
 LONGEST_LINE = 600
 """So many characters of a line are looked at; no pattern then takes long, whatever the line holds."""
 
@@ -42,8 +44,9 @@ class Weighed(Struct, frozen=True):
 NOTHING = Weighed(0, "general")
 
 
-_RULES = Index(RULES)
+_RULES = Index(sorted(RULES, key=lambda rule: -rule.points))
 _DISMISSING = Index([noise for noise in NOISE if noise.most < UNTOLD])
+_DOUBTS = Index(DOUBTS)
 _CAPPING = Index([noise for noise in NOISE if noise.most >= UNTOLD])
 
 
@@ -56,9 +59,10 @@ def weigh(line: str) -> Weighed:
     if _fits(_DISMISSING.find(lowered), forms):
         return NOTHING
     best = _best(forms, _RULES.find(lowered))
-    if best.points and (most := min(_fits(_CAPPING.find(lowered), forms), default=100)) < best.points:
-        return Weighed(most, best.kind, best.test)
-    return best
+    caps = _fits(_CAPPING.find(lowered), forms) if best.points else []
+    if 0 < best.points < SURE:
+        caps += _fits(_DOUBTS.find(lowered), forms)
+    return Weighed(min(best.points, *caps), best.kind, best.test) if caps else best
 
 
 def _forms(line: str) -> list[str]:
@@ -70,11 +74,10 @@ def _forms(line: str) -> list[str]:
 
 
 def _best(forms: Sequence[str], matching: Sequence[Rule]) -> Weighed:
-    best = NOTHING
     for rule in matching:
-        if rule.points > best.points and (found := _search(rule.pattern, forms)):
-            best = Weighed(rule.points, rule.kind, found.groupdict().get("test"))
-    return best
+        if found := _search(rule.pattern, forms):
+            return Weighed(rule.points, rule.kind, found.groupdict().get("test"))
+    return NOTHING
 
 
 def _search(pattern: re.Pattern[str], forms: Sequence[str]) -> re.Match[str] | None:
