@@ -28,21 +28,28 @@ _CHANGING = (
 )
 
 # What a normalized anchor may say that any failure says.
-_GENERIC = re.compile(
-    r"(?i)\W*(?:error|err|fatal|failure|make(?:\[<n>\])?|npm err!?|npm error|ninja)?[\s:!*]*(?:"
-    r"|process completed with exit code -?<n>"
-    r"|(?:the )?(?:process|command|script|task|target|step)\b.{0,200} (?:failed|exited) with (?:exit )?(?:code|status) -?<n>"
-    r"|command failed(?: with exit code <n>)?|(?:elifecycle|lifecycle script).{0,100}|code elifecycle|errno <n>"
-    r"|exit(?:ed)?(?: with)?(?: code| status)?:? -?<n>|\[.{1,200}\] error <n>"
-    r"|the operation was cancell?ed|(?:operation|job|run) cancell?ed"
-    r"|(?:the )?(?:build|tests?|test suite|job|check|checks|run|compilation|some tests)(?: has| have)? fail(?:ed|ures?)?"
-    r"|fail(?:ed|ures?)?|errors?|aborted|killed|terminated|execution halted|stop|unknown error|an error occurred"
-    r"|build (?:failure|did not complete successfully)|build failed with an exception|test failed\. see above for more details"
-    r"|build stopped: subcommand failed|could not compile .{1,100}|linker command failed.{0,100}|ld returned <n> exit status"
-    r"|<n> (?:failed|errors?|failures?|failing|problems?|tests? failed)\b.{0,100}|found <n> (?:errors?|problems?).{0,60}"
-    r"|traceback \(most recent call last\)|there (?:were|are) (?:failing tests|test failures)"
-    r")[\s.:!*]*"
+_SAYS_NOTHING = (
+    r"",
+    r"process completed with exit code -?<n>",
+    r"(?:the )?(?:process|command|script|task|step)\b.{0,200} (?:failed|exited) with (?:exit )?(?:code|status) -?<n>",
+    r"command failed(?: with exit code <n>)?",
+    r"(?:elifecycle|lifecycle script).{0,100}|code elifecycle|errno <n>",
+    r"exit(?:ed)?(?: with)?(?: code| status)?:? -?<n>",
+    r"\[.{1,200}\] error <n>",
+    r"(?:the )?(?:operation|job|run)(?: was)? cancell?ed",
+    r"(?:the )?(?:build|tests?|test suite|job|checks?|run|compilation|some tests)(?: has| have)? fail(?:ed|ures?)?",
+    r"fail(?:ed|ures?)?|errors?|aborted|killed|terminated|execution halted|stop|unknown error|an error occurred",
+    r"build (?:failure|did not complete successfully)|build failed with an exception",
+    r"test failed\. see above for more details",
+    r"build stopped: subcommand failed|could not compile .{1,100}",
+    r"linker command failed.{0,100}|ld returned <n> exit status",
+    r"<n> (?:failed|errors?|failures?|failing|problems?|tests? failed)\b.{0,100}",
+    r"found <n> (?:errors?|problems?).{0,60}",
+    r"traceback \(most recent call last\)",
+    r"there (?:were|are) (?:failing tests|test failures)",
 )
+_TOOL = r"(?:error|err|fatal|failure|make(?:\[<n>\])?|npm err!?|npm error|ninja)?"
+_GENERIC = re.compile(rf"(?i)\W*{_TOOL}[\s:!*]*(?:{'|'.join(_SAYS_NOTHING)})[\s.:!*]*")
 
 
 def normalized(line: str) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench import excerpts
-from bot.domain.excerpts import MOST_LINES
+from bot.domain.excerpts import MOST_LINES, find_excerpt
 from tests.conftest import ROOT
 
 LOGS = Path(__file__).parent / "logs"
 MARKED = [marked for path in sorted(LOGS.iterdir()) if (marked := excerpts.read(path))]
-FOUND = [excerpts.Found(marked, excerpts.find_excerpt(marked.log)) for marked in MARKED]
+FOUND = [excerpts.Found(marked, find_excerpt(marked.log)) for marked in MARKED]
 
 
 def test_every_log_is_marked_once() -> None:

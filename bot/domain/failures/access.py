@@ -36,7 +36,10 @@ RULES = rules(
     (
         84,
         "not set|missing|empty|not provided|required",
-        r"(?i)\b(?:secret|token|password|credential|variable)s?\b.{0,60}(?:not set|missing|empty|not provided|required)",
+        (
+            r"(?i)\b(?:secret|token|password|credential|variable)s?\b.{0,60}(?:not set|missing|empty|"
+            r"not provided|required)"
+        ),
     ),
     (
         93,

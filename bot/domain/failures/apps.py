@@ -8,7 +8,10 @@ RULES = rules(
     (
         95,
         "provisioning profile|signing certificate|no profiles for|signing for",
-        r"requires a provisioning profile|[Nn]o (?:\w+ )*signing certificate|No profiles for|[Ss]igning for .+ requires",
+        (
+            r"requires a provisioning profile|[Nn]o (?:\w+ )*signing certificate|No profiles for|"
+            r"[Ss]igning for .+ requires"
+        ),
     ),
     (94, "unable to find a de", r"Unable to find a (?:destination|device) matching"),
     (80, "' failed", r"^Test Case '(?P<test>.+)' failed"),

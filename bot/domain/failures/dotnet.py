@@ -15,7 +15,10 @@ RULES = rules(
     (94, "unhandled exception", r"^Unhandled [Ee]xception[.:] "),
     (
         95,
-        "sdk was not found|compatible .net sdk|compatible .net core sdk|compatible installed .net core sdk|compatible installed .net sdk",
+        (
+            "sdk was not found|compatible .net sdk|compatible .net core sdk|"
+            "compatible installed .net core sdk|compatible installed .net sdk"
+        ),
         r"compatible (?:installed )?\.NET (?:Core )?SDK",
     ),
     (93, "could not execute", r"^Could not execute because"),

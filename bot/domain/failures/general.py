@@ -7,7 +7,10 @@ RULES = rules(
     (
         87,
         "error|exception|exit|interrupt|failure|timeout",
-        r"^(?:Uncaught )?(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z][\w$]*(?:Error|Exception|Failure|Timeout)(?: \[\w+\])?(?:: |$)",
+        (
+            r"^(?:Uncaught )?(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z][\w$]*(?:Error|Exception|Failure|"
+            r"Timeout)(?: \[\w+\])?(?:: |$)"
+        ),
     ),
     (84, "error: ", r"^error: (?!could not compile|aborting due|test failed|process didn't|build failed|\d+ target)\S"),
     (82, "error|exception", r"^\s+(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z][\w$]*(?:Error|Exception)(?: \[\w+\])?: \S"),
@@ -40,7 +43,10 @@ RULES = rules(
     (
         48,
         "invalid|unexpected|mismatch|must |refused|denied|not allowed|forbidden|conflict|exceed|violat|differ|outdated",
-        r"(?i)\b(?:invalid|unexpected|mismatch|must (?:be|not|have)|refused|denied|not allowed|forbidden|conflicts?|exceed(?:s|ed)?|violat\w+|differs?|differences?|outdated)\b",
+        (
+            r"(?i)\b(?:invalid|unexpected|mismatch|must (?:be|not|have)|refused|denied|not allowed|forbidden|"
+            r"conflicts?|exceed(?:s|ed)?|violat\w+|differs?|differences?|outdated)\b"
+        ),
     ),
     (46, "timed out|timeout|aborted|aborting|crash", r"(?i)\b(?:timed out|timeout|abort(?:ed|ing)|crash(?:ed)?)\b"),
     (42, "error", r"(?i)\berrors?\b"),

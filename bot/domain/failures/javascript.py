@@ -47,7 +47,10 @@ RULES = rules(
     (94, "npm", r"^npm (?:ERR!|error) (?:404|notarget|Could not resolve|Found: |40[013])\b"),
     (
         93,
-        "unsupported engine|not compatible|ebadengine|npm err! engine |npm err! notsup |npm error engine |npm error notsup ",
+        (
+            "unsupported engine|not compatible|ebadengine|npm err! engine |npm err! notsup |"
+            "npm error engine |npm error notsup "
+        ),
         r"^npm (?:ERR!|error) (?:notsup|engine) |EBADENGINE.+error",
     ),
     (48, "npm", r"^npm (?:ERR!|error) \S"),

@@ -51,12 +51,18 @@ NOISE = _noise(
     (
         10,
         "npm",
-        r"^npm (?:ERR!|error) ?(?:path|command|cwd|errno|signal|at |\s*$|workspace|location|  at|syscall|dest|argv|node v|npm v|in workspace|Lifecycle)",
+        (
+            r"^npm (?:ERR!|error) ?(?:path|command|cwd|errno|signal|at |\s*$|workspace|location|  at|syscall|"
+            r"dest|argv|node v|npm v|in workspace|Lifecycle)"
+        ),
     ),
     (
         30,
         "npm",
-        r"^npm (?:ERR!|error) (?:Exit|This is probably|Tell the author|Failed at|node_modules|code ELIFECYCLE|Conflicting peer|Fix the|to accept|or retry)",
+        (
+            r"^npm (?:ERR!|error) (?:Exit|This is probably|Tell the author|Failed at|node_modules|"
+            r"code ELIFECYCLE|Conflicting peer|Fix the|to accept|or retry)"
+        ),
     ),
     (8, "visit https://yarnpkg|info visit", r"^info Visit"),
     (
@@ -77,7 +83,10 @@ NOISE = _noise(
     (
         14,
         "[error]",
-        r"^\[ERROR\]\s*(?:$|-> \[Help|To see the full|Re-run Maven|For more information|After correcting|\[Help \d|mvn |Please refer|See |$)",
+        (
+            r"^\[ERROR\]\s*(?:$|-> \[Help|To see the full|Re-run Maven|For more information|After correcting|"
+            r"\[Help \d|mvn |Please refer|See |$)"
+        ),
     ),
     (
         32,
@@ -106,7 +115,10 @@ NOISE = _noise(
     (
         27,
         "failed|error|failure",
-        r"(?i)^[\W\d]*\b(?:tests?|test suites|test files|suites|examples|specs|total|snapshots|summary|jobs|tasks|failures)\b:? .{0,60}\d+ (?:failed|failures?|errors?)",
+        (
+            r"(?i)^[\W\d]*\b(?:tests?|test suites|test files|suites|examples|specs|total|snapshots|summary|"
+            r"jobs|tasks|failures)\b:? .{0,60}\d+ (?:failed|failures?|errors?)"
+        ),
     ),
     (
         27,
@@ -144,7 +156,11 @@ NOISE = _noise(
     (
         0,
         "fail|error|warn| exception| problem|without ",
-        r"(?i)^(?!.*\b(?:expected|got|but)\b).*\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|fail(?:ed|ures?|ing)|failing|problems?|exceptions?)\b(?!.*\b[1-9]\d* (?:errors?|fail(?:ed|ures?)))",
+        (
+            r"(?i)^(?!.*\b(?:expected|got|but)\b).*\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|"
+            r"fail(?:ed|ures?|ing)|failing|problems?|exceptions?)\b(?!.*\b[1-9]\d* (?:errors?|fail(?:ed|"
+            r"ures?)))"
+        ),
     ),
     (
         0,
@@ -159,12 +175,24 @@ NOISE = _noise(
     (
         0,
         "passed|ok|done|success|up-to-date|from-cache|skipped|xfail",
-        r"\b(?:PASSED|SKIPPED|XFAIL|UP-TO-DATE|FROM-CACHE)(?: +\[ *\d+%\])?$|\.{3} ?(?:ok|OK|passed|PASSED|done|Passed|Skipped)\b|\.{4,} *(?:Passed|passed|ok)\b",
+        (
+            r"\b(?:PASSED|SKIPPED|XFAIL|UP-TO-DATE|FROM-CACHE)(?: +\[ *\d+%\])?$|\.{3} ?(?:ok|OK|passed|"
+            r"PASSED|done|Passed|Skipped)\b|\.{4,} *(?:Passed|passed|ok)\b"
+        ),
     ),
     (
         0,
-        "compiling|downloading|collecting|installing|fetching|get:|unpacking|adding|added|requirement|building c |building cxx |checking |copying |creating |downloaded |extracting |fresh |linking |preparing |pulling |resolving |selecting |setting up |updating |using cached ",
-        r"^\s*(?!.*\b(?:failed|error:))(?:Compiling|Downloading|Downloaded|Collecting|Installing|Fetching|Get:\d+|Unpacking|Selecting|Preparing|Setting up|Adding|Added|Requirement already|Using cached|Checking|Building CXX|Building C|Linking|Extracting|Pulling|Copying|Creating|Fresh|Updating|Resolving) ",
+        (
+            "compiling|downloading|collecting|installing|fetching|get:|unpacking|adding|added|requirement|"
+            "building c |building cxx |checking |copying |creating |downloaded |extracting |fresh |linking |"
+            "preparing |pulling |resolving |selecting |setting up |updating |using cached "
+        ),
+        (
+            r"^\s*(?!.*\b(?:failed|error:))(?:Compiling|Downloading|Downloaded|Collecting|Installing|"
+            r"Fetching|Get:\d+|Unpacking|Selecting|Preparing|Setting up|Adding|Added|Requirement already|"
+            r"Using cached|Checking|Building CXX|Building C|Linking|Extracting|Pulling|Copying|Creating|"
+            r"Fresh|Updating|Resolving) "
+        ),
     ),
     (0, "[", r"^\[ *\d+(?:%|/\d+)\] (?!.*(?:error|FAILED))"),
     (14, "create mode|rename | delete mode ", r"^ (?:create|delete) mode \d|^ rename "),
@@ -176,7 +204,10 @@ NOISE = _noise(
     (
         20,
         " -|/c ",
-        r"^(?:cc|gcc|g\+\+|clang|clang\+\+|rustc|/usr/bin/(?:cc|c\+\+|gcc|g\+\+|clang\S*)|\S*cl\.exe|libtool:|ccache) .*(?: -[cDIWO]|/c )",
+        (
+            r"^(?:cc|gcc|g\+\+|clang|clang\+\+|rustc|/usr/bin/(?:cc|c\+\+|gcc|g\+\+|clang\S*)|\S*cl\.exe|"
+            r"libtool:|ccache) .*(?: -[cDIWO]|/c )"
+        ),
     ),
     (20, "++ -w|cc -w|clang|error", r"^\S*(?:cc|\+\+|clang\S*) .*-W\w*[Ee]rror"),
     # Warnings, deprecations, and what went well at another try.
@@ -215,12 +246,18 @@ DOUBTS = _noise(
     (
         24,
         "retry|retries|attempt|trying again|rerun|re-run failed|waiting ",
-        r"(?i)\b(?:(?<!timed out )retrying|will retry|retry \d|trying again|retry in|RERUN|attempt \d+ ?(?:of|/) ?\d+|attempt #?\d+ failed|waiting \d+ (?:s|seconds))\b",
+        (
+            r"(?i)\b(?:(?<!timed out )retrying|will retry|retry \d|trying again|retry in|RERUN|"
+            r"attempt \d+ ?(?:of|/) ?\d+|attempt #?\d+ failed|waiting \d+ (?:s|seconds))\b"
+        ),
     ),
     (
         24,
         "ignor|continuing|skipp|non-fatal|not fatal|harmless|tolerat|optional",
-        r"(?i)\b(?:ignoring|ignored|\.\.\.ignoring|continuing|skipping|skipped|non-fatal|not fatal|harmless|tolerated|optional)\b",
+        (
+            r"(?i)\b(?:ignoring|ignored|\.\.\.ignoring|continuing|skipping|skipped|non-fatal|not fatal|"
+            r"harmless|tolerated|optional)\b"
+        ),
     ),
     (
         20,
@@ -239,9 +276,9 @@ DOUBTS = _noise(
         r"(?i)(?:failed to (?:save|restore)|cache (?:service|not found|miss)|unable to reserve cache)",
     ),
 )
-"""Words that make a line doubtful, unless a tool says so plainly that it is an error that they are part of what it says."""
+"""Words that make a line doubtful, unless a tool says plainly that it is an error."""
 RETRIED = re.compile(
-    r"(?i)\b(?<!timed out )retrying\b|\bwill retry\b|\btrying again\b|\bretry in\b|^\.\.\.ignoring|\bbefore (?:next|trying)",
+    r"(?i)(?<!timed out )\bretrying\b|\b(?:will retry|trying again|retry in|before (?:next|trying))\b|^\.\.\.ignoring",
     re.ASCII,
 )
 """A line that says that what stands right before it was tried again, or let pass."""

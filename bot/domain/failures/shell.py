@@ -7,7 +7,10 @@ RULES = rules(
     (
         93,
         ": line ",
-        r": line \d+: .{1,200}(?:not found|No such file|Permission denied|unbound variable|syntax error|unexpected|bad )",
+        (
+            r": line \d+: .{1,200}(?:not found|No such file|Permission denied|unbound variable|syntax error|"
+            r"unexpected|bad )"
+        ),
     ),
     (93, "command not found|: not found", r"\bcommand not found|: \d+: \S+: not found$|sh: \S+: not found"),
     (93, "syntax error", r"[Ss]yntax error(?: near unexpected|: )"),
