@@ -52,7 +52,7 @@ def test_the_bench_tells_hits_lengths_baselines_and_misses(tmp_path: Path) -> No
     assert ran.stdout.splitlines() == [
         "1 of 2 excerpts hold the line that matters",
         "1 of 2 anchors are that line",
-        "4.5 lines on the average, 6 at most",
+        "5.0 lines on the average, 7 at most",
         "beside it:",
         "  1 of 2  the last 20 lines",
         "  1 of 2  20 lines before the last ##[error]",

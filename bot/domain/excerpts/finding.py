@@ -1,14 +1,15 @@
 """The lines that matter in a job's log: an anchor that names the cause, what stands around it, and further anchors."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise, zip_longest
 
 from msgspec import Struct
 
 from bot.domain.excerpts.cleaning import shown
 from bot.domain.excerpts.steps import Region, failed_region
-from bot.domain.failures import UNTOLD, Weighed, weigh
+from bot.domain.failures import NOTHING, UNTOLD, Weighed, weigh
 from bot.domain.failures.noise import RETRIED
 from bot.domain.fingerprints import normalized
 
@@ -17,12 +18,18 @@ MOST_FURTHER = 2
 ELLIPSIS = "…"
 """The line of an excerpt that stands for lines left out."""
 
-_BEFORE, _AFTER = 4, 7
+# So many lines are shown before and after the anchor, by how many further ones there are; they take four each.
+_AROUND = ((5, 11), (5, 9), (4, 7))
+_AROUND_A_TEST = ((2, 17), (2, 13), (2, 9))
+"""What names a test stands above what became of it."""
 _BESIDE_FURTHER = 1
 _FURTHER = 60
 _NEAR_THE_END = 40
 _GENERIC = 76
 _TEST_IS_NEAR = 80
+_NEAR = 6
+_SECTION = re.compile(r"=+ (\S.{0,200}) =+")
+_NOT_MINDED = ("RERUNS", "PASSES", "XFAILURES", "XPASSES", "warnings summary")
 _POLLED = ("network", "containers", "infrastructure")
 _OFTEN = 4
 _LONGEST_TRACE = 120
@@ -66,7 +73,7 @@ def find_excerpt(log: str) -> Excerpt | None:
     further = _further_places(weighed, best, region)
     return Excerpt(
         anchor=_anchor(region, weighed, best),
-        lines=_around(best, further, region),
+        lines=_around(best, further, weighed, region),
         further=tuple(_anchor(region, weighed, place) for place in further),
         test=_nearest_test(weighed, best),
         step=region.step,
@@ -77,11 +84,21 @@ def find_excerpt(log: str) -> Excerpt | None:
 def _settled(weighed: Sequence[Weighed], region: Region) -> list[Weighed]:
     """Return what the lines are worth where they stand, among the others."""
     settled = list(weighed)
+    _take_back_what_pytest_did_not_mind(settled, region)
     _take_back_what_was_retried(settled, region)
     _take_back_what_was_polled(settled, region)
     _favour_the_deepest_cause(settled, region)
     _favour_the_end(settled)
     return settled
+
+
+def _take_back_what_pytest_did_not_mind(settled: list[Weighed], region: Region) -> None:
+    is_minded = True
+    for place, (_, line) in enumerate(region.lines):
+        if line.startswith("=") and (section := _SECTION.fullmatch(line)):
+            is_minded = section[1] not in _NOT_MINDED
+        if not is_minded:
+            settled[place] = NOTHING
 
 
 def _take_back_what_was_retried(settled: list[Weighed], region: Region) -> None:
@@ -130,12 +147,14 @@ def _best_place(weighed: Sequence[Weighed]) -> int:
 def _further_places(weighed: Sequence[Weighed], best: int, region: Region) -> list[int]:
     """Return the next best places that say something else and are not shown around the anchor anyway."""
     least = max(_FURTHER, weighed[best].points - 20)
+    before, after = _windows(weighed[best])[MOST_FURTHER]
     candidates = [place for place, each in enumerate(weighed) if each.points >= least]
     candidates.sort(key=lambda place: -weighed[place].points)
     taken, said = [best], {normalized(region.lines[best][1])}
     for place in candidates:
         text = normalized(region.lines[place][1])
-        apart = all(not -_BEFORE - 1 <= place - other <= _AFTER + 1 for other in taken)
+        is_shown = best - before <= place <= best + after
+        apart = not is_shown and all(abs(place - other) > _NEAR for other in taken[1:])
         if apart and text not in said:
             taken.append(place)
             said.add(text)
@@ -144,13 +163,18 @@ def _further_places(weighed: Sequence[Weighed], best: int, region: Region) -> li
     return taken[1:]
 
 
-def _around(best: int, further: Iterable[int], region: Region) -> tuple[str, ...]:
+def _around(best: int, further: Sequence[int], weighed: Sequence[Weighed], region: Region) -> tuple[str, ...]:
     """Return the lines around the anchor and next to the further ones, in the order of the log."""
+    before, after = _windows(weighed[best])[len(further)]
     last = len(region.lines) - 1
-    places = set(range(max(0, best - _BEFORE), min(last, best + _AFTER) + 1))
+    places = set(range(max(0, best - before), min(last, best + after) + 1))
     for place in further:
         places |= set(range(max(0, place - _BESIDE_FURTHER), min(last, place + _BESIDE_FURTHER) + 1))
     return _lines(sorted(places), region)
+
+
+def _windows(anchor: Weighed) -> tuple[tuple[int, int], ...]:
+    return _AROUND_A_TEST if anchor.test else _AROUND
 
 
 def _lines(places: Sequence[int], region: Region) -> tuple[str, ...]:

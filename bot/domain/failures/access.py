@@ -31,7 +31,7 @@ RULES = rules(
     (
         90,
         "is not set|must be set|not provided|is missing|is empty",
-        r"\b[A-Z_]{4,60}\b.{0,40}(?:is not set|must be set|not provided|is missing|is empty)",
+        r"\b(?-i:[A-Z_]{4,60})\b.{0,40}(?:is not set|must be set|not provided|is missing|is empty)",
     ),
     (
         84,
@@ -53,4 +53,5 @@ RULES = rules(
         r"AccessDenied|UnauthorizedOperation|PERMISSION_DENIED",
     ),
     (76, "expired", r"(?i)(?:token|credential|session|license)s? .{0,30}expired"),
+    ignore_case=True,
 )

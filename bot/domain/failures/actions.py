@@ -39,4 +39,5 @@ RULES = rules(
     (76, "containers failed to start", r"containers failed to start"),
     (92, "artifact storage quota|storage quota", r"storage quota"),
     (93, "no file matches|pattern|no file in ", r"[Pp]attern .+ does not match any files|No file in .+ matched"),
+    ignore_case=True,
 )

@@ -47,4 +47,5 @@ RULES = rules(
     (95, "parse error at", r"parse error at \("),
     (94, "[error] ", r"^\[ERROR\] (?:templates/|Chart\.yaml|values)"),
     (66, "no such image|no such container|no such service", r"[Nn]o such (?:image|container|service)"),
+    ignore_case=True,
 )

@@ -12,7 +12,11 @@ RULES = rules(
             r"Timeout)(?: \[\w+\])?(?:: |$)"
         ),
     ),
-    (84, "error: ", r"^error: (?!could not compile|aborting due|test failed|process didn't|build failed|\d+ target)\S"),
+    (
+        84,
+        "error: ",
+        r"^\s{0,6}error: (?!could not compile|aborting due|test failed|process didn't|build failed|\d+ target)\S",
+    ),
     (82, "error|exception", r"^\s+(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z][\w$]*(?:Error|Exception)(?: \[\w+\])?: \S"),
     (79, "##[error]", r"^##\[error\](?!Process completed|The process|.{0,30}failed with exit code)\S"),
     (78, "error|fatal: |fatal[", r"^\s*(?:[\w./-]{1,60}: )?(?i:fatal error|fatal|error)(?:\[\S+\])?: \S"),
@@ -20,7 +24,7 @@ RULES = rules(
     (70, "error", r"^\s*\W{0,3}\s*Error\b"),
     (70, "fail", r"^\s*\W{0,4}\s*(?:FAIL|FAILED|FAILURE|Failed|Failure)\b\W"),
     (69, "✗|✘|✖|×|❌", r"^\s*[✗✘✖×❌]"),
-    (67, "fail|not ok", r"\bFAILED$|\.\.\. ?(?i:failed|fail)\b|\[FAIL(?:ED)?\]|: FAIL(?:ED)?\b|\bnot ok\b"),
+    (67, "fail|not ok", r"\bFAILED$|\.\.\. ?(?i:failed|fail)\b|\[(?i:fail(?:ed|ure)?)\]|: FAIL(?:ED)?\b|\bnot ok\b"),
     (64, "expected", r"(?i)\bexpected\b.{1,200}\b(?:got|actual|but|received|found|was|to (?:be|equal|match))\b"),
     (
         62,

@@ -27,4 +27,5 @@ RULES = rules(
         r"The process '.*git(?:\.exe)?' failed with exit code",
     ),
     (95, "detected dubious ownership", r"detected dubious ownership"),
+    ignore_case=True,
 )

@@ -53,4 +53,5 @@ RULES = rules(
     ),
     (90, "max retries exceeded", r"Max retries exceeded with url"),
     (82, "unexpected eof|early eof|rpc failed", r"(?i)unexpected eof|early eof|RPC failed"),
+    ignore_case=True,
 )

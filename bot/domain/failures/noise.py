@@ -53,7 +53,7 @@ NOISE = _noise(
         "npm",
         (
             r"^npm (?:ERR!|error) ?(?:path|command|cwd|errno|signal|at |\s*$|workspace|location|  at|syscall|"
-            r"dest|argv|node v|npm v|in workspace|Lifecycle)"
+            r"dest|argv|node v|npm v|in workspace|Lifecycle|Error: command)"
         ),
     ),
     (
@@ -224,6 +224,7 @@ NOISE = _noise(
         r"^\s+\d+:\d+\s+warning\s|^w: \S|^\[warning\]|^\[WARNING\]|^\[WARN\] (?!\S+:\d+)|^level=warning|^# \S+ warning",
     ),
     (20, "upload", r"(?i)no files were found.*No artifacts will be uploaded"),
+    (60, "errors have been logged", r"errors have been logged"),
     (40, "no names found", r"No names found, cannot describe"),
     (24, "dependency resolver does not", r"dependency resolver does not currently take into account"),
     (45, "+|-", r"^[+-]\s{2,}\S"),

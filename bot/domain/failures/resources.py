@@ -25,4 +25,5 @@ RULES = rules(
     (92, "sigkill|sigsegv|sigabrt", r"\bSIG(?:KILL|SEGV|ABRT)\b"),
     (42, "exit code 13", r"exit code (?:137|139|134)\b"),
     (94, "could not allocate|failed to allocate|bad_alloc", r"(?:[Cc]ould not|[Ff]ailed to) allocate|bad_alloc"),
+    ignore_case=True,
 )

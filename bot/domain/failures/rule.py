@@ -21,8 +21,9 @@ class Rule(Struct, frozen=True):
     pattern: re.Pattern[str]
 
 
-def rules(kind: str, *rows: tuple[int, str, str]) -> tuple[Rule, ...]:
+def rules(kind: str, *rows: tuple[int, str, str], ignore_case: bool = False) -> tuple[Rule, ...]:
     """Make the rules of one kind from rows of points, hints separated by `|`, and a pattern."""
+    flags = re.ASCII | (re.IGNORECASE if ignore_case else 0)
     return tuple(
-        Rule(kind, points, tuple(hints.split("|")), re.compile(pattern, re.ASCII)) for points, hints, pattern in rows
+        Rule(kind, points, tuple(hints.split("|")), re.compile(pattern, flags)) for points, hints, pattern in rows
     )

@@ -19,4 +19,5 @@ RULES = rules(
     (60, "operation was canceled|the operation was cancelled", r"The operation was cancell?ed"),
     (92, "timed out after|timeout after|deadline exceeded", r"(?i)tim(?:ed out|eout) after [\d.]+ ?\w+"),
     (42, "exit code 124|exit code 143", r"exit code (?:124|143)\b"),
+    ignore_case=True,
 )
