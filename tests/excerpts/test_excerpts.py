@@ -1,6 +1,7 @@
 """What an excerpt shows of logs that are short enough to be read here; whole logs are in `logs`."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,15 @@ def test_the_first_step_that_fails_counts() -> None:
     assert [line for _, line in region.lines] == ["test a ok", "##[error]Process completed with exit code 2."]
 
 
+def test_a_step_that_was_let_go_on_is_passed_over_where_the_right_one_is_known() -> None:
+    lines = [*step("lint", "error: style", code=1), *step("test", "error: broken", code=2)]
+    told = "".join(f"2026-01-05T09:00:{second:02}.1234567Z {line}\n" for second, line in enumerate(lines))
+    for second, anchor in ((0, "error: style"), (6, "error: broken"), (59, "error: style")):
+        excerpt = find_excerpt(told, datetime(2026, 1, 5, 9, 0, second, tzinfo=UTC))
+        assert excerpt is not None
+        assert excerpt.anchor.text == anchor
+
+
 def test_an_action_that_fails_ends_with_its_error() -> None:
     told = [
         *step("make"),
@@ -87,6 +97,11 @@ def test_an_action_that_fails_ends_with_its_error() -> None:
     ]
     assert excerpt_of(*told).anchor.text == "##[error]src/a.go:3:4: unused variable (lint)"
     assert excerpt_of(*told).step == "acme/lint@v2"
+
+
+def test_a_script_that_marks_errors_and_goes_on_has_not_failed() -> None:
+    told = [*step("npm run lint || true", "##[error]src/a.js: style"), *step("npm test", "error: broken", code=1)]
+    assert excerpt_of(*told).anchor.text == "error: broken"
 
 
 def test_a_group_of_a_script_is_no_step() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise, zip_longest
 
 from msgspec import Struct
@@ -58,12 +59,14 @@ class Excerpt(Struct, frozen=True):
     exit_code: int | None
 
 
-def find_excerpt(log: str) -> Excerpt | None:
+def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt | None:
     """Return what to show of the raw log of a job that failed, None where it holds no line at all.
+
+    `step_started_at` is when the step that failed the job began, if that is known.
 
     https://docs.github.com/en/rest/actions/workflow-jobs#download-job-logs-for-a-workflow-run
     """
-    region = failed_region(log)
+    region = failed_region(log, step_started_at)
     if not region.lines:
         return None
     weighed = _settled([weigh(line) for _, line in region.lines], region)

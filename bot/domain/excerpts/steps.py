@@ -8,6 +8,7 @@ too, so what counts is the first that ends with an error.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -33,6 +34,7 @@ _TERMINAL = re.compile(
 )
 _ACTION = re.compile(r"##\[group\]Run (?:[\w.-]+/[\w./-]+@\S+|\./\S*|docker://\S+)$")
 _BODY_OF_HEAD = ("shell: ", "with:", "env:", "\x1b[36;1m")
+_SECOND = re.compile(r"\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", re.ASCII)
 _EXIT_CODE = re.compile(r"(?i)exit(?:ed)?(?: with)?(?: code| status):? (?P<exit>-?\d{1,10})\b")
 
 
@@ -52,31 +54,54 @@ class _Segment:
     """What lies between two heads; places count from 0."""
 
     title: str | None
+    head: int
     first: int
     last: int
     is_clean_up: bool = False
+    is_script: bool = False
     terminal: int | None = None
     error: int | None = None
     exit_code: int | None = None
 
     def failed_at(self, raws: Sequence[str]) -> int | None:
-        """Return the place of the error that ended the segment, None where it went well or on."""
-        if self.terminal is not None or self.error is None:
+        """Return the place of the error that ended the segment, None where it went well or on.
+
+        A script that failed is always told so by the runner; whatever else it marks as an error is its own affair.
+        """
+        if self.terminal is not None or self.error is None or self.is_script:
             return self.terminal
         following = sum(bool(without_timestamp(raw).strip()) for raw in raws[self.error + 1 : self.last + 1])
         return self.error if following <= _LAST_WORDS else None
 
 
-def failed_region(log: str) -> Region:
-    """Return the region of the step that failed first; without markers the whole log up to the clean-up."""
+def failed_region(log: str, step_started_at: datetime | None = None) -> Region:
+    """Return the region of the step that failed first; without markers the whole log up to the clean-up.
+
+    With `step_started_at`, as GitHub tells it of the step that failed the job, earlier steps are passed over: if they
+    failed, `continue-on-error` let the job go on.
+    """
     raws = log.split("\n")
     segments = _segments(raws)
+    if step_started_at:
+        segments = _since(step_started_at, segments, raws) or segments
     segment = _the_failed(segments, raws)
     end = segment.failed_at(raws)
     last = segment.last if end is None else end
     cleaned = ((place + 1, clean(raws[place])) for place in range(segment.first, last + 1))
     lines = [(number, line) for number, line in cleaned if line and not line.startswith(_END_OF_GROUP)]
     return Region(segment.title, lines, _exit_code(segment, lines))
+
+
+def _since(started_at: datetime, segments: Sequence[_Segment], raws: Sequence[str]) -> list[_Segment]:
+    """Return the segments from the one that began then on. GitHub tells the second, as the stamps of lines do first."""
+    second = f"{started_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+    return [segment for segment in segments if _stamp(raws[segment.head]) >= second]
+
+
+def _stamp(raw: str) -> str:
+    """Return the second in a line's stamp, an empty text where it has none."""
+    found = _SECOND.match(raw)
+    return found[1] if found else ""
 
 
 def _the_failed(segments: Sequence[_Segment], raws: Sequence[str]) -> _Segment:
@@ -97,16 +122,25 @@ def _segments(raws: Sequence[str]) -> list[_Segment]:
     """Cut the log at the heads of steps; there is at least one segment."""
     places = [place for place, raw in enumerate(raws) if "##[" in raw or "Post job" in raw or "orphan" in raw]
     heads = _heads(raws, [place for place in places if _RUN in raws[place]])
-    segments = [_Segment(None, 0, len(raws) - 1)]
+    segments = [_Segment(None, 0, 0, len(raws) - 1)]
     for place in places:
         line = without_timestamp(raws[place])
         if place in heads or line.startswith(_AFTER_THE_JOB):
             segments[-1].last = place - 1
-            title = clean(line)[len(_RUN) :] if place in heads else None
-            segments.append(_Segment(title, heads.get(place, place) + 1, len(raws) - 1, place not in heads))
+            segments.append(_begun(raws, place, heads.get(place)))
         elif line.startswith(_ERROR):
             _note_error(segments[-1], place, line)
     return segments
+
+
+def _begun(raws: Sequence[str], place: int, end_of_head: int | None) -> _Segment:
+    """Return the segment that begins at a place, with a head there or, as the clean-up does, without."""
+    last = len(raws) - 1
+    if end_of_head is None:
+        return _Segment(None, place, place + 1, last, is_clean_up=True)
+    title = clean(raws[place])[len(_RUN) :]
+    is_script = any(without_timestamp(raw).startswith("shell: ") for raw in raws[place:end_of_head])
+    return _Segment(title, place, end_of_head + 1, last, is_script=is_script)
 
 
 def _note_error(segment: _Segment, place: int, line: str) -> None:
