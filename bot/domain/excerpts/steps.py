@@ -32,6 +32,11 @@ _TERMINAL = re.compile(
     r"|The (?:self-hosted |hosted )?runner.{0,200}(?:lost communication|received a shutdown signal)"
     r")"
 )
+# What the runner holds against a script without ending it: it can't be started, or its outputs can't be read.
+_AGAINST_A_SCRIPT = re.compile(
+    r"##\[error\](?:Unable to process file command|Invalid format|An error occurred trying to start process"
+    r"|Executing the custom container|Could not find (?:file|a part)|No space left)"
+)
 _ACTION = re.compile(r"##\[group\]Run (?:[\w.-]+/[\w./-]+@\S+|\./\S*|docker://\S+)$")
 _BODY_OF_HEAD = ("shell: ", "with:", "env:", "\x1b[36;1m")
 _SECOND = re.compile(r"\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", re.ASCII)
@@ -145,6 +150,7 @@ def _begun(raws: Sequence[str], place: int, end_of_head: int | None) -> _Segment
 
 def _note_error(segment: _Segment, place: int, line: str) -> None:
     segment.error = place
+    segment.is_script = segment.is_script and not _AGAINST_A_SCRIPT.match(line)
     if segment.terminal is None and (found := _TERMINAL.match(line)):
         segment.terminal = place
         segment.exit_code = int(found["exit"]) if found["exit"] else None
