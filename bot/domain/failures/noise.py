@@ -212,14 +212,14 @@ NOISE = _noise(
     (20, "++ -w|cc -w|clang|error", r"^\S*(?:cc|\+\+|clang\S*) .*-W\w*[Ee]rror"),
     # Warnings, deprecations, and what went well at another try.
     (
-        30,
+        29,
         "warn",
         r"^(?!.*(?:DATA RACE|Sanitizer|treated as error))(?:\S{1,200}:\d+(?::\d+)?: )?\W{0,3}(?i:warning|warn)\b",
     ),
-    (30, "warn", r"^(?:npm|yarn|pnpm|\S+) (?i:warn(?:ing)?)(?:!|:|\s)"),
-    (30, "warning", r"^\S.{0,250}(?::\d+(?::\d+)?: |\(\d+(?:,\d+)*\): )(?:\w+ )?[Ww]arning\b(?!.*\[-Werror)"),
+    (29, "warn", r"^(?:npm|yarn|pnpm|\S+) (?i:warn(?:ing)?)(?:!|:|\s)"),
+    (29, "warning", r"^\S.{0,250}(?::\d+(?::\d+)?: |\(\d+(?:,\d+)*\): )(?:\w+ )?[Ww]arning\b(?!.*\[-Werror)"),
     (
-        30,
+        29,
         "warning|[warn] |w: ",
         r"^\s+\d+:\d+\s+warning\s|^w: \S|^\[warning\]|^\[WARNING\]|^\[WARN\] (?!\S+:\d+)|^level=warning|^# \S+ warning",
     ),
