@@ -25,12 +25,17 @@ _AROUND_A_TEST = ((2, 17), (2, 13), (2, 9))
 """What names a test stands above what became of it."""
 _BESIDE_FURTHER = 1
 _FURTHER = 60
-_NEAR_THE_END = 40
-_GENERIC = 76
-_TEST_IS_NEAR = 80
+"""A further anchor has at least so many points, and at most 20 less than the anchor."""
 _NEAR = 6
+"""Further anchors within so many lines are one."""
+_GENERIC = 76
+"""Up to here a line is an error only in general; that counts for more in the last lines of a step."""
+_NEAR_THE_END = 40
+_TEST_IS_NEAR = 80
+"""A test named within so many lines before the anchor is the one that it is about."""
 _SECTION = re.compile(r"=+ (\S.{0,200}) =+")
 _NOT_MINDED = ("RERUNS", "PASSES", "XFAILURES", "XPASSES", "warnings summary")
+# What is said so often by a kind of this sort was asked for again and again.
 _POLLED = ("network", "containers", "infrastructure")
 _OFTEN = 4
 _LONGEST_TRACE = 120

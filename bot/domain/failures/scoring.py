@@ -43,17 +43,19 @@ class Weighed(Struct, frozen=True):
 
 NOTHING = Weighed(0, "general")
 
-
 _RULES = Index(sorted(RULES, key=lambda rule: -rule.points))
 _DISMISSING = Index([noise for noise in NOISE if noise.most < UNTOLD])
 _DOUBTS = Index(DOUBTS)
 _CAPPING = Index([noise for noise in NOISE if noise.most >= UNTOLD])
 
 
-@lru_cache(maxsize=4096)
 def weigh(line: str) -> Weighed:
     """Return what a cleaned line is worth, read as it is and without the prefixes of tools that run others."""
-    line = line[:LONGEST_LINE]
+    return _weigh(line[:LONGEST_LINE])
+
+
+@lru_cache(maxsize=4096)
+def _weigh(line: str) -> Weighed:
     lowered = line.lower()
     forms = _forms(line)
     if _fits(_DISMISSING.find(lowered), forms):
