@@ -7,6 +7,7 @@ _LONGEST = 400
 
 # In this order: what one has taken is gone for the next. No stand-in holds a digit or a quote.
 _CHANGING = (
+    (re.compile(r"^(?:\s*##\[error\])+"), ""),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
@@ -57,10 +58,10 @@ def normalized(line: str) -> str:
 
     Normalizing twice changes nothing more.
     """
-    text = line.removeprefix("##[error]")[:_LONGEST]
+    text = line[:_LONGEST]
     for pattern, stand_in in _CHANGING:
         text = pattern.sub(stand_in, text)
-    return text.strip()
+    return text.strip()[:_LONGEST].rstrip()
 
 
 def is_generic(line: str) -> bool:

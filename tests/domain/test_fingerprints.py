@@ -41,7 +41,7 @@ PIECES = st.sampled_from(
 )
 
 
-@given(st.text() | st.lists(PIECES, max_size=20).map("".join))
+@given(st.text() | st.lists(PIECES, max_size=20).map("".join) | PIECES.map(lambda piece: f"{piece} " * 300))
 def test_normalizing_twice_changes_nothing_more(line: str) -> None:
     once = normalized(line)
     assert normalized(once) == once
