@@ -18,10 +18,10 @@ CODE := $(wildcard bot tests bench)
 PARALLEL := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-fast test-deep lint bench real-input requirements clean
+.PHONY: help demo run test test-fast test-deep lint bench bench-excerpts real-input requirements clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(RUNTIME) ## The whole product without a GitHub account (ARGS="--once --json")
 	@$(PY) -m bot demo $(ARGS)
@@ -47,6 +47,10 @@ lint: $(DEV) ## Style, types, the floors of the design, migration drift
 
 bench: $(DEV) ## The benchmarks: medians and ratios (ONLY=name, JSON=file)
 	@$(PY) -m bench $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json "$(JSON)")
+
+bench-excerpts: $(DEV) ## In how many logs the line that matters is found (DIR=folder)
+	$(if $(DIR),,$(error Say which folder of marked logs to read: make bench-excerpts DIR=folder))
+	@$(PY) -m bench.excerpts "$(DIR)"
 
 real-input: $(DEV) ## Holds what the API answers against real webhook bodies (DIR=folder)
 	$(if $(DIR),,$(error Say which folder of EVENT.ACTION.json files to read: make real-input DIR=folder))
