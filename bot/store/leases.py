@@ -99,18 +99,23 @@ class Leases:
         if not held:
             yield False
             return
-        lost = asyncio.Event()
-        renewing = asyncio.create_task(self._renew(name, lost, asyncio.current_task()))
+        lost, holder = asyncio.Event(), asyncio.current_task()
+        renewing = asyncio.create_task(self._renew(name, lost, holder))
         try:
-            yield True
+            try:
+                yield True
+            finally:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
         except asyncio.CancelledError:
             if not lost.is_set():
                 raise
+            if holder is not None:
+                # Nobody else wants this task to end.
+                holder.uncancel()
             message = f"another process does it by now: {name}"
             raise LeaseLost(message) from None
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
             await self._leave(name)
 
     @asynccontextmanager

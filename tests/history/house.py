@@ -81,11 +81,9 @@ class House:
         self.github.add_history(past)
 
     async def while_time_passes(self, doing: Awaitable[T], *, hours: float = 1000, step: float = 5) -> T:
-        """Let the clock run while something is done, no faster than the database, and return what it comes to."""
-        task, database = asyncio.ensure_future(doing), self.database
-        await let_pass(
-            self.github, self.clock, hours * 3600, step=step, busy=lambda: database.is_working, until=task.done
-        )
+        """Let the clock run while something is done, and return what it comes to."""
+        task = asyncio.ensure_future(doing)
+        await let_pass(self.github, self.clock, hours * 3600, step=step, until=task.done)
         assert task.done(), f"not done after {hours} hours"
         return task.result()
 

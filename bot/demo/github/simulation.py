@@ -157,6 +157,11 @@ class SimulatedGitHub:
         """Whether a request or a delivery is under way, other than one that waits for the clock."""
         return self.rest.working > 0 or self.webhooks.sending > 0
 
+    @property
+    def served(self) -> int:
+        """How many requests and attempts at deliveries there have been so far."""
+        return self.rest.requests + self.webhooks.log.counts["attempts"]
+
     async def settle(self) -> None:
         """Wait until no delivery is held back or in flight."""
         await self.webhooks.settle()

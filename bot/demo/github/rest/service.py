@@ -92,6 +92,7 @@ class Rest:
 
     `limits`, `faults` (a plan) and `credentials.fresh_for` may be set at any time; `ledger` has what was asked and
     what GitHub would hold against the client; `on_answer` is called with each call and its body before it is sent.
+    `requests` counts all that came so far, `working` those that are open.
     """
 
     def __init__(self, github: SimulatedGitHub, seed: int) -> None:
@@ -111,11 +112,11 @@ class Rest:
         self.working = 0
         self._github = github
         self._seed = seed
-        self._requests = 0
+        self.requests = 0
 
     def arrive(self, request: Request) -> Passage:
         """Enter a request into the ledger, and find who sends it and what will go wrong with it."""
-        self._requests += 1
+        self.requests += 1
         self.working += 1
         path, _, query = request.location.partition("?")
         operation = "" if request.route is None else request.route.operation
@@ -300,7 +301,7 @@ class Rest:
         return Handled(304, headers)
 
     def _usual_headers(self, now: datetime) -> dict[str, str]:
-        mixed = hashlib.sha256(f"request {self._seed} {self._requests}".encode()).hexdigest().upper()
+        mixed = hashlib.sha256(f"request {self._seed} {self.requests}".encode()).hexdigest().upper()
         return {
             "Server": "github.com",
             "Date": format_datetime(now, usegmt=True),
