@@ -3,9 +3,12 @@
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any
+
+# The standard library's own, which it does not promise to keep.
+_parser: Any = import_module("re._parser")
+sre: Any = import_module("re._constants")
 
 UNKNOWN = "\0"
 _MOST = 600

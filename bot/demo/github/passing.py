@@ -44,11 +44,13 @@ async def let_pass(
 
 
 async def _quiet(github: SimulatedGitHub, busy: Callable[[], bool]) -> None:
-    quiet = 0
+    quiet, served = 0, github.served
     while quiet < _QUIET_LOOKS:
         # What an answer sets off needs some of the machine's time before it is seen here, and what was sent some turns
         # of the loop, each of which may be long where the machine has other things to do.
         for _ in range(_TURNS):
             await _MACHINE.sleep(0)
         await _MACHINE.sleep(_LOOK_AGAIN_SECONDS)
-        quiet = 0 if github.busy or busy() else quiet + 1
+        before, served = served, github.served
+        # Between two looks a request may have come and gone, and whoever sent it may send another.
+        quiet = 0 if github.busy or busy() or served != before else quiet + 1
