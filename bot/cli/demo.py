@@ -78,7 +78,10 @@ async def _show_the_way(stage: Stage) -> None:
     typer.echo("")
     typer.echo(f"Open {stage.address} or {stage.address}/docs, or ask:")
     typer.echo(f"  curl -H 'Authorization: Bearer {token}' '{runs}'")
-    typer.echo(f"The simulated GitHub answers at {stage.github_address}.")
+    typer.echo(
+        f"The simulated GitHub answers at {stage.github_address}, to its App {stage.github.app.id} by the key in"
+    )
+    typer.echo(f"  {stage.service.key_path}")
     typer.echo("Events go on trickling in; stop with Ctrl-C.")
     typer.echo("")
 

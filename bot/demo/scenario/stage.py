@@ -133,10 +133,14 @@ class Stage:
 
 
 class Service:
-    """The real service, which can be stopped and started again on the same database and port."""
+    """The real service, which can be stopped and started again on the same database and port.
 
-    def __init__(self, clock: Clock, settings: Settings) -> None:
+    The App's private key lies at `key_path`, so that any other client can ask the simulated GitHub as the App, too.
+    """
+
+    def __init__(self, clock: Clock, settings: Settings, key_path: Path) -> None:
         self.address = ""
+        self.key_path = key_path
         self.is_running = False
         self._clock = clock
         self._settings = settings
@@ -226,12 +230,20 @@ async def _service(
 ) -> AsyncIterator[Service]:
     with tempfile.TemporaryDirectory(prefix="runledger-demo-", ignore_cleanup_errors=True) as folder:
         url = database_url or f"sqlite://{Path(folder) / 'demo.sqlite3'}"
-        service = Service(clock, _settings(github, url, port, api))
+        key_path = _kept_key(github, Path(folder))
+        service = Service(clock, _settings(github, url, port, api), key_path)
         await service.start()
         try:
             yield service
         finally:
             await service.stop()
+
+
+def _kept_key(github: SimulatedGitHub, folder: Path) -> Path:
+    path = folder / "app.pem"
+    path.touch(mode=0o600)
+    path.write_text(github.private_key_pem)
+    return path
 
 
 def _settings(github: SimulatedGitHub, database_url: str, port: int, api: str) -> Settings:
