@@ -138,14 +138,15 @@ class Shift:
     async def _refused(
         self, repository: models.Repository, error: GitHubError, asked: models.BackfillWindow | WantedRun
     ) -> None:
-        """Put off what is wanted of a repository that GitHub does not let us see, and give it up after some tries."""
-        if isinstance(error, Forbidden):
-            # What has been granted since shows in a new token alone.
-            self._tools.github.forget(self._installation_id)
-        else:
+        """Give up a repository that is not there, and put off what GitHub forbids, for some tries."""
+        if not isinstance(error, Forbidden):
+            await self._give_up(repository.repository_id, error)
             await sync_soon(self._tools, self._installation_id)
+            return
+        # What has been granted since shows in a new token alone.
+        self._tools.github.forget(self._installation_id)
         now, until = self._tools.clock.now(), self._tools.clock.now() + delay(asked.tries)
-        if isinstance(asked, models.BackfillWindow) and asked.what == PULLS and isinstance(error, Forbidden):
+        if isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
             log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
             await self._tools.database.transact(lambda tx: drop_window(tx, asked, None, now))
         elif asked.tries < MOST_REFUSALS:

@@ -266,14 +266,16 @@ async def _take_repository(
 ) -> None:
     if installation is None and getattr(row, "installation_id", None) and row.account_id == owner.account_id:
         installation = await models.Installation.get(installation_id=row.installation_id, using_db=tx.client)
-    row.installation_id = installation.installation_id if installation else None
+    seen_by = installation.installation_id if installation else None
+    moved = seen_by != getattr(row, "installation_id", None)
+    row.installation_id = seen_by
     row.team = await _team_of(tx, installation, owner, now)
     row.account_id = owner.account_id
     for column, value in _columns(told).items():
         if value is not None:
             setattr(row, column, value)
     hidden = told.hidden or (installation is not None and installation.state == "deleted")
-    if not hidden and getattr(row, "hidden_at", None) is not None:
+    if (not hidden and getattr(row, "hidden_at", None) is not None) or moved:
         # Nobody told of what ran while it was out of sight.
         row.history_asked_at = row.refused_until = None
     row.hidden_at = (getattr(row, "hidden_at", None) or now) if hidden else None

@@ -15,7 +15,6 @@ from bot.domain.wanting import JOBS_SPAN
 from bot.errors import ParameterError
 from bot.history import Historian, ask_for_backfill, opened
 from bot.history.requests import FIRST_RUN, MOST_UNDER_WAY, Kind, ask_of_installation, ask_where_new
-from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS
 from bot.store import queries
 from bot.store.database import Database
 from bot.store.views import BackfillProgress
@@ -281,10 +280,7 @@ async def test_a_repository_that_is_gone_is_given_up(house: House) -> None:
     house.add_past(150, days=10)
     asked = await ask(house)
     house.github.installations.remove_repositories(house.stage.installation, [house.stage.repository])
-    for _ in range(MOST_REFUSALS + 1):
-        assert (await progress_of(house, asked)).finished_at is None
-        await house.catch_up()
-        await house.clock.advance(LONGEST_DELAY.total_seconds())
+    await house.catch_up()
     progress = await progress_of(house, asked)
     assert progress.state == "failed"
     assert "acme/rocket" in (progress.error or "")
