@@ -3,6 +3,7 @@
 A test that takes `database_url` runs twice, on SQLite and on PostgreSQL; `make test-fast` leaves the second out.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,14 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_statements_of_another_database() -> None:
     """Forget the SQL that Tortoise keeps per model and connection name for the whole process, whatever the dialect."""
     EXECUTOR_CACHE.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_log_level_of_another_test() -> Iterator[None]:
+    """Put the root logger's level back, which commands that run inside a test set for the whole process."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 @pytest.fixture(scope="session")

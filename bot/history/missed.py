@@ -25,7 +25,7 @@ from bot.github.errors import (
     Unauthorized,
     Unprocessable,
 )
-from bot.history.requests import ONCE_IN, Kind, ask_of_installation, is_under_way
+from bot.history.requests import ONCE_IN, Kind, ask_of_installation, asked_since, being_listed
 from bot.history.sweep import NIGHTLY
 from bot.history.tools import Tools
 from bot.store import models
@@ -161,14 +161,14 @@ async def _leave_to_backfill(tx: Transaction, which: Q, now: datetime) -> int:
     concerned = {row["installation_id"] for row in await runs_and_jobs.distinct().values("installation_id")}
     left = 0
     for installation_id in [each for each in await active_installations(tx) if each in concerned]:
-        # As long as deliveries stay away there are new ones in every cycle; they wait for one backfill to end.
-        if await is_under_way(tx, Kind.GAP, installation_id):
-            continue
+        # As long as deliveries stay away there are new ones in every cycle; they wait until their repository is listed.
         theirs = runs_and_jobs.filter(installation_id=installation_id)
+        if busy := await being_listed(tx, Kind.GAP, installation_id):
+            theirs = theirs.filter(~Q(repository_id__in=busy))
         rows = await theirs.order_by("delivered_at").values("delivered_at", "repository_id")
         repositories = {row["repository_id"] for row in rows}
         only = None if None in repositories else repositories
-        if await ask_for_gap(tx, installation_id, rows[0]["delivered_at"], now, now, only):
+        if rows and await ask_for_gap(tx, installation_id, rows[0]["delivered_at"], now, now, only):
             left += await theirs.update(settled_at=now)
     return left
 
@@ -192,16 +192,16 @@ async def ask_for_gap(
     Runs that were created before, and run again meanwhile, are found by looking back as far as that is possible.
     """
     gap = await ask_of_installation(tx, Kind.GAP, installation_id, since - SLACK, until, now, only)
-    if gap is not None and not await is_under_way(tx, Kind.NIGHTLY, installation_id, now - ONCE_IN):
+    if gap is not None and not await asked_since(tx, Kind.NIGHTLY, installation_id, now - ONCE_IN):
         await ask_of_installation(tx, Kind.NIGHTLY, installation_id, now - NIGHTLY, now, now)
     return gap is not None
 
 
 async def _give_up(tx: Transaction, exhausted: Q, now: datetime) -> int:
-    waiting = [each for each in await active_installations(tx) if await is_under_way(tx, Kind.GAP, each)]
     lost = _missing(tx).filter(exhausted)
-    if waiting:
-        lost = lost.filter(~Q(event__in=RUNS_AND_JOBS, installation_id__in=waiting))
+    for installation_id in await active_installations(tx):
+        if busy := await being_listed(tx, Kind.GAP, installation_id):
+            lost = lost.filter(~Q(event__in=RUNS_AND_JOBS, repository_id__in=busy))
     for each in await lost:
         about = {"delivery": each.guid, "event": each.event, "installation": each.installation_id}
         log.warning("a delivery is given up: GitHub could not hand it over", extra=about)

@@ -77,11 +77,11 @@ async def hand_over(tx: Transaction, repository_id: int, installation_id: int) -
         await tx.execute(sql, installation_id, repository_id)
 
 
-async def put_off(tx: Transaction, repository_id: int, until: datetime) -> None:
-    """Ask nothing of a repository before a moment."""
+async def put_off(tx: Transaction, repository_id: int, until: datetime, now: datetime) -> None:
+    """Ask nothing before a moment of what is due of a repository; several that are refused at once count once."""
     for table in ("backfill_window", "run_wanted"):
-        sql = f"UPDATE {table} SET due_at = ?, tries = tries + 1 WHERE repository_id = ? AND due_at < ?"
-        await tx.execute(sql, until, repository_id, until)
+        sql = f"UPDATE {table} SET due_at = ?, tries = tries + 1 WHERE repository_id = ? AND due_at <= ?"
+        await tx.execute(sql, until, repository_id, now)
 
 
 async def forget_repository(executor: Executor, repository_id: int) -> None:

@@ -248,8 +248,14 @@ async def ask_of_installation(
     return await add_backfill(tx, kind, rows[0]["team_id"], targets, since, until, now)
 
 
-async def is_under_way(tx: Transaction, kind: Kind, installation_id: int, asked_since: datetime | None = None) -> bool:
-    """Tell whether a span of all that an installation sees is being fetched, or was asked for at or after a moment."""
+async def being_listed(tx: Transaction, kind: Kind, installation_id: int) -> list[int]:
+    """Return the repositories of which a backfill of this kind has still something to list."""
+    urgencies = [urgency_of(kind, what) for what in (PULLS, RUNS)]
+    theirs = models.BackfillWindow.filter(installation_id=installation_id, urgency__in=urgencies).using_db(tx.client)
+    return [row["repository_id"] for row in await theirs.distinct().values("repository_id")]
+
+
+async def asked_since(tx: Transaction, kind: Kind, installation_id: int, moment: datetime) -> bool:
+    """Tell whether a span of all that an installation sees was asked for since a moment, or is not done yet."""
     mine = models.Backfill.filter(installation_id=installation_id, kind=kind).using_db(tx.client)
-    under_way = Q(finished_at=None)
-    return await mine.filter(under_way if asked_since is None else under_way | Q(created_at__gte=asked_since)).exists()
+    return await mine.filter(Q(finished_at=None) | Q(created_at__gte=moment)).exists()

@@ -145,13 +145,14 @@ class Shift:
             return
         # What has been granted since shows in a new token alone.
         self._tools.github.forget(self._installation_id)
-        now, until = self._tools.clock.now(), self._tools.clock.now() + delay(asked.tries)
+        now = self._tools.clock.now()
+        until = now + delay(asked.tries)
         if isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
             log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
             await self._tools.database.transact(lambda tx: drop_window(tx, asked, None, now))
         elif asked.tries < MOST_REFUSALS:
             _say_why("a repository", error, repository=repository.repository_id)
-            await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until))
+            await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until, now))
         else:
             await self._give_up(repository.repository_id, error)
 

@@ -285,3 +285,20 @@ async def test_as_long_as_one_gap_is_fetched_no_other_is_asked_for(post: Post) -
     await post.cycles(2)
     assert len(await post.asked_for(Kind.GAP)) == 2
     assert await post.missed() == {}
+
+
+async def test_a_repository_that_can_not_be_listed_holds_up_no_gap_of_another(post: Post) -> None:
+    house = post.house
+    other = house.github.repositories.create(house.stage.organization, "shuttle")
+    workflow = house.github.actions.add_workflow(other, "CI", ".github/workflows/ci.yml", house.stage.workflow.jobs)
+    await house.github.settle()
+    await Deliveries(house.database, house.clock).handle_all()
+    post.faults.add(Fail(), times=None, redeliveries=True)
+    await post.work()
+    await post.cycles(MOST_REDELIVERIES + 1)
+    house.github.actions.start_run(workflow, event="push", tip=other.tip(), actor=house.stage.person)
+    await house.github.settle()
+    await post.cycles(MOST_REDELIVERIES + 1)
+    windows = await house.database.fetch("SELECT DISTINCT repository_id FROM backfill_window WHERE urgency < 2")
+    assert {row["repository_id"] for row in windows} == {house.stage.repository.id, other.id}
+    assert len(await post.asked_for(Kind.GAP)) == 2
