@@ -37,10 +37,14 @@ def _no_statements_of_another_database() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_log_level_of_another_test() -> Iterator[None]:
-    """Put the root logger's level back, which commands that run inside a test set for the whole process."""
-    level = logging.getLogger().level
+    """Put the levels of our loggers back, which commands that run inside a test set for the whole process."""
+    root = logging.getLogger()
+    level = root.level
     yield
-    logging.getLogger().setLevel(level)
+    root.setLevel(level)
+    for name, logger in root.manager.loggerDict.items():
+        if name.partition(".")[0] == "bot" and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

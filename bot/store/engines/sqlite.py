@@ -15,6 +15,12 @@ from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionConte
 from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 
+from bot.clock import Clock
+
+# The first connection to a file turns its journal over to WAL; whoever comes meanwhile is refused at once, whatever
+# `busy_timeout` says.
+TRIES_TO_OPEN, OPEN_AGAIN_SECONDS = 40, 0.05
+
 
 class ImmediateTransaction(SqliteTransactionWrapper):
     """A transaction that takes the write lock as it begins."""
@@ -47,6 +53,16 @@ class ImmediateSqliteClient(SqliteClient):
         if not self._connection:
             # Where the file can't be opened, aiosqlite's thread outlives the loop and ends with a traceback.
             sqlite3.connect(self.filename).close()
+        for _ in range(TRIES_TO_OPEN - 1):
+            try:
+                await super().create_connection(with_db)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                await self.close()
+                await Clock().sleep(OPEN_AGAIN_SECONDS)
+            else:
+                return
         await super().create_connection(with_db)
 
     def _in_transaction(self) -> TransactionContext:
