@@ -12,7 +12,7 @@ from bot.domain.windows import CAP, PER_PAGE, Window, cut
 from bot.github import Answer, Client, Json, pulls, runs
 from bot.history.progress import finish_if_done
 from bot.history.reading import read_pull_requests, read_runs, repository_as_known
-from bot.history.requests import PULLS, RUNS, Kind, urgency_of
+from bot.history.requests import PULLS, RUNS, Kind, marks_for, urgency_of
 from bot.history.silence import note_runs_seen
 from bot.history.tools import Tools
 from bot.history.wanted import want_what_is_worth_it
@@ -52,7 +52,8 @@ async def _list_runs(
     async def keep(tx: Transaction) -> None:
         if not await _is_still_at(tx, window):
             return
-        await record(tx, [repository_as_known(repository), *told], tools.clock.now())
+        marks = await marks_for(tx, window.backfill_id)
+        await record(tx, [repository_as_known(repository), *told], tools.clock.now(), marks=marks)
         if len(parts) > 1:
             await _replace(tx, window, parts)
             return
@@ -114,7 +115,8 @@ async def _list_pull_requests(
         now = tools.clock.now()
         if not await _is_still_at(tx, window):
             return
-        await record(tx, [repository_as_known(repository), *told], now)
+        marks = await marks_for(tx, window.backfill_id)
+        await record(tx, [repository_as_known(repository), *told], now, marks=marks)
         # The list is by the time of the last change, the newest first: what follows is older than what is wanted.
         if len(answer.data) < PER_PAGE or any(pull.updated_at < window.since for pull in told):
             await window.delete(using_db=tx.client)

@@ -14,6 +14,7 @@ from bot.github import Client, pulls, repositories, runs
 from bot.github.errors import NotFound, Unprocessable
 from bot.history.progress import count_look
 from bot.history.reading import read_jobs, read_pull_requests, read_run, repository_as_known
+from bot.history.requests import marks_for
 from bot.history.tools import Tools
 from bot.history.wanted import WantedRun, drop_wanted, let_go, postpone, run_states
 from bot.recorder import end_unlisted_jobs, mark_gone, record
@@ -174,7 +175,7 @@ async def _ask_for_pull_requests(
 
 async def _keep(tx: Transaction, repository: models.Repository, wanted: WantedRun, found: Found, now: datetime) -> None:
     told: Sequence[facts.Facts] = [repository_as_known(repository), *found.told, *found.jobs]
-    await record(tx, told, now)
+    await record(tx, told, now, marks=await marks_for(tx, wanted.backfill_id))
     if found.gone:
         await mark_gone(tx, wanted.run_id, now)
     if found.finished:

@@ -9,6 +9,7 @@ from tortoise.expressions import Q
 
 from bot.domain.windows import Window, whole_seconds
 from bot.errors import NotFound, ParameterError
+from bot.recorder import Marks
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.database import Transaction, current
@@ -48,6 +49,12 @@ def urgency_of(kind: Kind, what: str) -> int:
     Pull requests come just before the runs, which find theirs by its branch, where GitHub names none.
     """
     return 2 * _ORDER.index(kind) + (what == RUNS)
+
+
+async def marks_for(tx: Transaction, backfill_id: int | None) -> Marks:
+    """Return what recording for a backfill (None: for none) lets be looked at: what was before the App is no news."""
+    rows = await tx.fetch("SELECT kind FROM backfill WHERE id = ?", backfill_id) if backfill_id else []
+    return Marks.NEVER if rows and rows[0]["kind"] == Kind.INSTALLATION else Marks.IF_NEW
 
 
 class Target(Struct, frozen=True):

@@ -7,12 +7,14 @@ from typing import Any
 from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
 from bot.recorder.directory import note_deliveries, record_directory
+from bot.recorder.due import Marks, due_statements, only_news
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.links import link_by_branch
 from bot.recorder.statements import Statement, job_statements, pull_request_statements, run_statements
 from bot.store.database import Transaction, current
 
 __all__ = [
+    "Marks",
     "end_unlisted_jobs",
     "link_by_branch",
     "mark_gone",
@@ -23,15 +25,25 @@ __all__ = [
 ]
 
 
-async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime) -> None:
-    """Record facts inside an open transaction; the order they come in makes no difference."""
+async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime, *, marks: Marks = Marks.ALWAYS) -> None:
+    """Record facts inside an open transaction; the order they come in makes no difference.
+
+    `marks` says when the commits they are about are to be looked at because of it.
+    """
     runs = [fact for fact in news if isinstance(fact, facts.WorkflowRun)]
     jobs = [fact for fact in news if isinstance(fact, facts.WorkflowJob)]
     pull_requests = [fact for fact in news if isinstance(fact, facts.PullRequest)]
     heads = [fact for fact in news if isinstance(fact, facts.PullRequestHead)]
     teams = await record_directory(tx, news, now, exclusive=bool(pull_requests or heads))
-    for statement in statements(runs, jobs, pull_requests, teams, heads):
+    marked = await _marked(tx, news, marks)
+    for statement in (*statements(runs, jobs, pull_requests, teams, heads), *due_statements(marked, now)):
         await tx.execute_many(statement.sql, statement.rows)
+
+
+async def _marked(tx: Transaction, news: Sequence[facts.Facts], marks: Marks) -> Sequence[facts.Facts]:
+    if marks is Marks.NEVER:
+        return ()
+    return news if marks is Marks.ALWAYS else await only_news(tx, news)
 
 
 def statements(

@@ -8,8 +8,12 @@ from bot.store.database import Executor, current
 KEEP_DELETED = timedelta(days=30)
 AT_ONCE = 500
 # Whatever belongs to a run goes with it; the run itself last, so that a crash leaves nothing that isn't found again.
-_OF_RUNS = ("run_pull_request", "workflow_job", "workflow_run_attempt", "workflow_run")
+_OF_RUNS = ("run_pull_request", "job_failure", "workflow_job", "workflow_run_attempt", "workflow_run")
 _OF_REPOSITORIES = (
+    "action",
+    "job_failure",
+    "failure_comment",
+    "check_summary",
     "backfill_window",
     "run_wanted",
     "backfill",

@@ -46,6 +46,10 @@ PARTIAL = {
         "status <> 'completed' OR conclusion = 'action_required'",
     ),
     Index("workflow_job", "workflow_job_unfinished", ("listed_at",), False, "status <> 'completed'"),
+    *(
+        Index(table, f"{table}_due", ("due_at",), False, "due_at IS NOT NULL")
+        for table in ("check_summary", "failure_comment", "job_failure", "action")
+    ),
 }
 
 

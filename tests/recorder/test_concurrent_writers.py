@@ -174,8 +174,8 @@ async def test_an_earlier_attempt_that_waited_does_not_overwrite_the_newer(postg
 
 async def test_runs_do_not_wait_for_runs(postgres: Database) -> None:
     await write(postgres, await read_body("workflow_job", sent("workflow_job")), Random(1))
-    one, two = [await read_body("workflow_run", forked_run(number, "a" * 40)) for number in (1, 2)]
-    # Both tell of one workflow, whose row only one of them can write at a time.
+    one, two = [await read_body("workflow_run", forked_run(number, f"{number}" * 40)) for number in (1, 2)]
+    # Both tell of one workflow, whose row only one of them can write at a time, and so it is with the commit's mark.
     two = [
         msgspec.structs.replace(fact, workflow_id=31) if isinstance(fact, facts.WorkflowRun) else fact for fact in two
     ]

@@ -6,6 +6,7 @@ Texts that are looked up by value are bounded, so that PostgreSQL can index them
 
 from bot.store.models.access import ApiToken
 from bot.store.models.directory import Installation, Repository, RepositoryName, Team
+from bot.store.models.feedback import Action, CheckSummary, FailureComment, JobFailure
 from bot.store.models.history import Backfill, BackfillWindow, DeliveryScan, MissedDelivery, RunWanted
 from bot.store.models.inbox import Delivery
 from bot.store.models.processes import Heartbeat, Lease, TimedJob
@@ -23,13 +24,17 @@ from bot.store.models.sizes import NAME, WORD
 __all__ = [
     "NAME",
     "WORD",
+    "Action",
     "ApiToken",
     "Backfill",
     "BackfillWindow",
+    "CheckSummary",
     "Delivery",
     "DeliveryScan",
+    "FailureComment",
     "Heartbeat",
     "Installation",
+    "JobFailure",
     "Lease",
     "MissedDelivery",
     "PullRequest",

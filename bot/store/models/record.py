@@ -71,6 +71,7 @@ class WorkflowRun(RunColumns):
             Index(fields=["team_id", "created_at", "run_id"], name="workflow_run_by_team"),
             Index(fields=["repository_id", "created_at", "run_id"], name="workflow_run_by_repository"),
             Index(fields=["head_sha", "repository_id"], name="workflow_run_by_head_sha"),
+            Index(fields=["workflow_id", "head_branch", "created_at"], name="workflow_run_by_branch"),
         ]
 
 

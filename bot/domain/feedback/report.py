@@ -1,0 +1,208 @@
+"""How one commit stands: the words in which the rest of this room speaks. Plain values, no decisions."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """The newest attempt of a run; of several runs of a workflow for one event only the newest counts."""
+
+    run_id: int
+    attempt: int
+    workflow_id: int | None
+    workflow_name: str
+    workflow_path: str
+    event: str | None
+    status: str
+    conclusion: str | None
+    html_url: str | None
+    head_branch: str | None
+    began_at: datetime
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing goes on; a run that waits for approval arrives as completed with action_required."""
+        return self.status == "completed"
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A job as it stands now: of several attempts the newest that has it; `step` is the one that failed, if any."""
+
+    job_id: int
+    run_id: int
+    attempt: int
+    name: str
+    status: str
+    conclusion: str | None
+    html_url: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    step: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        return self.conclusion in {"failure", "timed_out", "startup_failure"}
+
+
+class Source(StrEnum):
+    """Where it was found why a job failed."""
+
+    ANNOTATIONS = "annotations"
+    LOG = "log"
+    STEP = "step"
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why a job failed; `lines` (at most 20) hold the anchor, `further` are further anchors (at most 2).
+
+    `fingerprint` is the same for the same failure anywhere; a generic one says nothing about the cause. `kind` is that
+    of the rule which found the anchor (bot/domain/failures).
+    """
+
+    source: Source
+    kind: str
+    step: str | None
+    test: str | None
+    exit_code: int | None
+    anchor: str | None
+    lines: tuple[str, ...]
+    further: tuple[str, ...]
+    fingerprint: str
+    is_generic: bool
+
+
+class Base(Struct, frozen=True):
+    """How the base branch stands with the workflow and job that failed.
+
+    `sha` is the newest commit of it on which the workflow has finished, or the pull request's own base if that was
+    recorded; of the last `of` (at most 20) finished runs there, the job did not fail in `passed`. `fails_alike` tells
+    that the same fingerprint is among the failures of `sha`, None that they have not been looked into yet.
+    """
+
+    branch: str
+    sha: str
+    passed: int
+    of: int
+    fails_alike: bool | None
+
+
+class Evidence(Struct, frozen=True):
+    """What is known about a failure from elsewhere: of 14 days, of this repository.
+
+    `others` are the numbers of pull requests of other authors with the same fingerprint, reverts left out. `base` is
+    None where the workflow has not run there, as far as is recorded.
+    """
+
+    base: Base | None = None
+    others: tuple[int, ...] = ()
+
+
+class FailureClass(StrEnum):
+    """Whose fault a failure is, as far as the evidence tells."""
+
+    NEW = "new"
+    NO_BASE = "no base"
+    PENDING = "pending"
+    BASE = "base"
+    FLAKY = "flaky"
+    INFRA = "infra"
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether the pull request is not to blame; what is unknown never excuses."""
+        return self in {FailureClass.BASE, FailureClass.FLAKY, FailureClass.INFRA}
+
+
+class FailedJob(Struct, frozen=True):
+    """A job that failed, in its run; `failure` is None while nobody has looked into it, or where nobody will."""
+
+    job: Job
+    run: Run
+    failure: Failure | None
+    evidence: Evidence
+    failure_class: FailureClass
+
+
+class Cause(Struct, frozen=True):
+    """Failures that are the same: one fingerprint and one class, or the same job and step where it is not known.
+
+    The first of `jobs` (never empty) speaks for them.
+    """
+
+    failure_class: FailureClass
+    jobs: tuple[FailedJob, ...]
+
+    @property
+    def first(self) -> FailedJob:
+        return self.jobs[0]
+
+
+class Flake(Struct, frozen=True):
+    """A job that failed and passed on the same commit, which proves that it is flaky.
+
+    `attempts` are the conclusions of its attempts in order; `times` is how often that happened to the job in 14 days,
+    this time included.
+    """
+
+    job: Job
+    run: Run
+    attempts: tuple[tuple[int, str], ...]
+    times: int
+
+
+class Counts(Struct, frozen=True):
+    """How many of the jobs that are known by now stand how; `cancelled` and `skipped` are neither passed nor failed."""
+
+    total: int = 0
+    passed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    skipped: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
+class Conclusion(StrEnum):
+    """GitHub's own words, https://docs.github.com/en/rest/checks/runs#create-a-check-run."""
+
+    FAILURE = "failure"
+    ACTION_REQUIRED = "action_required"
+    CANCELLED = "cancelled"
+    NEUTRAL = "neutral"
+    SUCCESS = "success"
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All that is told about one commit; the order of everything in it follows from what it is, never from arrival.
+
+    `conclusion` is what it comes to, None while a run is going on. `seconds_left` is an estimate, None where there is
+    none. `runs_without_jobs` are those that failed or were cancelled before any job began, such as a workflow file
+    that is wrong (startup_failure).
+    """
+
+    repo_full_name: str
+    html_url: str
+    """Of the repository."""
+    head_sha: str
+    base_branch: str | None
+    counts: Counts
+    runs: tuple[Run, ...]
+    causes: tuple[Cause, ...]
+    flakes: tuple[Flake, ...]
+    cancelled_jobs: tuple[Job, ...]
+    runs_without_jobs: tuple[Run, ...]
+    waiting_for_approval: tuple[Run, ...]
+    conclusion: Conclusion | None
+    seconds_left: int | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.conclusion is not None
+
+    @property
+    def blames(self) -> bool:
+        """Whether at least one failure is new or unclassified, or a run could not even begin."""
+        failed = any(run.conclusion in {"failure", "startup_failure", "timed_out"} for run in self.runs_without_jobs)
+        return failed or any(not cause.failure_class.is_excused for cause in self.causes)
