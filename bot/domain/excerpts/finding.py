@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise, zip_longest
 
+import msgspec
 from msgspec import Struct
 
 from bot.domain.excerpts.cleaning import shown
@@ -39,6 +40,8 @@ _NOT_MINDED = ("RERUNS", "PASSES", "XFAILURES", "XPASSES", "warnings summary")
 _POLLED = ("network", "containers", "infrastructure")
 _OFTEN = 4
 _LONGEST_TRACE = 120
+_MOST_WEIGHED = 20_000
+"""Of a step that prints more, the last lines are looked at; that takes a second or two."""
 
 
 class Anchor(Struct, frozen=True):
@@ -71,7 +74,7 @@ def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt |
 
     https://docs.github.com/en/rest/actions/workflow-jobs#download-job-logs-for-a-workflow-run
     """
-    region = failed_region(log, step_started_at)
+    region = _end_of(failed_region(log, step_started_at))
     if not region.lines:
         return None
     weighed = _settled([weigh(line) for _, line in region.lines], region)
@@ -87,6 +90,10 @@ def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt |
         step=region.step,
         exit_code=region.exit_code,
     )
+
+
+def _end_of(region: Region) -> Region:
+    return msgspec.structs.replace(region, lines=region.lines[-_MOST_WEIGHED:])
 
 
 def _settled(weighed: Sequence[Weighed], region: Region) -> list[Weighed]:
@@ -213,4 +220,12 @@ def _nearest_test(weighed: Sequence[Weighed], best: int) -> str | None:
     """Return the test that the anchor names, else the last one named shortly before, else the next one."""
     before = range(best, max(-1, best - _TEST_IS_NEAR), -1)
     after = range(best + 1, len(weighed))
-    return next((test for place in (*before, *after) if (test := weighed[place].test)), None)
+    named = next((test for place in (*before, *after) if (test := weighed[place].test)), None)
+    return None if named is None else _in_full(named, weighed)
+
+
+def _in_full(name: str, weighed: Sequence[Weighed]) -> str:
+    """Return a test's whole id, as pytest tells it in its summary, where just one test has that name."""
+    end = f"::{name.replace('.', '::')}"
+    whole = {each.test for each in weighed if each.test is not None and each.test.endswith(end)}
+    return whole.pop() if len(whole) == 1 else name

@@ -28,7 +28,10 @@ class Run(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A job as it stands now: of several attempts the newest that has it; `step` is the one that failed, if any."""
+    """A job as it stands now: of several attempts the newest that has it; `step` is the one that failed, if any.
+
+    `in_set_up` tells that this step is the runner's own, before the first that the workflow asks for.
+    """
 
     job_id: int
     run_id: int
@@ -40,6 +43,7 @@ class Job(Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     completed_at: datetime | None
     step: str | None = None
+    in_set_up: bool = False
 
     @property
     def has_failed(self) -> bool:
@@ -100,11 +104,15 @@ class Evidence(Struct, frozen=True):
 
 
 class FailureClass(StrEnum):
-    """Whose fault a failure is, as far as the evidence tells."""
+    """Whose fault a failure is, as far as the evidence tells.
+
+    A pending one is still being looked into; so many failed that an unseen one will not be.
+    """
 
     NEW = "new"
     NO_BASE = "no base"
     PENDING = "pending"
+    UNSEEN = "unseen"
     BASE = "base"
     FLAKY = "flaky"
     INFRA = "infra"

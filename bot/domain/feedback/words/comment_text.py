@@ -1,0 +1,87 @@
+"""The comment on a pull request: what failed, whether it is the pull request's, and the lines that matter.
+
+Nothing of it changes while jobs merely go on, so that it is edited only for news.
+"""
+
+from bot.domain.feedback.report import Conclusion, Report
+from bot.domain.feedback.words.causes import LIMIT, Telling, within
+from bot.domain.feedback.words.markdown import commit
+from bot.domain.feedback.words.markers import marker_text
+from bot.domain.feedback.words.sections import could_not_start, flakes, starts
+from bot.domain.feedback.words.wording import blaming_first, failed_starts, headline, number
+from bot.domain.feedback.written import Marker
+
+MOST_CAUSES = 10
+_RESOLVED = {
+    Conclusion.SUCCESS: "✅ Everything passes at {}",
+    Conclusion.NEUTRAL: "✅ No new failures at {}: what still fails there is not because of this pull request",
+}
+
+
+def failure_comment(
+    report: Report | None, marker: Marker, *, superseded_by: str | None = None, queue: Report | None = None
+) -> str:
+    """Return the comment in at most 60,000 bytes.
+
+    `report` is that of the pull request's head, None where only `queue`, that of the commit that a merge queue tested,
+    has failures. With `superseded_by`, the SHA of a newer head, it says first that it is about an older one.
+    Raises ValueError if there is neither report.
+    """
+    if report is None:
+        if queue is None:
+            raise ValueError("A failure comment needs a report of the head or of the merge queue.")
+        return f"{marker_text(marker)}\n{_queue(queue)}"
+    notes = [_old(report.head_sha, superseded_by)] if superseded_by is not None else []
+    if queue is not None:
+        notes.append(_queue(queue))
+    telling = Telling(report)
+    above = "\n\n".join(part for part in (*notes, _headline(report, telling), starts(report, telling)) if part)
+    below = flakes(report, telling)
+    blocks = telling.blocks()
+    return within(
+        LIMIT,
+        f"{marker_text(marker)}\n{above}",
+        blocks[:MOST_CAUSES],
+        f"\n\n{below}" if below else "",
+        left_out=len(blocks[MOST_CAUSES:]),
+    )
+
+
+def resolved_comment(report: Report, marker: Marker) -> str:
+    """Return the comment in one line, once nothing that the commit is to blame for fails any more.
+
+    Raises ValueError where the report's conclusion is neither success nor neutral, which resolves nothing.
+    """
+    words = None if report.conclusion is None else _RESOLVED.get(report.conclusion)
+    if words is None:
+        raise ValueError(f"A comment is not resolved by {report.conclusion}.")
+    return f"{marker_text(marker)}\n{words.format(commit(report.head_sha))}{_only_when_run_again(report)}."
+
+
+def _only_when_run_again(report: Report) -> str:
+    """Return the history of the first flaky job, which tells that the change may not have been to blame."""
+    if not report.flakes:
+        return ""
+    others = f", and {len(report.flakes) - 1} more" if len(report.flakes) > 1 else ""
+    return f"; only when run again: {Telling(report).flake(report.flakes[0])}{others}"
+
+
+def _headline(report: Report, telling: Telling) -> str:
+    mark = "❌" if report.blames else "✅"
+    return f"### {mark} {headline(report, telling.branch)} at {commit(report.head_sha)}"
+
+
+def _old(sha: str, newer: str) -> str:
+    return f"⏳ **This is about the old commit {commit(sha)}.** The new one, {commit(newer)}, is being checked."
+
+
+def _queue(queue: Report) -> str:
+    """Return what failed in the merge queue, as one line."""
+    telling = Telling(queue)
+    causes = [telling.in_a_queue(cause) for cause in blaming_first(queue.causes)]
+    told = [*causes, *(could_not_start(run, telling) for run in failed_starts(queue))]
+    line = f"❌ **Failed in the merge queue** at {commit(queue.head_sha)}"
+    if not told:
+        return f"{line}."
+    more = f", and {number(len(told) - 1, 'more cause')}" if len(told) > 1 else ""
+    return f"{line}: {told[0]}{more}."

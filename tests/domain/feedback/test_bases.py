@@ -1,0 +1,126 @@
+"""What may speak for a pull request: how base runs, their jobs and other people's pull requests count."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.feedback.bases import (
+    MOST_EXAMINED,
+    BaseJob,
+    BaseRun,
+    base_for,
+    compare,
+    is_revert,
+    others_of,
+    standing_of,
+    worth_a_look,
+)
+from bot.domain.feedback.report import Base
+from tests.domain.feedback.reports import failure
+
+
+def ran(run_id: int, jobs: dict[str, bool], *, own: bool = False, passed: bool = False) -> BaseRun:
+    return BaseRun(run_id, f"sha{run_id}", own, passed, jobs)
+
+
+FAILED, PASSED = {"test": True, "lint": False}, {"test": False}
+
+
+@pytest.mark.parametrize(
+    ("title", "head_ref", "expected"),
+    [
+        ('Revert "Add a cache"', "topic", True),
+        ('Revert "Revert "Add a cache""', None, True),
+        ("revert: feat: add a cache", "topic", True),
+        ("Revert(cache): add", "topic", True),
+        ("Add a cache", "revert-31-add-a-cache", True),
+        ("Reverting the order of pages", "topic", False),
+        ("Revert button", "topic", False),
+        ('Say what "Revert" does', "fix-revert-", False),
+        (None, None, False),
+    ],
+)
+def test_reverts(title: str | None, head_ref: str | None, expected: bool) -> None:
+    assert is_revert(title, head_ref) is expected
+
+
+def stands(runs: list[BaseRun], said: dict[int, list[BaseJob]], fingerprint: str = "a") -> Base | None:
+    standing = standing_of(runs, "test")
+    compared = {(run_id, "test"): compare(jobs) for run_id, jobs in said.items()}
+    said_alike = failure(fingerprint=fingerprint)
+    return None if standing is None else base_for("main", standing, "test", said_alike, compared)
+
+
+def job(run_id: int, fingerprint: str | None, *, examined: bool = True) -> BaseJob:
+    return BaseJob(1, run_id, 1, "test", examined, fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("runs", "said", "expected"),
+    [
+        ([], {}, None),
+        # A failed run whose jobs nobody knows tells nothing; one that passed tells that none failed.
+        ([ran(1, {})], {}, None),
+        ([ran(1, {}, passed=True)], {}, Base("main", "sha1", 1, 1, False)),
+        ([ran(2, PASSED), ran(1, FAILED)], {}, Base("main", "sha2", 1, 2, False)),
+        ([ran(2, FAILED), ran(1, PASSED)], {2: [job(2, "a")]}, Base("main", "sha2", 1, 2, True)),
+        ([ran(2, FAILED), ran(1, PASSED)], {2: [job(2, "b")]}, Base("main", "sha2", 1, 2, False)),
+        ([ran(2, FAILED)], {2: [job(2, "b"), job(2, None, examined=False)]}, Base("main", "sha2", 0, 1, None)),
+        ([ran(2, FAILED)], {2: [job(2, "a"), job(2, None, examined=False)]}, Base("main", "sha2", 0, 1, True)),
+        ([ran(2, FAILED)], {}, Base("main", "sha2", 0, 1, None)),
+        # The newest run may have skipped the job, or there may have been none such.
+        ([ran(3, {"lint": True}), ran(2, FAILED)], {2: [job(2, "a")]}, Base("main", "sha2", 0, 1, True)),
+        ([ran(3, {"lint": True}), ran(2, {"lint": False})], {}, Base("main", "sha3", 0, 0, False)),
+        # An older failure of the branch is none of the newest run's.
+        ([ran(2, PASSED), ran(1, FAILED)], {1: [job(1, "a")]}, Base("main", "sha2", 1, 2, False)),
+        # The pull request's own base speaks as well, and does not count among the branch's runs.
+        (
+            [ran(2, PASSED), ran(1, FAILED, own=True)],
+            {1: [job(1, "a")]},
+            Base("main", "sha1", 1, 1, True),
+        ),
+        ([ran(2, PASSED), ran(1, FAILED, own=True)], {1: [job(1, "b")]}, Base("main", "sha2", 1, 1, False)),
+        ([ran(2, PASSED), ran(1, FAILED, own=True)], {}, Base("main", "sha2", 1, 1, None)),
+        ([ran(1, FAILED, own=True)], {1: [job(1, "a")]}, Base("main", "sha1", 0, 1, True)),
+    ],
+)
+def test_how_the_base_stands(runs: list[BaseRun], said: dict[int, list[BaseJob]], expected: Base | None) -> None:
+    assert stands(runs, said) == expected
+
+
+@pytest.mark.parametrize("said", [failure(fingerprint="a", is_generic=True), None])
+def test_without_a_failure_that_says_something_it_is_only_known_that_the_job_passed(said: None) -> None:
+    compared = {(1, "test"): compare([job(1, "a")])}
+    for jobs, expected in ((FAILED, None), (PASSED, False)):
+        standing = standing_of([ran(1, jobs)], "test")
+        assert standing is not None
+        assert base_for("main", standing, "test", said, compared).fails_alike is expected
+
+
+_JOBS = st.builds(BaseJob, st.integers(1, 10**6), st.just(1), st.integers(1, 3), st.sampled_from("abc"), st.booleans())
+
+
+@given(st.lists(_JOBS, max_size=60, unique_by=lambda each: each.job_id), st.sets(st.sampled_from("ab"), min_size=1))
+def test_few_are_worth_a_look_and_those_looked_into_stay(jobs: list[BaseJob], names: set[str]) -> None:
+    worthy = worth_a_look(jobs, names)
+    assert worthy.keys() == {each.name for each in jobs} & names
+    for job, chosen in worthy.items():
+        of_job = [each for each in jobs if each.name == job]
+        assert {each.job_id for each in of_job if each.is_examined} <= {each.job_id for each in chosen}
+        assert sum(not each.is_examined for each in chosen) <= MOST_EXAMINED
+        assert worth_a_look(reversed(jobs), names)[job] == chosen
+
+
+def test_the_same_leg_of_a_matrix_is_looked_into_first() -> None:
+    jobs = [BaseJob(number, 1, 1, f"test ({number})") for number in range(30)]
+    chosen = worth_a_look(jobs, {"test (23)", "test (29)"})["test"]
+    assert [each.job_id for each in chosen[:2]] == [23, 29]
+    assert len(chosen) == MOST_EXAMINED
+
+
+@pytest.mark.parametrize(
+    ("authors", "expected"),
+    [({}, ()), ({4: 1}, (4,)), ({5: 1, 4: 2}, (4, 5)), ({4: 1, 5: 1}, (5,)), ({4: 1, 5: 1, 6: 2}, (4, 5, 6))],
+)
+def test_the_pull_requests_of_one_author_alone_count_as_one(authors: dict[int, int], expected: tuple[int, ...]) -> None:
+    assert others_of(authors) == expected

@@ -1,0 +1,174 @@
+"""Whose fault a failure is: what excuses, and above all what does not."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.feedback.classes import classify, is_set_up
+from bot.domain.feedback.report import Base, Evidence, Failure, FailureClass, Source
+from tests.domain.feedback.reports import failure, job
+
+NOTHING = Evidence()
+LOST = "The self-hosted runner: forge-3 lost communication with the server. Verify the machine is running and has"
+SIGNAL = "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually"
+
+
+def base(fails_alike: bool | None, passed: int = 20) -> Base:
+    return Base("main", "9f8e7d6", passed, 20, fails_alike)
+
+
+def plain(**told: Any) -> Failure:
+    return failure(**{"test": None, "exit_code": None, "lines": (), **told})
+
+
+@pytest.mark.parametrize(
+    ("evidence", "of_one_that_says_something", "of_a_generic_one"),
+    [
+        (NOTHING, FailureClass.NO_BASE, FailureClass.NO_BASE),
+        (Evidence(base(False)), FailureClass.NEW, FailureClass.NEW),
+        (Evidence(base(True)), FailureClass.BASE, FailureClass.NO_BASE),
+        (Evidence(base(None)), FailureClass.PENDING, FailureClass.NO_BASE),
+        (Evidence(None, (4,)), FailureClass.NO_BASE, FailureClass.NO_BASE),
+        (Evidence(None, (4, 5)), FailureClass.FLAKY, FailureClass.NO_BASE),
+        (Evidence(base(False), (4,)), FailureClass.NEW, FailureClass.NEW),
+        (Evidence(base(False), (4, 5)), FailureClass.FLAKY, FailureClass.NEW),
+        (Evidence(base(None), (4, 5)), FailureClass.FLAKY, FailureClass.NO_BASE),
+        # What the base does today is more certain than what others saw in a fortnight.
+        (Evidence(base(True), (4, 5)), FailureClass.BASE, FailureClass.NO_BASE),
+    ],
+)
+def test_what_the_evidence_comes_to(
+    evidence: Evidence, of_one_that_says_something: FailureClass, of_a_generic_one: FailureClass
+) -> None:
+    assert classify(job(), failure(), evidence) is of_one_that_says_something
+    assert classify(job(), failure(is_generic=True), evidence) is of_a_generic_one
+    assert classify(job(), None, evidence) is FailureClass.PENDING
+
+
+@pytest.mark.parametrize(
+    ("told_of_job", "said"),
+    [
+        # No step failed: it was broken off from outside.
+        ({"step": None}, plain(anchor=LOST, source=Source.ANNOTATIONS)),
+        ({"step": None}, plain(anchor=f"##[error]{LOST}")),
+        ({"step": None}, plain(anchor="The hosted runner: GitHub Actions 12 lost communication with the server.")),
+        ({"step": None}, plain(anchor="The hosted runner encountered an error while running your job.")),
+        ({"step": None}, plain(anchor=SIGNAL)),
+        (
+            {"step": None},
+            plain(anchor="The job was not acquired by Runner of type hosted even after multiple attempts"),
+        ),
+        ({"step": None}, plain(anchor=None, source=Source.STEP, is_generic=True)),
+        # GitHub itself noted it on the job.
+        ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS)),
+        ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS, exit_code=143)),
+        # The workflow's own steps had not begun.
+        ({"step": "Set up job", "in_set_up": True}, plain(anchor="Failed to download archive after 1 attempts.")),
+        ({"step": "Initialize containers", "in_set_up": True}, plain(anchor="Docker pull failed with exit code 1")),
+        ({"step": "Set up job", "in_set_up": True}, plain(anchor=None, source=Source.STEP, is_generic=True)),
+    ],
+)
+def test_infrastructure_excuses_whatever_else_holds(told_of_job: dict[str, Any], said: Failure) -> None:
+    for evidence in (NOTHING, Evidence(base(True), (4, 5)), Evidence(base(False))):
+        assert classify(job(**told_of_job), said, evidence) is FailureClass.INFRA
+
+
+@pytest.mark.parametrize(
+    ("told_of_job", "said"),
+    [
+        # A test that speaks of such things, in whatever step.
+        ({}, plain(anchor=SIGNAL, kind="runner")),
+        ({}, plain(anchor=f"##[error]{SIGNAL}", kind="runner")),
+        ({}, plain(anchor=f"E   AssertionError: {LOST}", kind="runner")),
+        ({}, plain(anchor=f"got: {SIGNAL}", source=Source.ANNOTATIONS)),
+        # `echo "::error::…"` makes an annotation as well, but then the process ends of its own accord.
+        ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS, exit_code=1)),
+        ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS, test="test_shutdown")),
+        ({"step": None}, plain(anchor=f"AssertionError: {LOST}")),
+        ({"step": None}, plain(anchor="AssertionError: 1 != 2")),
+        # No log, but a step of the workflow failed.
+        ({}, plain(anchor=None, source=Source.STEP, is_generic=True)),
+        # Time that was up.
+        ({"conclusion": "timed_out", "step": None}, plain(anchor=None, source=Source.STEP)),
+        ({"conclusion": "timed_out", "step": "Set up job", "in_set_up": True}, plain(anchor="x")),
+        ({"step": None}, plain(anchor="The job running on runner R has exceeded the maximum execution time of 6 min.")),
+        ({}, plain(anchor="The action 'Run tests' has timed out after 5 minutes.", source=Source.ANNOTATIONS)),
+        ({"step": None}, plain(anchor=SIGNAL, further=("The job has exceeded the maximum execution time of 1h0m0s",))),
+        ({"conclusion": "startup_failure", "step": None}, plain(anchor=None, source=Source.STEP)),
+        # What the workflow itself asks for in vain.
+        ({"step": "Set up job", "in_set_up": True}, plain(anchor="Unable to resolve action `a/b@v9`, unable to find")),
+        ({"step": "Initialize containers", "in_set_up": True}, plain(anchor="x", lines=("manifest unknown",))),
+        # A step of the workflow that has such a name.
+        ({"step": "Set up job"}, plain(anchor="x")),
+        ({"step": "Pull the data"}, plain(anchor="x")),
+    ],
+)
+def test_what_only_looks_like_infrastructure_excuses_nothing(told_of_job: dict[str, Any], said: Failure) -> None:
+    assert not classify(job(**told_of_job), said, NOTHING).is_excused
+    assert classify(job(**told_of_job), said, Evidence(base(False))) is FailureClass.NEW
+
+
+_WORDS = st.sampled_from([LOST, SIGNAL, f"##[error]{SIGNAL}", "AssertionError", "manifest unknown", ""]) | st.text()
+_FAILURES = st.builds(
+    failure,
+    _WORDS | st.none(),
+    source=st.sampled_from(Source),
+    kind=st.sampled_from(["runner", "python", "unknown"]),
+    test=st.none() | st.text(min_size=1),
+    exit_code=st.none() | st.sampled_from([0, 1, 137, 143]),
+    further=st.lists(_WORDS, max_size=2).map(tuple),
+    is_generic=st.booleans(),
+)
+_EVIDENCE = st.builds(
+    Evidence,
+    st.none() | st.builds(base, st.none() | st.booleans()),
+    st.lists(st.integers(1, 99), unique=True, max_size=4).map(tuple),
+)
+_JOBS = st.builds(
+    job,
+    conclusion=st.sampled_from(["failure", "timed_out", "startup_failure"]),
+    step=st.none() | st.sampled_from(["Set up job", "Run pytest"]),
+    in_set_up=st.booleans(),
+)
+
+
+@given(_JOBS, st.none() | _FAILURES, _EVIDENCE)
+def test_nothing_unknown_and_nothing_generic_excuses(job: Any, said: Failure | None, evidence: Evidence) -> None:
+    found = classify(job, said, evidence)
+    if found is FailureClass.INFRA:
+        assert job.conclusion == "failure"
+        assert job.step is None or job.in_set_up or (said and said.source is Source.ANNOTATIONS)
+    elif found.is_excused:
+        assert said is not None
+        assert not said.is_generic
+        assert (evidence.base is not None and evidence.base.fails_alike) or len(evidence.others) > 1
+    if found is FailureClass.NEW:
+        assert evidence.base is not None
+        assert evidence.base.fails_alike is False
+
+
+@given(_FAILURES, _EVIDENCE)
+def test_words_alone_never_make_a_failed_step_infrastructure(said: Failure, evidence: Evidence) -> None:
+    if said.source is not Source.ANNOTATIONS:
+        assert classify(job(step="Run pytest"), said, evidence) is not FailureClass.INFRA
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (["Set up job"], True),
+        (["Set up job", "Set up runner"], True),
+        (["Set up job", "Pull ghcr.io/octo/db:16", "Initialize containers"], True),
+        (["Set up job", "Pull alpine:3.20"], True),
+        (["Set up job", "Pull latest changes"], False),
+        (["Set up job", "Run actions/checkout@v4"], False),
+        (["Set up job", "Run actions/checkout@v4", "Initialize containers"], False),
+        (["Set up job", "Set up Python"], False),
+        (["Initialize containers"], False),
+        ([], False),
+    ],
+)
+def test_which_steps_are_the_runners_own(steps: list[str], expected: bool) -> None:
+    assert is_set_up(steps) is expected

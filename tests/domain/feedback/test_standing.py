@@ -1,0 +1,168 @@
+"""Which runs and jobs of a commit count, how many there are, and what they come to."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.feedback.report import (
+    Cause,
+    Conclusion,
+    Counts,
+    Evidence,
+    FailedJob,
+    FailureClass,
+    Job,
+    Run,
+)
+from bot.domain.feedback.standing import (
+    conclude,
+    count_jobs,
+    current_jobs,
+    current_runs,
+    flaky_attempts,
+    runs_without_jobs,
+)
+
+NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
+
+
+def run(id: int = 1, conclusion: str | None = "success", status: str = "completed", **changes: object) -> Run:
+    told = {
+        "run_id": id,
+        "attempt": 1,
+        "workflow_id": 7,
+        "workflow_name": "CI",
+        "workflow_path": ".github/workflows/ci.yml",
+        "event": "pull_request",
+        "status": status,
+        "conclusion": conclusion,
+        "html_url": None,
+        "head_branch": "topic",
+        "began_at": NOON,
+    }
+    return Run(**(told | changes))  # type: ignore[arg-type]
+
+
+def job(id: int = 1, conclusion: str | None = "success", name: str = "test", attempt: int = 1, run_id: int = 1) -> Job:
+    return Job(
+        job_id=id,
+        run_id=run_id,
+        attempt=attempt,
+        name=name,
+        status="completed" if conclusion is not None else "in_progress",
+        conclusion=conclusion,
+        html_url=None,
+        started_at=NOON,
+        completed_at=None if conclusion is None else NOON,
+    )
+
+
+def cause(failure_class: FailureClass) -> Cause:
+    return Cause(failure_class, (FailedJob(job(1, "failure"), run(), None, Evidence(), failure_class),))
+
+
+def test_of_a_workflow_that_ran_twice_for_one_event_the_newest_run_counts() -> None:
+    runs = [run(2), run(5), run(3, event="push"), run(4, workflow_id=8, workflow_name="Lint"), run(6, head_branch="x")]
+    assert [each.run_id for each in current_runs(runs)] == [5, 6, 3, 4]
+    assert current_runs(reversed(runs)) == current_runs(runs)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "jobs", "expected"),
+    [
+        (1, [job(1), job(2, "failure", "lint")], [2, 1]),
+        # A re-run of the failed jobs: what passed still counts, what failed is about to be run again.
+        (2, [job(1), job(2, "failure", "lint"), job(3, "cancelled", "docs")], [1]),
+        (2, [job(1), job(2, "failure", "lint"), job(4, None, "lint", 2)], [4, 1]),
+        # GitHub lists what it carries over anew.
+        (2, [job(1), job(2, "failure", "lint"), job(4, "success", "lint", 2), job(5, "success", "test", 2)], [4, 5]),
+        (2, [job(1, "skipped")], [1]),
+    ],
+)
+def test_jobs_stand_as_their_newest_attempt_has_them(attempt: int, jobs: list[Job], expected: list[int]) -> None:
+    assert [each.job_id for each in current_jobs(run(attempt=attempt), jobs)] == expected
+    assert current_jobs(run(attempt=attempt), reversed(jobs)) == current_jobs(run(attempt=attempt), jobs)
+
+
+def test_jobs_are_counted_by_how_they_stand() -> None:
+    conclusions = ["success", "failure", "timed_out", "cancelled", "stale", "skipped", "neutral", None]
+    counted = count_jobs([job(number, each) for number, each in enumerate(conclusions)])
+    assert counted == Counts(total=8, passed=1, failed=2, cancelled=2, skipped=2, running=1, waiting=0)
+
+
+@given(st.lists(st.sampled_from(["success", "failure", "cancelled", "skipped", "odd", None])))
+def test_every_job_is_counted_once(conclusions: list[str | None]) -> None:
+    counts = count_jobs([job(number, each) for number, each in enumerate(conclusions)])
+    parts = (counts.passed, counts.failed, counts.cancelled, counts.skipped, counts.running, counts.waiting)
+    assert counts.total == sum(parts) == len(conclusions)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ([job(1, "failure"), job(2, "success", attempt=2)], {2: ((1, "failure"), (2, "success"))}),
+        ([job(1, "failure"), job(2, "failure", attempt=2)], {}),
+        ([job(1), job(2, attempt=2)], {}),
+        ([job(1, "cancelled"), job(2, attempt=2)], {}),
+        # It was carried over when something else was run again.
+        ([job(1, "failure"), job(2, attempt=2), job(3, attempt=3)], {3: ((1, "failure"), (2, "success"))}),
+        ([job(1, "failure"), job(2, None, attempt=2)], {}),
+    ],
+)
+def test_what_failed_and_passed_on_one_commit_is_flaky(
+    jobs: list[Job], expected: dict[int, tuple[tuple[int, str], ...]]
+) -> None:
+    assert flaky_attempts(jobs) == expected
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "jobs", "expected"),
+    [
+        ("startup_failure", [], True),
+        ("failure", [], True),
+        ("failure", [job(1)], True),
+        ("failure", [job(1, "failure")], False),
+        ("cancelled", [job(1, "cancelled")], False),
+        ("cancelled", [], True),
+        ("success", [], False),
+        ("action_required", [], False),
+    ],
+)
+def test_a_run_may_end_badly_without_any_job(conclusion: str, jobs: list[Job], expected: bool) -> None:
+    assert bool(runs_without_jobs([run(conclusion=conclusion)], {1: jobs})) is expected
+
+
+NEW, BASE, UNKNOWN = cause(FailureClass.NEW), cause(FailureClass.BASE), cause(FailureClass.NO_BASE)
+
+
+@pytest.mark.parametrize(
+    ("runs", "causes", "expected"),
+    [
+        ([], [], None),
+        ([run()], [], Conclusion.SUCCESS),
+        ([run(), run(2, None, "in_progress")], [NEW], None),
+        ([run(conclusion="failure")], [NEW], Conclusion.FAILURE),
+        ([run(conclusion="failure")], [BASE, UNKNOWN], Conclusion.FAILURE),
+        ([run(conclusion="failure")], [cause(FailureClass.PENDING)], Conclusion.FAILURE),
+        ([run(conclusion="failure")], [BASE], Conclusion.NEUTRAL),
+        ([run(conclusion="failure")], [cause(FailureClass.FLAKY), cause(FailureClass.INFRA)], Conclusion.NEUTRAL),
+        ([run(conclusion="failure"), run(2, "action_required")], [NEW], Conclusion.FAILURE),
+        ([run(conclusion="cancelled"), run(2, "action_required")], [BASE], Conclusion.ACTION_REQUIRED),
+        ([run(conclusion="cancelled")], [BASE], Conclusion.CANCELLED),
+        ([run(conclusion="stale")], [], Conclusion.CANCELLED),
+        ([run(conclusion="skipped"), run(2, "neutral")], [], Conclusion.SUCCESS),
+    ],
+)
+def test_the_worst_decides(runs: list[Run], causes: list[Cause], expected: Conclusion | None) -> None:
+    assert conclude(runs, [], causes, []) is expected
+
+
+def test_a_run_that_could_not_begin_is_a_failure() -> None:
+    broken = run(conclusion="startup_failure")
+    assert conclude([broken], [], [], [broken]) is Conclusion.FAILURE
+
+
+def test_a_job_that_was_cancelled_alone_is_told() -> None:
+    assert conclude([run()], [job(1, "cancelled")], [], []) is Conclusion.CANCELLED
