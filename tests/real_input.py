@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 20.0
 # Files are received side by side, each on a service of its own.
 LANES = 2
 # GitHub sends these about every App and for what nobody asked; of the others nothing is to be passed over.
-MAY_BE_IGNORED = frozenset({"installation_target", "pull_request"})
+MAY_BE_IGNORED = frozenset({"check_run", "check_suite", "installation_target", "pull_request"})
 RECORDED = MAY_BE_IGNORED | {
     "installation",
     "installation_repositories",

@@ -4,7 +4,7 @@ The field names are the names of the columns they go to.
 """
 
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -166,7 +166,22 @@ class PullRequestHead(Struct, frozen=True):
     number: int
 
 
-Facts = Repository | Installation | AccountRename | WorkflowRun | WorkflowJob | PullRequest | PullRequestHead
+class ActionWanted(Struct, frozen=True, kw_only=True):
+    """A button pressed on a check of the App `app_id`: rerun_failed is our own, the others are GitHub's."""
+
+    guid: str
+    kind: Literal["rerun_failed", "rerequest_check", "rerequest_suite"]
+    repository_id: int
+    head_sha: str
+    app_id: int
+    sender_id: int
+    sender_login: str
+    wanted_at: datetime
+
+
+Facts = (
+    Repository | Installation | AccountRename | WorkflowRun | WorkflowJob | PullRequest | PullRequestHead | ActionWanted
+)
 
 # What jobs that GitHub told no time for are listed under.
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -402,4 +417,29 @@ def pull_request(payload: payloads.PullRequest, repository_id: int, made_at: int
         updated_at=updated_at,
         closed_at=_utc_or_none(payload.closed_at),
         version=ordering.entity_version(updated_at, made_at, digest),
+    )
+
+
+def action_wanted(
+    kind: Literal["rerun_failed", "rerequest_check", "rerequest_suite"],
+    payload: payloads.CheckRunEvent | payloads.CheckSuiteEvent,
+    guid: str,
+    seen_at: int,
+) -> ActionWanted | None:
+    """Return what somebody wants by a button, None where the body doesn't tell of which App.
+
+    `seen_at` is in microseconds, see `ordering.made_at`; what is delivered again was wanted when it was first.
+    """
+    check = payload.check_run if isinstance(payload, payloads.CheckRunEvent) else payload.check_suite
+    if check.app is None:
+        return None
+    return ActionWanted(
+        guid=guid,
+        kind=kind,
+        repository_id=payload.repository.id,
+        head_sha=check.head_sha,
+        app_id=check.app.id,
+        sender_id=payload.sender.id,
+        sender_login=payload.sender.login,
+        wanted_at=datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=seen_at),
     )

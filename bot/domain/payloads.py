@@ -182,6 +182,36 @@ class PullRequestEvent(RepositoryEvent, kw_only=True):
     pull_request: PullRequest
 
 
+class AppReference(Struct):
+    """An App, as what it made names it."""
+
+    id: GitHubId
+
+
+class Check(Struct):
+    """A check run or a check suite; `app` is whose it is."""
+
+    head_sha: Name
+    app: AppReference | None = None
+
+
+class RequestedAction(Struct):
+    """A button of a check run, by the name that its App gave it."""
+
+    identifier: str | None = None
+
+
+class CheckRunEvent(RepositoryEvent, kw_only=True):
+    check_run: Check
+    sender: Account
+    requested_action: RequestedAction | None = None
+
+
+class CheckSuiteEvent(RepositoryEvent, kw_only=True):
+    check_suite: Check
+    sender: Account
+
+
 class InstallationEvent(Event, kw_only=True):
     installation: Installation
     repositories: list[ThinRepository] | None = None

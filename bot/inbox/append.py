@@ -5,7 +5,7 @@ There is no timer: one writer commits whatever has queued since its last commit.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -49,13 +49,27 @@ class _Waiting(Struct):
     outcome: asyncio.Future[Outcome]
 
 
-class Inbox:
-    """Makes deliveries durable. `acted_on` names the events that anything acts on: of others only the GUID is kept."""
+def _everything(_event: str, _body: bytes) -> bool:
+    return True
 
-    def __init__(self, database: Database, clock: Clock, acted_on: frozenset[str]) -> None:
+
+class Inbox:
+    """Makes deliveries durable. `acted_on` names the events that anything acts on: of others only the GUID is kept.
+
+    So it is with bodies of which `may_tell` says that they tell nothing; it is asked for each and must be quick.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        acted_on: frozenset[str],
+        may_tell: Callable[[str, bytes], bool] = _everything,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._acted_on = acted_on
+        self._may_tell = may_tell
         self._queue: list[_Waiting] = []
         self._queued = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -78,7 +92,8 @@ class Inbox:
 
         A duplicate of a dead delivery brings it back to life. Raises DatabaseUnavailable when nothing was stored.
         """
-        kept = await compress(delivery.body) if delivery.event in self._acted_on else None
+        is_kept = delivery.event in self._acted_on and self._may_tell(delivery.event, delivery.body)
+        kept = await compress(delivery.body) if is_kept else None
         # Looked at after compressing, which may take a turn of the loop in which the inbox closes.
         if self._closing or self._writer is None:
             message = "the inbox is closed"

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
+from bot.recorder.actions import action_statements
 from bot.recorder.directory import note_deliveries, record_directory
 from bot.recorder.due import Marks, due_statements, only_news
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
@@ -36,7 +37,8 @@ async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime, *,
     heads = [fact for fact in news if isinstance(fact, facts.PullRequestHead)]
     teams = await record_directory(tx, news, now, exclusive=bool(pull_requests or heads))
     marked = await _marked(tx, news, marks)
-    for statement in (*statements(runs, jobs, pull_requests, teams, heads), *due_statements(marked, now)):
+    recorded = statements(runs, jobs, pull_requests, teams, heads)
+    for statement in (*recorded, *due_statements(marked, now), *action_statements(news, now)):
         await tx.execute_many(statement.sql, statement.rows)
 
 

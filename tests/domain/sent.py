@@ -89,6 +89,17 @@ def sent(event: str) -> Body:
             "account": {"login": "new-org", "id": 11, "type": "Organization"},
             "installation": {"id": 5},
         },
+        "check_run": {
+            "action": "requested_action",
+            "check_run": {"id": 400, "name": "CI summary", "head_sha": "a" * 40, "app": {"id": 9, "slug": "runledger"}},
+            "requested_action": {"identifier": "rerun_failed"},
+            **repository,
+        },
+        "check_suite": {
+            "action": "rerequested",
+            "check_suite": {"id": 500, "head_sha": "a" * 40, "app": {"id": 9, "slug": "runledger"}},
+            **repository,
+        },
         "ping": {"zen": "Keep it logically awesome.", "hook_id": 1},
     }
     return deepcopy(made[event])

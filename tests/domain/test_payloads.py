@@ -34,6 +34,8 @@ REQUIRED: dict[str, list[Path]] = {
         *(("pull_request", name) for name in ("id", "number", "state", "head", "base", "updated_at")),
         ("pull_request", "head", "sha"),
     ],
+    "check_run": [("check_run",), ("check_run", "head_sha"), ("sender",), ("sender", "id"), ("sender", "login")],
+    "check_suite": [("check_suite",), ("check_suite", "head_sha"), ("check_suite", "app", "id"), ("sender", "login")],
     "repository": [("repository",), ("repository", "id")],
     "installation": [("installation",), ("installation", "id"), ("installation", "account", "id")],
     "installation_repositories": [("installation",), ("repositories_added", 0, "full_name")],

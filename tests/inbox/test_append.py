@@ -88,6 +88,17 @@ async def test_events_that_nothing_acts_on_keep_their_guid_and_no_body(opened: I
     assert (row["state"], row["body"], row["event"]) == ("ignored", None, "star")
 
 
+async def test_bodies_that_tell_nothing_are_not_kept(database: Database, clock: ManualClock) -> None:
+    async with Inbox(database, clock, ACTED_ON, lambda _, body: b"news" in body) as picky:
+        for guid, body in (("old", b"{}"), ("new", b'{"news": 1}')):
+            assert await picky.append(delivery(guid, body)) == "accepted"
+    rows = await rows_by_guid(database)
+    assert {guid: (row["state"], row["body"]) for guid, row in rows.items()} == {
+        "old": ("ignored", None),
+        "new": ("waiting", b'{"news": 1}'),
+    }
+
+
 async def _set_state(database: Database, guid: str, state: str) -> None:
     await database.execute(
         "UPDATE delivery SET state = ?, tries = 4, error = 'no', available_at = ? WHERE guid = ?",

@@ -46,6 +46,7 @@ PARTIAL = {
         "status <> 'completed' OR conclusion = 'action_required'",
     ),
     Index("workflow_job", "workflow_job_unfinished", ("listed_at",), False, "status <> 'completed'"),
+    Index("pull_request", "pull_request_open", ("repository_id", "base_ref"), False, "state = 'open'"),
     *(
         Index(table, f"{table}_due", ("due_at",), False, "due_at IS NOT NULL")
         for table in ("check_summary", "failure_comment", "job_failure", "action")

@@ -40,6 +40,8 @@ async def take(database: Database, event: str, body: Any) -> bool:
     except MalformedPayload:
         return False
     async with database.transaction() as tx:
+        # All of these have one GUID, of which the next would be passed over.
+        await tx.execute("DELETE FROM action")
         await handle(tx, news.told, NOW)
     return True
 

@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                 ("kind", fields.CharField(max_length=64)),
                 ("repository_id", fields.BigIntField()),
                 ("head_sha", fields.CharField(max_length=512)),
+                ("app_id", fields.BigIntField()),
                 ("sender_id", fields.BigIntField()),
                 ("sender_login", fields.CharField(max_length=512)),
                 ("wanted_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
@@ -25,6 +26,7 @@ class Migration(migrations.Migration):
                 ("state", fields.CharField(db_default="wanted", max_length=16)),
                 ("due_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("tries", fields.IntField(db_default=0)),
+                ("asked", fields.TextField(null=True, unique=False)),
                 ("outcome", fields.TextField(null=True, unique=False)),
             ],
             options={
@@ -137,6 +139,10 @@ class Migration(migrations.Migration):
         ops.AddIndex(
             model_name="WorkflowRun",
             index=Index(fields=["workflow_id", "head_branch", "created_at"], name="workflow_run_by_branch"),
+        ),
+        ops.RunSQL(
+            "CREATE INDEX pull_request_open ON pull_request (repository_id, base_ref) WHERE state = 'open'",
+            "DROP INDEX pull_request_open",
         ),
         ops.RunSQL(
             "CREATE INDEX check_summary_due ON check_summary (due_at) WHERE due_at IS NOT NULL",

@@ -111,8 +111,10 @@ class JobFailure(Model):
 class Action(Model):
     """What somebody asked for by a button on GitHub: once for each delivery, until `until`.
 
-    `kind` is rerun_failed (our own button), rerequest_check or rerequest_suite (GitHub's); `state` is wanted, done,
-    refused, failed or expired, and `outcome` says in words what became of it.
+    `kind` is rerun_failed (our own button), rerequest_check or rerequest_suite (GitHub's), on a check of the App
+    `app_id`; `state` is wanted, done, refused, failed or expired, and `outcome` says in words what became of it.
+    `asked` is a JSON object: the runs that GitHub may have been asked for already, each with its attempt before that.
+    The index on what is due is a partial one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -120,6 +122,7 @@ class Action(Model):
     kind = fields.CharField(max_length=WORD)
     repository_id = fields.BigIntField()
     head_sha = fields.CharField(max_length=NAME)
+    app_id = fields.BigIntField()
     sender_id = fields.BigIntField()
     sender_login = fields.CharField(max_length=NAME)
     wanted_at = fields.DatetimeField()
@@ -127,6 +130,7 @@ class Action(Model):
     state = fields.CharField(max_length=16, db_default="wanted")
     due_at = fields.DatetimeField(null=True)
     tries = fields.IntField(db_default=0)
+    asked = fields.TextField(null=True)
     outcome = fields.TextField(null=True)
 
     class Meta:
