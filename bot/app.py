@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from bot import events, history, metrics
+from bot import events, feedback, history, metrics
 from bot.clock import Clock
 from bot.errors import RunledgerError, SettingsError
 from bot.inbox import Inbox
@@ -66,11 +66,13 @@ def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Ap
     async def run_parts(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as parts:
             database = await parts.enter_async_context(connected(settings.database_url.get_secret_value()))
-            inbox = await parts.enter_async_context(Inbox(database, clock, events.ACTED_ON))
+            inbox = await parts.enter_async_context(Inbox(database, clock, events.ACTED_ON, events.may_tell))
             app[keys.INBOX] = inbox
             if with_worker:
                 github = await parts.enter_async_context(history_tools(settings, database, clock))
-                await parts.enter_async_context(running(Worker(database, clock, settings, inbox.arrived, github)))
+                telling = feedback_tools(settings, github)
+                worker = Worker(database, clock, settings, inbox.arrived, github, telling)
+                await parts.enter_async_context(running(worker))
             yield
 
     app.cleanup_ctx.append(run_parts)
@@ -82,11 +84,25 @@ def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Ap
 async def history_tools(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[history.Tools | None]:
     """Give what history is fetched with, None where the settings name no App to ask GitHub as."""
     if not history.can_ask_github(settings):
-        log.info("APP_ID and PRIVATE_KEY are not set, so GitHub is not asked for history or for lost deliveries")
+        log.info("APP_ID and PRIVATE_KEY are not set, so GitHub is asked for nothing, and nothing is told there")
         yield None
         return
     async with history.opened(settings, database, clock, events.acts_on) as tools:
         yield tools
+
+
+def feedback_tools(settings: Settings, github: history.Tools | None) -> feedback.Tools | None:
+    """Return what is told on GitHub with, over the client that history uses too, since they share its limits."""
+    if github is None or settings.app_id is None:
+        return None
+    return feedback.Tools(
+        database=github.database,
+        github=github.github,
+        clock=github.clock,
+        leases=github.leases,
+        app_id=settings.app_id,
+        server_url=settings.github_server_url,
+    )
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
@@ -174,7 +190,7 @@ async def work(settings: Settings, clock: Clock, *, metrics_port: int | None = N
     async with (
         connected(settings.database_url.get_secret_value()) as database,
         history_tools(settings, database, clock) as github,
-        running(Worker(database, clock, settings, github=github)) as worker,
+        running(Worker(database, clock, settings, None, github, feedback_tools(settings, github))) as worker,
     ):
         log.info("working", extra={"worker": worker.name})
         await stopped.wait()

@@ -48,6 +48,8 @@ KNOWN_EVENTS = frozenset(
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+FEEDBACK_TIMES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 75.0, 120.0, 300.0, 900.0)
+
 DELIVERIES = Counter("runledger_deliveries", "Deliveries posted to the webhook", ("event", "result"), registry=REGISTRY)
 HANDLED = Counter(
     "runledger_deliveries_handled", "Deliveries that a worker is through with", ("event", "result"), registry=REGISTRY
@@ -60,6 +62,9 @@ BATCH_SIZE = Histogram(
 )
 MISSED = Counter(
     "runledger_deliveries_missed", "Deliveries that did not arrive, by what was done", ("outcome",), registry=REGISTRY
+)
+ACTIONS = Counter(
+    "runledger_actions", "Buttons pressed on GitHub, by what became of it", ("kind", "outcome"), registry=REGISTRY
 )
 HANDLER_SECONDS = Histogram(
     "runledger_handler_seconds", "Time to turn one delivery into facts", ("event",), buckets=FAST, registry=REGISTRY
@@ -89,6 +94,47 @@ GITHUB_WAIT_SECONDS = Histogram(
     buckets=(0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0),
     registry=REGISTRY,
 )
+FEEDBACK = Counter(
+    "runledger_feedback",
+    "Check summaries and comments, by what was done: why a check was written, or how a comment was",
+    ("what", "outcome"),
+    registry=REGISTRY,
+)
+FEEDBACK_WAIT_SECONDS = Histogram(
+    "runledger_feedback_wait_seconds",
+    "Time that what was due to be written waited for its turn",
+    ("urgency",),
+    buckets=FEEDBACK_TIMES,
+    registry=REGISTRY,
+)
+FAILURE_TO_FEEDBACK_SECONDS = Histogram(
+    "runledger_failure_to_feedback_seconds",
+    "Time from the end of the first job that failed to when a check or comment first told of it",
+    ("what",),
+    buckets=FEEDBACK_TIMES,
+    registry=REGISTRY,
+)
+FAILURES_CLASSIFIED = Counter(
+    "runledger_failures_classified",
+    "Failed jobs in completed check summaries, by whose fault they are",
+    ("failure_class",),
+    registry=REGISTRY,
+)
+FAILURES_EXAMINED = Counter(
+    "runledger_failures_examined", "Looks into why a job failed, by what they found", ("outcome",), registry=REGISTRY
+)
+LOG_BYTES = Histogram(
+    "runledger_job_log_bytes",
+    "Sizes of the logs of failed jobs that were read",
+    buckets=(10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0, 100_000_000.0),
+    registry=REGISTRY,
+)
+LOG_SECONDS = Histogram(
+    "runledger_job_log_seconds",
+    "Time to read the log of a failed job",
+    buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+    registry=REGISTRY,
+)
 GITHUB_OUTCOMES = ("answered", "not_modified", "rate_limited", "refused", "failed", "no_answer")
 
 
@@ -112,6 +158,11 @@ def count_missed(outcome: str, deliveries: int) -> None:
     MISSED.labels(outcome).inc(deliveries)
 
 
+def count_action(kind: str, outcome: str) -> None:
+    """Count one button that was pressed: done, refused, failed or expired."""
+    ACTIONS.labels(kind, outcome).inc()
+
+
 def count_request(route: str, method: str, status: int) -> None:
     """Count one answer; `route` is the path's template, never the path itself."""
     HTTP_REQUESTS.labels(route, method if method in KNOWN_METHODS else "other", str(status)).inc()
@@ -120,6 +171,26 @@ def count_request(route: str, method: str, status: int) -> None:
 def count_github_request(installation: str, outcome: str) -> None:
     """Count one request to GitHub; `outcome` is one of GITHUB_OUTCOMES."""
     GITHUB_REQUESTS.labels(installation, outcome).inc()
+
+
+def count_feedback(what: str, outcome: str) -> None:
+    """Count one write of a check or a comment.
+
+    A check's outcome is first_failure, completion or progress, a comment's create or edit; both may be postponed or
+    given_up.
+    """
+    FEEDBACK.labels(what, outcome).inc()
+
+
+def count_examined(outcome: str) -> None:
+    """Count one look into a failed job: annotations, log or step, where its cause was found, or retried."""
+    FAILURES_EXAMINED.labels(outcome).inc()
+
+
+def observe_log(size: int, seconds: float) -> None:
+    """Note one log that was read whole: its bytes, and how long that took."""
+    LOG_BYTES.observe(size)
+    LOG_SECONDS.observe(seconds)
 
 
 def forget_installation(installation: str) -> None:

@@ -1,1 +1,8 @@
-"""What is told on GitHub: the check summary of a commit, the comment on a pull request, and what its buttons ask for."""
+"""What is told on GitHub: a commit's check summary, a pull request's comment, and what comes of their buttons."""
+
+from bot.feedback.actions import expire_actions
+from bot.feedback.pruning import prune_feedback
+from bot.feedback.publisher import Publisher
+from bot.feedback.tools import Tools
+
+__all__ = ["Publisher", "Tools", "expire_actions", "prune_feedback"]

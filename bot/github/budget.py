@@ -126,6 +126,13 @@ class Budget:
             self._figures.points_of_backfill,
         )
 
+    def may_write_at(self) -> float:
+        """Return the epoch second, now or later, at which a write may be sent, as far as is known here."""
+        now = self._clock.time()
+        if self._writing.locked():
+            return now + self._figures.write_spacing
+        return self._ledger.permitted_at(Ask(Lane.WRITE, points=5), now)
+
     def expect_others(self) -> None:
         """Let backfill send one request alone, whose answer tells what other processes have used."""
         self._ledger.hour.in_doubt = True

@@ -15,6 +15,11 @@ async def create_check_run(client: Client, repository: str, body: Mapping[str, A
     return await client.post("/repos/{owner}/{repo}/check-runs", named(repository), body, creates=True)
 
 
+async def get_check_run(client: Client, repository: str, check_run_id: int) -> Answer[Json]:
+    """Return a check run; its `output.annotations_count` tells how many annotations it has."""
+    return await client.get(_CHECK_RUN, _check_run(repository, check_run_id))
+
+
 async def update_check_run(client: Client, repository: str, check_run_id: int, body: Mapping[str, Any]) -> Answer[Json]:
     """Change a check run. Annotations are added to those it has, so a body with some is sent only once."""
     repeatable = not body.get("output", {}).get("annotations")

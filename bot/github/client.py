@@ -71,6 +71,10 @@ class Client:
         """Return what is left of the budget that this client's requests come from."""
         return self._means.budget.outlook()
 
+    def may_write_at(self) -> float:
+        """Return the epoch second, now or later, at which a write may be sent."""
+        return self._means.budget.may_write_at()
+
     def expect_others(self) -> None:
         """Go by nothing that was known of the hour's budget: another process may have asked in the meantime."""
         self._means.budget.expect_others()

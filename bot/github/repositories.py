@@ -21,3 +21,13 @@ def named(full_name: str) -> dict[str, str]:
 async def get_repository(client: Client, repository: str) -> Answer[Json]:
     """Return a repository; after a rename or a transfer this follows to where it is now."""
     return await client.get("/repos/{owner}/{repo}", named(repository))
+
+
+async def get_permission(client: Client, repository: str, login: str) -> Answer[Json]:
+    """Return what somebody may do there: `permission` is admin, write, read or none, `user` who that is.
+
+    Roles between them are told as the next lower one. Raises NotFound where nobody has that login.
+    https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
+    """
+    path = "/repos/{owner}/{repo}/collaborators/{username}/permission"
+    return await client.get(path, {**named(repository), "username": login})

@@ -83,7 +83,10 @@ async def rerun(client: Client, repository: str, run_id: int) -> Answer[Json]:
 
 
 async def rerun_failed_jobs(client: Client, repository: str, run_id: int) -> Answer[Json]:
-    """Run the failed jobs, and those that need them, again; takes actions:write."""
+    """Run the failed jobs, and those that need them, again; takes actions:write.
+
+    Raises Forbidden when the run is not done, has no failed job, is older than 30 days or was run again too often.
+    """
     return await client.post(_RUN + "/rerun-failed-jobs", _run(repository, run_id))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot import history, inbox
+from bot import feedback, history, inbox
 from bot.clock import Clock
 from bot.errors import RunledgerError
 from bot.history import Tools
@@ -47,6 +47,14 @@ async def _prune_history(occasion: Occasion) -> int:
     return await history.prune_history(occasion.now)
 
 
+async def _prune_feedback(occasion: Occasion) -> int:
+    return await feedback.prune_feedback(occasion.now)
+
+
+async def _expire_actions(occasion: Occasion) -> int:
+    return await feedback.expire_actions(occasion.now)
+
+
 async def _purge_deleted(occasion: Occasion) -> int:
     return await housekeeping.purge_deleted_installations(occasion.now)
 
@@ -72,6 +80,8 @@ async def _sync_installations(tools: Tools) -> int:
 TIMED_JOBS = (
     TimedJob("prune-inbox", timedelta(hours=1), _prune_inbox),
     TimedJob("prune-history", timedelta(hours=1), _prune_history),
+    TimedJob("prune-feedback", timedelta(hours=6), _prune_feedback),
+    TimedJob("expire-actions", timedelta(minutes=10), _expire_actions),
     TimedJob("purge-deleted-installations", timedelta(hours=6), _purge_deleted),
     TimedJob("apply-retention", timedelta(hours=6), _apply_retention),
     TimedJob("find-installations", timedelta(hours=1), _asking(history.find_installations), at_start=True),

@@ -1,10 +1,11 @@
-"""One worker: deliveries, heartbeat, timed jobs and history, side by side. Any number of workers may run beside it."""
+"""One worker: deliveries, heartbeat, timed jobs, history and feedback, side by side. Any number of workers may run."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from bot import feedback
 from bot.clock import Clock
 from bot.history import Historian, Tools
 from bot.settings import Settings
@@ -23,7 +24,7 @@ TIMED_JOBS_SECONDS = 5.0
 
 
 class Worker:
-    """Does what is waiting or due; with `github` also what GitHub has to be asked for."""
+    """Does what is waiting or due; with `github` also what GitHub has to be asked for, with `telling` told."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Worker:
         settings: Settings,
         arrived: asyncio.Event | None = None,
         github: Tools | None = None,
+        telling: feedback.Tools | None = None,
     ) -> None:
         self.name = new_holder()
         self._clock = clock
@@ -39,12 +41,14 @@ class Worker:
         leases = github.leases if github else Leases(database, clock, self.name)
         self._jobs = TimedJobs(database, clock, settings, leases, github)
         self._historian = Historian(github) if github else None
+        self._publisher = feedback.Publisher(telling) if telling else None
         self._arrived = arrived or asyncio.Event()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop`; the batch that is being handled then is finished first."""
-        background = [asyncio.create_task(self._historian.run(), name="history")] if self._historian else []
+        lasting = {"history": self._historian, "feedback": self._publisher}
+        background = [asyncio.create_task(each.run(), name=name) for name, each in lasting.items() if each is not None]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._handle_deliveries())

@@ -21,6 +21,12 @@ Ask = Callable[[GitHub], Any]
 
 REQUESTS: list[tuple[str, str, str, Ask]] = [
     ("GET", HOME, "{}", lambda github: repositories.get_repository(github.installation(7), REPOSITORY)),
+    (
+        "GET",
+        f"{HOME}/collaborators/mona/permission",
+        "{}",
+        lambda github: repositories.get_permission(github.installation(7), REPOSITORY, "mona"),
+    ),
     ("GET", f"{HOME}/actions/runs", "runs", lambda github: runs.list_runs(github.installation(7), REPOSITORY)),
     ("GET", f"{HOME}/actions/runs", "runs", lambda github: runs.run_pages(github.installation(7), REPOSITORY)),
     ("GET", f"{HOME}/actions/runs/1", "{}", lambda github: runs.get_run(github.installation(7), REPOSITORY, 1)),
@@ -62,6 +68,12 @@ REQUESTS: list[tuple[str, str, str, Ask]] = [
         f"{HOME}/check-runs/4",
         "{}",
         lambda github: checks.update_check_run(github.installation(7), REPOSITORY, 4, {"status": "completed"}),
+    ),
+    (
+        "GET",
+        f"{HOME}/check-runs/4",
+        "{}",
+        lambda github: checks.get_check_run(github.installation(7), REPOSITORY, 4),
     ),
     (
         "GET",

@@ -214,3 +214,9 @@ class Report(Struct, frozen=True, kw_only=True):
         """Whether at least one failure is new or unclassified, or a run could not even begin."""
         failed = any(run.conclusion in {"failure", "startup_failure", "timed_out"} for run in self.runs_without_jobs)
         return failed or any(not cause.failure_class.is_excused for cause in self.causes)
+
+
+def first_failure(report: Report) -> datetime | None:
+    """Return when the first of the jobs ended that have failed, None where none has."""
+    ends = (each.job.completed_at for cause in report.causes for each in cause.jobs)
+    return min((end for end in ends if end is not None), default=None)

@@ -1,0 +1,210 @@
+"""The check run that sums a commit up: what it should say by the record, and writing it where it says otherwise.
+
+https://docs.github.com/en/rest/checks/runs. Of a commit there is one current check run; once it is completed it can't
+go back, so that after a re-run another of the same name takes its place.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from bot import metrics
+from bot.domain.feedback import pacing
+from bot.domain.feedback.buttons import buttons
+from bot.domain.feedback.pacing import Plan, Urgency
+from bot.domain.feedback.remarks import Remark, check_annotations, read_annotations
+from bot.domain.feedback.report import Report, first_failure
+from bot.domain.feedback.words.check_text import check_text, told_apart
+from bot.feedback.commits import Commit
+from bot.feedback.failures import annotations_of
+from bot.feedback.reporting import Reporter
+from bot.feedback.rows import SummaryRow, put_off
+from bot.feedback.tools import Tools
+from bot.github import Client, checks
+from bot.github.errors import NotFound
+
+log = logging.getLogger(__name__)
+
+NAME = "CI summary"
+AT_ONCE = 50
+"""GitHub takes so many annotations a request."""
+
+
+class Draft(Struct, frozen=True):
+    """What is to be written, when, and the annotations that have not been sent yet, in the order to send them in."""
+
+    commit: Commit
+    report: Report
+    told: str
+    plan: Plan | None
+    is_complete: bool
+    annotations: Sequence[Remark]
+
+
+async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | None:
+    """Return what a commit's check run should say, None where it should have none.
+
+    It has one where it is the head of an open pull request or tested by a merge queue; one that was begun is ended.
+    """
+    commit = await reporter.commit(row.repository_id, row.head_sha)
+    if commit is None or not commit.has_begun or not commit.place.may_write("checks"):
+        return None
+    if not commit.heads and commit.queued is None and row.posted.status != "in_progress":
+        return None
+    report = await reporter.report(commit, row.revision)
+    now = tools.clock.now()
+    told = hashlib.sha256(told_apart(report).encode("utf-8", "replace")).hexdigest()
+    plan = pacing.check_plan(row.posted, report, told, row.changed_at, now)
+    is_complete = report.is_finished and pacing.is_quiet(row.changed_at, now)
+    annotated = [] if plan is not None and plan.is_new else json.loads(row.annotated or "[]")
+    failed = [each.job.job_id for cause in report.causes for each in cause.jobs]
+    by_job = await annotations_of(tools.database.reader, failed)
+    unsent = check_annotations(by_job.values(), annotated)
+    if plan is None and unsent and row.posted.status == "completed":
+        plan = Plan(Urgency.PROGRESS, now)
+    return Draft(commit, report, told, plan, is_complete, unsent)
+
+
+async def write(tools: Tools, client: Client, row: SummaryRow, what: Draft) -> None:
+    """Write a check run as drafted, and keep what was written. Raises a GitHubError, having kept nothing."""
+    if what.plan is None:
+        return
+    unsent = what.annotations if what.is_complete else []
+    try:
+        if what.plan.is_new:
+            await _create(tools, client, row, what, unsent[:AT_ONCE])
+        else:
+            await _update(tools, client, row, what, unsent)
+    except NotFound:
+        # Without the check run, or the repository, there is nothing to go on with.
+        if row.check_run_id is None or what.plan.is_new:
+            raise
+        await _forget(tools, row)
+        return
+    _count(row, what, what.plan, tools.clock.now())
+
+
+def _count(row: SummaryRow, what: Draft, plan: Plan, now: datetime) -> None:
+    metrics.count_feedback("check", plan.urgency.name.lower())
+    if what.is_complete and row.posted.status != "completed":
+        for cause in what.report.causes:
+            metrics.FAILURES_CLASSIFIED.labels(cause.failure_class.value).inc(len(cause.jobs))
+    failed_at = first_failure(what.report)
+    if failed_at is not None and not row.posted.shows_failure:
+        metrics.FAILURE_TO_FEEDBACK_SECONDS.labels("check").observe(max((now - failed_at).total_seconds(), 0.0))
+
+
+async def _update(tools: Tools, client: Client, row: SummaryRow, what: Draft, unsent: Sequence[Remark]) -> None:
+    repository, check_run_id = what.commit.place.full_name, row.check_run_id or 0
+    annotated: list[str] = json.loads(row.annotated or "[]")
+    if unsent and await _has_others(client, repository, check_run_id, annotated):
+        annotated = await _annotations_there(client, repository, check_run_id)
+        unsent = [each for each in unsent if each.digest not in annotated]
+    sending = unsent[:AT_ONCE]
+    await checks.update_check_run(client, repository, check_run_id, _body(what, sending))
+    await _keep(tools, row, what, check_run_id, [*annotated, *(each.digest for each in sending)])
+
+
+async def _has_others(client: Client, repository: str, check_run_id: int, annotated: Sequence[str]) -> bool:
+    """Tell whether more annotations are there than is known: what is sent adds to them, also if no answer came."""
+    answer = await checks.get_check_run(client, repository, check_run_id)
+    return int(answer.data["output"]["annotations_count"]) != len(annotated)
+
+
+async def _annotations_there(client: Client, repository: str, check_run_id: int) -> list[str]:
+    pages = checks.annotation_pages(client, repository, check_run_id)
+    there = [each async for answer in pages for each in answer.data]
+    return [remark.digest for remark in check_annotations([read_annotations(there)])]
+
+
+def _body(what: Draft, annotations: Sequence[Remark]) -> dict[str, Any]:
+    report, text = what.report, check_text(what.report)
+    output: dict[str, Any] = {"title": text.title, "summary": text.summary}
+    if annotations:
+        output["annotations"] = [each.body for each in annotations]
+    body: dict[str, Any] = {"name": NAME, "status": "in_progress", "output": output}
+    if what.is_complete and report.conclusion is not None:
+        actions = buttons(report, what.commit.place.may_rerun)
+        body |= {"status": "completed", "conclusion": report.conclusion.value, "actions": actions}
+    return body
+
+
+async def _create(tools: Tools, client: Client, row: SummaryRow, what: Draft, annotations: Sequence[Remark]) -> None:
+    """Make a check run, unless an earlier try turns out to have made it: that one is changed in a moment, then."""
+    generation, repository = row.generation + 1, what.commit.place.full_name
+    if row.creating_since is not None:
+        made = await _find_made(tools, client, repository, row.head_sha, generation)
+        if made is not None:
+            await _adopt(tools, row, generation, made)
+            return
+    else:
+        # From here on it may be there, whatever becomes of this process or of the answer.
+        begun = "UPDATE check_summary SET creating_since = ? WHERE id = ?"
+        await tools.database.execute(begun, tools.clock.now(), row.id)
+    began = min(run.began_at for run in what.commit.runs)
+    body = {
+        **_body(what, annotations),
+        "head_sha": row.head_sha,
+        "external_id": str(generation),
+        "started_at": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    answer = await checks.create_check_run(client, repository, body)
+    await _keep(tools, row, what, int(answer.data["id"]), [each.digest for each in annotations])
+
+
+async def _find_made(
+    tools: Tools, client: Client, repository: str, sha: str, generation: int
+) -> Mapping[str, Any] | None:
+    pages = checks.check_run_pages(client, repository, sha, check_name=NAME, app_id=tools.app_id)
+    async for answer in pages:
+        for check in answer.data:
+            if check.get("external_id") == str(generation):
+                return check
+    return None
+
+
+async def _adopt(tools: Tools, row: SummaryRow, generation: int, made: Mapping[str, Any]) -> None:
+    status = "completed" if made.get("status") == "completed" else "in_progress"
+    sql = (
+        "UPDATE check_summary SET generation = ?, check_run_id = ?, status = ?, shows_failure = ?, body_hash = NULL,"
+        " written_at = ?, annotated = NULL, creating_since = NULL, renew_wanted = ?, urgency = 0, due_at = ?"
+        " WHERE id = ?"
+    )
+    now = tools.clock.now()
+    await tools.database.execute(sql, generation, made["id"], status, False, now, False, now, row.id)
+    log.info("a check run that was made before is gone on with", extra={"check_run": made["id"]})
+
+
+async def _forget(tools: Tools, row: SummaryRow) -> None:
+    sql = "UPDATE check_summary SET check_run_id = NULL, status = NULL, urgency = 0, due_at = ? WHERE id = ?"
+    await tools.database.execute(sql, tools.clock.now(), row.id)
+
+
+async def _keep(tools: Tools, row: SummaryRow, what: Draft, check_run_id: int, annotated: Sequence[str]) -> None:
+    is_new = what.plan is not None and what.plan.is_new
+    now = tools.clock.now()
+    sql = (
+        "UPDATE check_summary SET generation = generation + ?, check_run_id = ?, status = ?, shows_failure = ?,"
+        " body_hash = ?, written_at = ?, annotated = ?, creating_since = NULL, tries = 0,"
+        " renew_wanted = CASE WHEN ? THEN ? ELSE renew_wanted END WHERE id = ?"
+    )
+    await tools.database.execute(
+        sql,
+        int(is_new),
+        check_run_id,
+        "completed" if what.is_complete else "in_progress",
+        pacing.shows_failure(what.report),
+        what.told,
+        now,
+        json.dumps(annotated),
+        is_new,
+        False,
+        row.id,
+    )
+    # What is to be written after this is found by a look at what stands now.
+    await put_off(tools.database, row, Plan(Urgency.LOOK, now))

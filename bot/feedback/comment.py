@@ -1,0 +1,211 @@
+"""The one comment on a pull request: what it should say by the record, and writing it where it says otherwise.
+
+https://docs.github.com/en/rest/issues/comments. It is made for a failure that nothing excuses, changed in place, and
+turned into one line when all is well; only a failure after that makes another, since a change notifies nobody.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from bot import metrics
+from bot.domain.feedback import pacing
+from bot.domain.feedback.pacing import Plan, Saying, Urgency
+from bot.domain.feedback.report import Report, first_failure
+from bot.domain.feedback.words.comment_text import failure_comment, resolved_comment
+from bot.domain.feedback.words.markers import find_marker
+from bot.domain.feedback.written import Marker
+from bot.feedback.commits import PullRequest, find_pull_request
+from bot.feedback.reporting import Reporter
+from bot.feedback.rows import CommentRow, find_summary, put_off
+from bot.feedback.tools import Tools
+from bot.github import Client, pulls
+from bot.github.errors import NotFound
+
+
+class Draft(Struct, frozen=True):
+    """What is to be said and when: `state` is red or green; `failed_at` is when the first job failed that it tells of."""
+
+    full_name: str
+    head_sha: str
+    state: str
+    sequence: int
+    text: str
+    plan: Plan
+    failed_at: datetime | None
+
+
+class _Head(Struct, frozen=True):
+    report: Report | None
+    changed_at: datetime
+
+
+async def draft(tools: Tools, reporter: Reporter, row: CommentRow) -> Draft | None:
+    """Return what the comment on a pull request should say, None where it says that, or where nothing is to be said."""
+    pull = await find_pull_request(tools.database.reader, row.repository_id, row.number)
+    place = await reporter.place(row.repository_id)
+    if pull is None or place is None or not place.may_write("pull_requests"):
+        return None
+    head = await _head(tools, reporter, row, pull.head_sha)
+    queue = None if row.queue_sha is None else (await _head(tools, reporter, row, row.queue_sha)).report
+    if queue is not None and not (queue.blames and _is_newer(queue, head.report)):
+        queue = None
+    wanted = pacing.saying(pull.pull, row.posted, head.report, queue)
+    text, sequence, about = await _text(tools, reporter, row, wanted, pull, head.report, queue)
+    if text is None or _digest(text) == row.posted.told:
+        return None
+    now = tools.clock.now()
+    plan = pacing.comment_plan(wanted, head.report, head.changed_at, row.differs_since or now, now)
+    return Draft(
+        full_name=place.full_name,
+        head_sha=about,
+        state="green" if wanted is Saying.GREEN else "red",
+        sequence=sequence,
+        text=text,
+        plan=Plan(plan.urgency, plan.at, is_new=sequence > row.sequence),
+        failed_at=None if head.report is None else first_failure(head.report),
+    )
+
+
+def _is_newer(queue: Report, head: Report | None) -> bool:
+    """Tell whether a merge queue has tested what the head is now: whatever ran for it ran before."""
+    return head is None or max(run.began_at for run in queue.runs) >= max(run.began_at for run in head.runs)
+
+
+async def _head(tools: Tools, reporter: Reporter, row: CommentRow, sha: str) -> _Head:
+    summary = await find_summary(tools.database.reader, row.repository_id, sha)
+    commit = await reporter.commit(row.repository_id, sha)
+    now = tools.clock.now()
+    if commit is None or summary is None or not commit.runs:
+        return _Head(None, now if summary is None else summary.changed_at)
+    return _Head(await reporter.report(commit, summary.revision), summary.changed_at)
+
+
+async def _text(
+    tools: Tools,
+    reporter: Reporter,
+    row: CommentRow,
+    wanted: Saying,
+    pull: PullRequest,
+    report: Report | None,
+    queue: Report | None,
+) -> tuple[str | None, int, str]:
+    """Return the text, which comment on the pull request it is, and the commit that it is about."""
+    if wanted is Saying.RED:
+        sequence = row.sequence if row.posted.state == "red" else row.sequence + 1
+        blamed = report if report is not None and report.blames else None
+        text = failure_comment(blamed, Marker(row.number, sequence, is_red=True), queue=queue)
+        return text, sequence, pull.head_sha
+    marker = Marker(row.number, row.sequence, is_red=wanted is not Saying.GREEN)
+    if wanted is Saying.GREEN and report is not None:
+        return resolved_comment(report, marker), row.sequence, pull.head_sha
+    if wanted is Saying.OUTDATED and row.posted.head_sha is not None:
+        former = (await _head(tools, reporter, row, row.posted.head_sha)).report
+        if former is not None:
+            text = failure_comment(former, marker, superseded_by=pull.head_sha)
+            return text, row.sequence, row.posted.head_sha
+    return None, row.sequence, pull.head_sha
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+async def note_difference(tools: Tools, row: CommentRow, what: Draft | None) -> None:
+    """Keep since when the comment differs from what it should say, and when it is due therefore."""
+    since = None if what is None else row.differs_since or tools.clock.now()
+    if since != row.differs_since:
+        sql = "UPDATE failure_comment SET differs_since = ? WHERE id = ?"
+        await tools.database.execute(sql, since, row.id)
+    await put_off(tools.database, row, None if what is None else what.plan)
+
+
+async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> None:
+    """Write a comment as drafted, and keep what was written. Raises a GitHubError, having kept nothing."""
+    comment_id = None if what.plan.is_new else row.comment_id
+    if comment_id is None and what.state == "green":
+        # There is nothing to take back.
+        await _keep(tools, row, what, None)
+        return
+    if comment_id is None:
+        found = await _find_ours(tools, client, row, what)
+        if found is not None:
+            await _adopt(tools, row, *found)
+            return
+        comment_id = await _create(tools, client, row, what)
+        _count_created(what, tools.clock.now())
+    else:
+        try:
+            await pulls.update_comment(client, what.full_name, comment_id, what.text)
+        except NotFound:
+            await _let_go(tools, row, what)
+            return
+        metrics.count_feedback("comment", "edit")
+    await _keep(tools, row, what, comment_id)
+
+
+def _count_created(what: Draft, now: datetime) -> None:
+    metrics.count_feedback("comment", "create")
+    if what.failed_at is not None:
+        metrics.FAILURE_TO_FEEDBACK_SECONDS.labels("comment").observe(max((now - what.failed_at).total_seconds(), 0.0))
+
+
+async def _create(tools: Tools, client: Client, row: CommentRow, what: Draft) -> int:
+    begun = "UPDATE failure_comment SET creating_since = ? WHERE id = ?"
+    await tools.database.execute(begun, tools.clock.now(), row.id)
+    answer = await pulls.create_comment(client, what.full_name, row.number, what.text)
+    return int(answer.data["id"])
+
+
+async def _find_ours(tools: Tools, client: Client, row: CommentRow, what: Draft) -> tuple[int, Marker] | None:
+    """Return the newest comment of ours that the row does not know of, as where a process died before it kept the id.
+
+    It is ours if it bears the mark and our App has written it; anybody can copy the mark.
+    """
+    if row.creating_since is None and row.sequence > 0:
+        return None
+    newest: tuple[int, Marker] | None = None
+    async for answer in pulls.comment_pages(client, what.full_name, row.number):
+        for comment in answer.data:
+            marker = find_marker(str(comment.get("body") or ""))
+            if marker is None or marker.number != row.number or not _is_ours(tools, comment):
+                continue
+            if marker.sequence > row.sequence and (newest is None or marker.sequence >= newest[1].sequence):
+                newest = int(comment["id"]), marker
+    return newest
+
+
+def _is_ours(tools: Tools, comment: Mapping[str, Any]) -> bool:
+    app = comment.get("performed_via_github_app")
+    return isinstance(app, dict) and app.get("id") == tools.app_id
+
+
+async def _adopt(tools: Tools, row: CommentRow, comment_id: int, marker: Marker) -> None:
+    sql = (
+        "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = NULL, body_hash = NULL,"
+        " creating_since = NULL, urgency = 0, due_at = ? WHERE id = ?"
+    )
+    state = "red" if marker.is_red else "green"
+    await tools.database.execute(sql, comment_id, marker.sequence, state, tools.clock.now(), row.id)
+
+
+async def _let_go(tools: Tools, row: CommentRow, what: Draft) -> None:
+    """Note that somebody has deleted the comment, who does not want to read the same again."""
+    sql = "UPDATE failure_comment SET comment_id = NULL, body_hash = ?, differs_since = NULL WHERE id = ?"
+    await tools.database.execute(sql, _digest(what.text), row.id)
+    await put_off(tools.database, row, None)
+
+
+async def _keep(tools: Tools, row: CommentRow, what: Draft, comment_id: int | None) -> None:
+    sql = (
+        "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = ?, body_hash = ?,"
+        " written_at = ?, differs_since = NULL, creating_since = NULL, tries = 0 WHERE id = ?"
+    )
+    now = tools.clock.now()
+    await tools.database.execute(
+        sql, comment_id, what.sequence, what.state, what.head_sha, _digest(what.text), now, row.id
+    )
+    await put_off(tools.database, row, Plan(Urgency.LOOK, now))

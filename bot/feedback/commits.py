@@ -1,0 +1,213 @@
+"""What the record holds of one commit: where it is, what ran there, and which pull requests it is of."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from bot.domain.facts import NO_TIME
+from bot.domain.feedback import pacing
+from bot.domain.feedback.classes import is_set_up
+from bot.domain.feedback.report import Job, Run
+from bot.domain.feedback.standing import current_jobs, current_runs
+from bot.domain.triggers import triggering_pull_request
+from bot.store.database import Executor, to_moment
+
+MUTED = "ci-mute"
+
+_PLACE = (
+    "SELECT repository.repository_id, repository.full_name, repository.html_url, repository.default_branch,"
+    " installation.installation_id, installation.permissions FROM repository"
+    " JOIN installation ON installation.installation_id = repository.installation_id"
+    " WHERE repository.repository_id = ? AND repository.hidden_at IS NULL AND installation.state = 'active'"
+)
+_RUNS = (
+    "SELECT run_id, run_attempt, workflow_id, workflow_name, workflow_path, event, status, conclusion, html_url,"
+    " head_branch, run_started_at, created_at FROM workflow_run"
+    " WHERE head_sha = ? AND repository_id = ? AND gone_at IS NULL"
+)
+_JOBS = (
+    "SELECT job_id, run_id, run_attempt, name, status, conclusion, html_url, started_at, completed_at,"
+    " CASE WHEN conclusion IN ('failure', 'timed_out') THEN steps END AS steps"
+    " FROM workflow_job WHERE run_id IN ({})"
+)
+_PULLS = (
+    "SELECT DISTINCT pull.number, pull.title, pull.state, pull.draft, pull.locked, pull.labels, pull.author_id,"
+    " pull.head_sha, pull.head_ref, pull.base_ref, pull.base_sha FROM pull_request AS pull"
+)
+_PULLS_OF_COMMIT = (
+    f"{_PULLS} JOIN pull_request_head AS head ON head.repository_id = pull.repository_id"
+    " AND head.number = pull.number WHERE head.repository_id = ? AND head.head_sha = ? ORDER BY pull.number"
+)
+_PULL = f"{_PULLS} WHERE pull.repository_id = ? AND pull.number = ?"
+
+
+class Place(Struct, frozen=True):
+    """A repository and the installation through which something may be written there."""
+
+    repository_id: int
+    installation_id: int
+    full_name: str
+    html_url: str
+    default_branch: str | None
+    permissions: Mapping[str, str] | None
+
+    def may_write(self, what: str) -> bool:
+        """Tell whether writing is granted, as far as is known."""
+        return self.permissions is None or self.permissions.get(what) == "write"
+
+    @property
+    def may_rerun(self) -> bool:
+        """Whether it is certain that the App may run jobs again."""
+        return self.permissions is not None and self.may_write("actions")
+
+
+class PullRequest(Struct, frozen=True):
+    """What feedback goes by of a pull request."""
+
+    number: int
+    title: str
+    author_id: int | None
+    head_sha: str
+    head_ref: str
+    base_ref: str
+    base_sha: str
+    is_open: bool
+    is_draft: bool
+    is_locked: bool
+    is_muted: bool
+
+    @property
+    def pull(self) -> pacing.Pull:
+        return pacing.Pull(self.head_sha, self.is_open, self.is_draft, self.is_locked, self.is_muted)
+
+
+class Commit(Struct, frozen=True):
+    """A commit: its current runs, all jobs of theirs by run, and the pull requests it is or was the head of."""
+
+    place: Place
+    sha: str
+    runs: tuple[Run, ...]
+    jobs: Mapping[int, Sequence[Job]]
+    pulls: tuple[PullRequest, ...]
+
+    @property
+    def heads(self) -> tuple[PullRequest, ...]:
+        """The open pull requests whose head it is."""
+        return tuple(pull for pull in self.pulls if pull.is_open and pull.head_sha == self.sha)
+
+    @property
+    def queued(self) -> int | None:
+        """The number of the pull request for which a merge queue tests it."""
+        numbers = (triggering_pull_request(run.event, run.head_branch, ()) for run in self.runs)
+        return next((number for number in numbers if number is not None), None)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything to tell: a job, or a run that ended without any."""
+        return any(self.jobs.get(run.run_id) or run.is_done for run in self.runs)
+
+    def current_jobs(self) -> dict[int, list[Job]]:
+        """Return the jobs of each run as they stand now."""
+        return {run.run_id: current_jobs(run, self.jobs.get(run.run_id, ())) for run in self.runs}
+
+
+async def find_place(reader: Executor, repository_id: int, server_url: str) -> Place | None:
+    """Return where a repository is, None where nothing may be written there now."""
+    rows = await reader.fetch(_PLACE, repository_id)
+    if not rows:
+        return None
+    row = rows[0]
+    granted = row["permissions"]
+    permissions = json.loads(granted) if isinstance(granted, str) else granted
+    return Place(
+        repository_id=row["repository_id"],
+        installation_id=row["installation_id"],
+        full_name=row["full_name"],
+        html_url=row["html_url"] or f"{server_url.rstrip('/')}/{row['full_name']}",
+        default_branch=row["default_branch"],
+        permissions=permissions,
+    )
+
+
+async def read_commit(reader: Executor, place: Place, sha: str) -> Commit:
+    """Return what is recorded of a commit."""
+    runs = current_runs(_run(row) for row in await reader.fetch(_RUNS, sha, place.repository_id))
+    jobs: dict[int, list[Job]] = defaultdict(list)
+    if runs:
+        ids = [run.run_id for run in runs]
+        for row in await reader.fetch(_JOBS.format(", ".join("?" * len(ids))), *ids):
+            jobs[row["run_id"]].append(_job(row))
+    pulls = await reader.fetch(_PULLS_OF_COMMIT, place.repository_id, sha)
+    return Commit(place, sha, tuple(runs), dict(jobs), tuple(_pull_request(row) for row in pulls))
+
+
+async def find_pull_request(reader: Executor, repository_id: int, number: int) -> PullRequest | None:
+    """Return a pull request as it is recorded."""
+    rows = await reader.fetch(_PULL, repository_id, number)
+    return _pull_request(rows[0]) if rows else None
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    path = row["workflow_path"] or ""
+    return Run(
+        run_id=row["run_id"],
+        attempt=row["run_attempt"],
+        workflow_id=row["workflow_id"],
+        workflow_name=row["workflow_name"] or path or "workflow",
+        workflow_path=path,
+        event=row["event"],
+        status=row["status"],
+        conclusion=row["conclusion"],
+        html_url=row["html_url"],
+        head_branch=row["head_branch"],
+        began_at=to_moment(row["run_started_at"] or row["created_at"]) or NO_TIME,
+    )
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    steps = _steps_to_failure(row["steps"])
+    return Job(
+        job_id=row["job_id"],
+        run_id=row["run_id"],
+        attempt=row["run_attempt"] or 1,
+        name=row["name"],
+        status=row["status"],
+        conclusion=row["conclusion"],
+        html_url=row["html_url"],
+        started_at=to_moment(row["started_at"]),
+        completed_at=to_moment(row["completed_at"]),
+        step=steps[-1] if steps else None,
+        in_set_up=is_set_up(steps),
+    )
+
+
+def _steps_to_failure(steps: str | None) -> list[str]:
+    """Return the names of the steps up to the first that failed; none where none did.
+
+    What runs always after it may fail as well, for want of what it needs.
+    """
+    names: list[str] = []
+    for step in json.loads(steps) if steps else ():
+        names.append(str(step["name"]))
+        if step["conclusion"] in {"failure", "timed_out"}:
+            return names
+    return []
+
+
+def _pull_request(row: Mapping[str, Any]) -> PullRequest:
+    return PullRequest(
+        number=row["number"],
+        title=row["title"] or "",
+        author_id=row["author_id"],
+        head_sha=row["head_sha"],
+        head_ref=row["head_ref"],
+        base_ref=row["base_ref"],
+        base_sha=row["base_sha"],
+        is_open=row["state"] == "open",
+        is_draft=bool(row["draft"]),
+        is_locked=bool(row["locked"]),
+        is_muted=MUTED in json.loads(row["labels"]),
+    )

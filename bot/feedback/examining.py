@@ -1,0 +1,148 @@
+"""Asking GitHub why jobs failed: their annotations, else their logs, else no more than which step it was."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot import metrics
+from bot.domain.excerpts import Excerpt, find_excerpt
+from bot.domain.feedback.remarks import Annotation, exit_code_of, read_annotations, said_by_annotations
+from bot.domain.feedback.report import Source
+from bot.domain.feedback.said import Said, failure_of, said_by_log
+from bot.feedback.failures import DueFailure, due_failures, keep_failure, postpone_failure
+from bot.feedback.logs import LogEnd, log_end
+from bot.feedback.tools import Tools
+from bot.github import Client, checks
+from bot.github.errors import (
+    BadRequest,
+    Forbidden,
+    GitHubError,
+    GitHubUnavailable,
+    Gone,
+    InstallationGone,
+    InstallationRefused,
+    InstallationSuspended,
+    NotFound,
+    RateLimited,
+    Unauthorized,
+    Unprocessable,
+)
+from bot.logs import Redactor, bound
+from bot.store.database import is_unavailable
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+DELAYS = (2, 5, 15)
+"""Seconds from one try to the next; after the last of them no more is found out than is known."""
+PATIENCE = 30.0
+_MOST_LISTED = 300
+# With these nothing can be asked; whatever else goes wrong is about the one job.
+NOTHING_CAN_BE_ASKED = (RateLimited, Unauthorized, InstallationGone, InstallationRefused, InstallationSuspended)
+# Asking again would not help.
+_REFUSED = (BadRequest, Forbidden, Gone, Unprocessable)
+_redact = Redactor()
+# One thread, because finding an excerpt is nothing but computing, and what waits for it holds ten megabytes at most.
+_thread = ThreadPoolExecutor(1, "excerpts")
+
+
+class _EmptyLog(Exception):
+    """The log holds nothing, as may be while GitHub still puts it together."""
+
+
+async def examine_due(tools: Tools, installation_id: int, at_most: int) -> int:
+    """Look into the most urgent of an installation's failed jobs that are due; return how many those were.
+
+    Raises a GitHubError of NOTHING_CAN_BE_ASKED once the looks that are under way have ended: what has not been looked
+    into stays due.
+    """
+    due = await due_failures(tools.database.reader, installation_id, tools.clock.now(), at_most)
+    client = tools.github.installation(installation_id, patience=PATIENCE)
+    left = iter(due)
+    ended = await asyncio.gather(*(_work(tools, client, left) for _ in range(AT_ONCE)), return_exceptions=True)
+    for fault in ended:
+        if fault is not None:
+            raise fault
+    return len(due)
+
+
+async def _work(tools: Tools, client: Client, left: Iterator[DueFailure]) -> None:
+    for due in left:
+        with bound(repository=due.full_name, job=due.job_id):
+            await _examine(tools, client, due)
+
+
+async def _examine(tools: Tools, client: Client, due: DueFailure) -> None:
+    try:
+        await _keep(tools, due, await _find(tools, client, due))
+    except NOTHING_CAN_BE_ASKED:
+        raise
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        _report(error, due)
+        if due.tries < len(DELAYS) and not isinstance(error, _REFUSED):
+            metrics.count_examined("retried")
+            await postpone_failure(tools.database, due, _next_try(tools, due))
+            return
+        await _keep(tools, due, Said(source=Source.STEP, exit_code=exit_code_of(due.annotations or ())))
+
+
+async def _keep(tools: Tools, due: DueFailure, said: Said) -> None:
+    failure, now = failure_of(said, due.at, _redact), tools.clock.now()
+    if await tools.database.transact(lambda tx: keep_failure(tx, due, failure, now)):
+        metrics.count_examined(failure.source)
+
+
+def _report(error: Exception, due: DueFailure) -> None:
+    if isinstance(error, GitHubError | _EmptyLog):
+        log.info("can't tell why a job failed: %s", error, extra={"tries": due.tries + 1})
+    else:
+        log.error("can't tell why a job failed", exc_info=error, extra={"tries": due.tries + 1})
+
+
+def _next_try(tools: Tools, due: DueFailure) -> datetime:
+    return tools.clock.now() + timedelta(seconds=DELAYS[due.tries])
+
+
+async def _find(tools: Tools, client: Client, due: DueFailure) -> Said:
+    """Return what a job said; raises what stands in the way."""
+    if due.annotations is None:
+        due.annotations = await _ask_for_annotations(client, due)
+    return said_by_annotations(due.annotations) or await _read_log(tools, client, due)
+
+
+async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotation, ...]:
+    """Return a job's annotations, none where they can't be had; the log may tell as much."""
+    listed: list[Any] = []
+    try:
+        async for page in checks.annotation_pages(client, due.full_name, due.job_id):
+            listed += page.data
+            if len(listed) >= _MOST_LISTED:
+                break
+    except (NotFound, *_REFUSED) as error:
+        log.info("can't read a job's annotations: %s", error)
+    except GitHubUnavailable:
+        if due.tries < len(DELAYS):
+            raise
+    return read_annotations(_redact.within(listed))
+
+
+async def _read_log(tools: Tools, client: Client, due: DueFailure) -> Said:
+    began_at = due.at.step.started_at if due.at.step else None
+    async with log_end(client, due.full_name, due.job_id, tools.clock) as end:
+        if end.is_cut_off:
+            message = f"the log has more than {end.size} bytes"
+            raise BadRequest(message)
+        excerpt = await asyncio.get_running_loop().run_in_executor(_thread, _excerpt_of, end, began_at)
+    if excerpt is None:
+        message = "the log is empty"
+        raise _EmptyLog(message)
+    return said_by_log(excerpt)
+
+
+def _excerpt_of(end: LogEnd, step_began_at: datetime | None) -> Excerpt | None:
+    return find_excerpt(end.take().decode(errors="replace"), step_began_at)

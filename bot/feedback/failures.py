@@ -1,0 +1,205 @@
+"""Failed jobs as rows: which are still to be looked into, what was found out, and whom that concerns."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bot.domain.feedback.remarks import Annotation
+from bot.domain.feedback.report import Failure, Source
+from bot.domain.feedback.said import FailedAt, failed_step
+from bot.store.database import Executor, Transaction
+
+HEADS, BASES = 0, 1
+"""How urgent a look is: at failures of pull requests, and at those of the branches they go to."""
+_CHUNK = 200
+_NEWS = timedelta(days=7)
+"""What failed longer ago is not looked at anew, whatever happens on its base branch."""
+
+_COLUMNS = ("job_id", "repository_id", "run_id", "run_attempt", "head_sha", "failed_at")
+_TOLD = ("source", "kind", "step", "test", "exit_code", "anchor", "lines", "further", "fingerprint", "is_generic")
+# SQLite joins in the order in which a CROSS JOIN is written: what is due is little, and has an index.
+_DUE = (
+    "SELECT failure.job_id, failure.repository_id, failure.head_sha, failure.tries, failure.annotations,"
+    " repository.full_name, job.name, job.steps, run.workflow_id, run.workflow_path, run.head_branch,"
+    " run.head_repository_id FROM job_failure AS failure"
+    " CROSS JOIN repository LEFT JOIN workflow_job AS job ON job.job_id = failure.job_id"
+    " LEFT JOIN workflow_run AS run ON run.run_id = failure.run_id"
+    " WHERE failure.due_at <= ? AND repository.repository_id = failure.repository_id"
+    " AND repository.installation_id = ? AND repository.hidden_at IS NULL"
+    " ORDER BY failure.urgency, failure.due_at, failure.job_id LIMIT ?"
+)
+_KEEP = (
+    f"UPDATE job_failure SET {', '.join(f'{column} = ?' for column in _TOLD)}, annotations = ?, due_at = NULL"
+    " WHERE job_id = ? AND source IS NULL"
+)
+_POSTPONE = (
+    "UPDATE job_failure SET due_at = ?, tries = tries + 1, annotations = ?"
+    " WHERE job_id = ? AND source IS NULL AND tries = ?"
+)
+_LOOK_AGAIN = (
+    "UPDATE check_summary SET due_at = CASE WHEN due_at < ? THEN due_at ELSE ? END, urgency = 0,"
+    " revision = revision + 1 WHERE repository_id = ? AND head_sha = ?"
+)
+# Commits of open pull requests to that branch, and those that a merge queue tested for them, on which the same
+# workflow has failed not long ago.
+_WAITING_FOR = (
+    "SELECT DISTINCT failure.head_sha FROM pull_request AS pull"
+    " LEFT JOIN failure_comment AS comment"
+    " ON comment.repository_id = pull.repository_id AND comment.number = pull.number"
+    " CROSS JOIN job_failure AS failure CROSS JOIN workflow_run AS run"
+    " WHERE pull.repository_id = ? AND pull.base_ref = ? AND pull.state = 'open'"
+    " AND failure.repository_id = pull.repository_id AND failure.head_sha IN (pull.head_sha, comment.queue_sha)"
+    " AND failure.failed_at >= ? AND run.run_id = failure.run_id AND COALESCE(run.workflow_id, 0) = ?"
+)
+
+
+class Unexamined(Struct, frozen=True):
+    """A failed job that is to be looked into; the fields are the columns."""
+
+    job_id: int
+    repository_id: int
+    run_id: int
+    run_attempt: int
+    head_sha: str
+    failed_at: datetime
+
+
+class DueFailure(Struct):
+    """A failed job that it is time to look into, after so many `tries`; `annotations` is None until they are known."""
+
+    job_id: int
+    repository_id: int
+    full_name: str
+    head_sha: str
+    at: FailedAt
+    tries: int
+    annotations: tuple[Annotation, ...] | None
+    workflow_id: int | None
+    branch: str | None
+    """The branch of the repository itself on which it failed; None for a fork's."""
+
+
+async def want_failures(tx: Transaction, jobs: Sequence[Unexamined], now: datetime, urgency: int = HEADS) -> int:
+    """Have it looked into why jobs failed, at once, and return how many of them nobody had asked for before."""
+    rows = sorted(jobs, key=lambda job: job.job_id)
+    made = 0
+    for start in range(0, len(rows), _CHUNK):
+        part = {row.job_id: row for row in rows[start : start + _CHUNK]}
+        values = [(*(getattr(row, column) for column in _COLUMNS), urgency, now) for row in part.values()]
+        places = ", ".join([f"({', '.join('?' * (len(_COLUMNS) + 2))})"] * len(values))
+        inserted = await tx.fetch(
+            f"INSERT INTO job_failure ({', '.join(_COLUMNS)}, urgency, due_at) VALUES {places}"
+            " ON CONFLICT (job_id) DO NOTHING RETURNING job_id",
+            *(value for row in values for value in row),
+        )
+        made += len(inserted)
+    return made
+
+
+async def asked_about(executor: Executor, job_ids: Iterable[int]) -> set[int]:
+    """Return those of these jobs that are, or have been, looked into."""
+    rows = await _fetch_by_id(executor, "SELECT job_id FROM job_failure WHERE job_id IN ({})", job_ids)
+    return {row["job_id"] for row in rows}
+
+
+async def due_failures(executor: Executor, installation_id: int, now: datetime, at_most: int) -> list[DueFailure]:
+    """Return the failed jobs of an installation that are due, the most urgent first."""
+    return [_due(row) for row in await executor.fetch(_DUE, now, installation_id, at_most)]
+
+
+def _due(row: dict[str, Any]) -> DueFailure:
+    at = FailedAt(row["workflow_path"] or "", row["name"] or "", failed_step(row["steps"]))
+    is_own = row["head_repository_id"] in {None, row["repository_id"]}
+    return DueFailure(
+        job_id=row["job_id"],
+        repository_id=row["repository_id"],
+        full_name=row["full_name"],
+        head_sha=row["head_sha"],
+        at=at,
+        tries=row["tries"],
+        annotations=None if row["annotations"] is None else _annotations(row["annotations"]),
+        workflow_id=row["workflow_id"],
+        branch=row["head_branch"] if is_own else None,
+    )
+
+
+async def keep_failure(tx: Transaction, due: DueFailure, failure: Failure, now: datetime) -> bool:
+    """Keep why a job failed, and let the commits be looked at again that this may tell something about.
+
+    That is its own and, where it failed on the branch that open pull requests go to, the commits of these on which the
+    same workflow has failed in the last seven days. Returns False, changing nothing, where it is known already.
+    """
+    told = {name: getattr(failure, name) for name in _TOLD}
+    told |= {name: json.dumps(told[name]) for name in ("lines", "further")}
+    told["source"] = failure.source.value
+    if not await tx.execute(_KEEP, *told.values(), _as_text(due.annotations or ()), due.job_id):
+        return False
+    commits = {due.head_sha} | await _commits_waiting_for(tx, due, now)
+    rows = [(now, now, due.repository_id, head_sha) for head_sha in sorted(commits)]
+    await tx.execute_many(_LOOK_AGAIN, rows)
+    return True
+
+
+async def _commits_waiting_for(tx: Transaction, due: DueFailure, now: datetime) -> set[str]:
+    if due.branch is None:
+        return set()
+    rows = await tx.fetch(_WAITING_FOR, due.repository_id, due.branch, now - _NEWS, due.workflow_id or 0)
+    return {row["head_sha"] for row in rows}
+
+
+async def postpone_failure(executor: Executor, due: DueFailure, until: datetime) -> None:
+    """Look into a failed job again later, and count the try; annotations that are known need not be asked for again."""
+    annotations = None if due.annotations is None else _as_text(due.annotations)
+    await executor.execute(_POSTPONE, until, annotations, due.job_id, due.tries)
+
+
+async def failures_of(executor: Executor, job_ids: Iterable[int]) -> dict[int, Failure]:
+    """Return why these jobs failed, by their ids, as far as it is known."""
+    sql = f"SELECT job_id, {', '.join(_TOLD)} FROM job_failure WHERE source IS NOT NULL AND job_id IN ({{}})"
+    return {row["job_id"]: _failure(row) for row in await _fetch_by_id(executor, sql, job_ids)}
+
+
+async def annotations_of(executor: Executor, job_ids: Iterable[int]) -> dict[int, tuple[Annotation, ...]]:
+    """Return the annotations of these jobs, by their ids, of those that have been looked into."""
+    sql = (
+        "SELECT job_id, annotations FROM job_failure"
+        " WHERE source IS NOT NULL AND annotations IS NOT NULL AND job_id IN ({})"
+    )
+    rows = await _fetch_by_id(executor, sql, job_ids)
+    return {row["job_id"]: _annotations(row["annotations"]) for row in rows}
+
+
+async def _fetch_by_id(executor: Executor, sql: str, job_ids: Iterable[int]) -> list[dict[str, Any]]:
+    ids = sorted(set(job_ids))
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(ids), _CHUNK):
+        part = ids[start : start + _CHUNK]
+        rows += await executor.fetch(sql.format(", ".join("?" * len(part))), *part)
+    return rows
+
+
+def _failure(row: dict[str, Any]) -> Failure:
+    return Failure(
+        source=Source(row["source"]),
+        kind=row["kind"],
+        step=row["step"],
+        test=row["test"],
+        exit_code=row["exit_code"],
+        anchor=row["anchor"],
+        lines=tuple(json.loads(row["lines"])),
+        further=tuple(json.loads(row["further"])),
+        fingerprint=row["fingerprint"],
+        is_generic=bool(row["is_generic"]),
+    )
+
+
+def _as_text(annotations: Sequence[Annotation]) -> str:
+    return msgspec.json.encode(annotations).decode()
+
+
+def _annotations(text: str) -> tuple[Annotation, ...]:
+    return msgspec.json.decode(text, type=tuple[Annotation, ...])

@@ -1,0 +1,117 @@
+"""A look at a commit or a comment of which something may have changed: it writes nothing, and says what is to be."""
+
+from collections.abc import Iterable, Sequence
+
+from bot.domain.feedback.report import Job, Report, Run
+from bot.domain.fingerprints import job_without_matrix
+from bot.domain.triggers import PULL_REQUEST_EVENTS
+from bot.feedback import check_summary, comment
+from bot.feedback.commits import Commit
+from bot.feedback.evidence import unexamined_base_jobs
+from bot.feedback.failures import Unexamined, want_failures
+from bot.feedback.reporting import MOST_EXAMINED, Reporter, subject_of
+from bot.feedback.rows import CommentRow, SummaryRow, ensure_comments, mark_comments, put_off
+from bot.feedback.tools import Tools
+
+MOST_OF_BASE = 20
+
+
+async def look_at_commit(tools: Tools, reporter: Reporter, row: SummaryRow) -> None:
+    """Find out what is to be written of a commit, what is to be asked for it, and whose comments it may change."""
+    commit = await reporter.commit(row.repository_id, row.head_sha)
+    if commit is None or not commit.runs:
+        await put_off(tools.database, row, None)
+        return
+    if commit.heads or commit.queued is not None:
+        report = await reporter.report(commit, row.revision)
+        await _ask_about_failures(tools, commit, report)
+        await _mark_comments(tools, commit, report)
+    elif await _is_base(tools, commit):
+        await _ask_about_base(tools, commit)
+    drafted = await check_summary.draft(tools, reporter, row)
+    await put_off(tools.database, row, None if drafted is None else drafted.plan)
+
+
+async def look_at_comment(tools: Tools, reporter: Reporter, row: CommentRow) -> None:
+    """Find out what is to be said on a pull request."""
+    await comment.note_difference(tools, row, await comment.draft(tools, reporter, row))
+
+
+async def _ask_about_failures(tools: Tools, commit: Commit, report: Report) -> None:
+    """Let it be asked why the jobs failed, and why those of the base branch did which may excuse them."""
+    failed = [(each.job, each.run, each.failure) for cause in report.causes for each in cause.jobs]
+    asked = _worth_asking(report)
+    now = tools.clock.now()
+    of_base = await unexamined_base_jobs(tools.database.reader, subject_of(commit), failed)
+    if not asked and not of_base:
+        return
+    async with tools.database.transaction() as tx:
+        await want_failures(tx, [_one(commit, job, run) for job, run in asked], now, urgency=0)
+        await want_failures(tx, of_base[:MOST_OF_BASE], now, urgency=1)
+
+
+def _worth_asking(report: Report) -> list[tuple[Job, Run]]:
+    """Return jobs that are to be looked into: 100 of them, and 100 more as long as those before are all excused."""
+    failed = [each for cause in report.causes for each in cause.jobs]
+    seen = [each for each in failed if each.failure is not None]
+    if len(seen) >= MOST_EXAMINED and any(not each.failure_class.is_excused for each in seen):
+        return []
+    most = (len(seen) // MOST_EXAMINED + 1) * MOST_EXAMINED - len(seen)
+    return _varied((each.job, each.run) for each in failed if each.failure is None)[:most]
+
+
+def _varied(failed: Iterable[tuple[Job, Run]]) -> list[tuple[Job, Run]]:
+    """Return failed jobs so that of each kind of job one comes before others of that kind."""
+    seen: dict[tuple[object, ...], int] = {}
+    ranked: list[tuple[int, int, tuple[Job, Run]]] = []
+    for place, (job, run) in enumerate(failed):
+        key = (run.workflow_id, job_without_matrix(job.name), job.step)
+        seen[key] = seen.get(key, -1) + 1
+        ranked.append((seen[key], place, (job, run)))
+    return [each for _, _, each in sorted(ranked, key=lambda entry: entry[:2])]
+
+
+def _one(commit: Commit, job: Job, run: Run) -> Unexamined:
+    return Unexamined(
+        job_id=job.job_id,
+        repository_id=commit.place.repository_id,
+        run_id=run.run_id,
+        run_attempt=job.attempt,
+        head_sha=commit.sha,
+        failed_at=job.completed_at or run.began_at,
+    )
+
+
+async def _mark_comments(tools: Tools, commit: Commit, report: Report) -> None:
+    """Let the comments be looked at to which it may make a difference."""
+    now, repository_id = tools.clock.now(), commit.place.repository_id
+    mark = ensure_comments if report.blames else mark_comments
+    await mark(tools.database, repository_id, [pull.number for pull in commit.heads], now)
+    if commit.queued is not None:
+        await mark(tools.database, repository_id, [commit.queued], now, queue_sha=commit.sha)
+
+
+async def _is_base(tools: Tools, commit: Commit) -> bool:
+    """Tell whether pull requests are compared with it: what ran on a branch that some are to be merged into."""
+    branches = {run.head_branch for run in commit.runs if run.event not in PULL_REQUEST_EVENTS and run.head_branch}
+    if commit.place.default_branch in branches:
+        return True
+    places = ", ".join("?" * len(branches))
+    sql = f"SELECT 1 AS found FROM pull_request WHERE repository_id = ? AND state = 'open' AND base_ref IN ({places})"
+    return bool(branches) and bool(
+        await tools.database.reader.fetch(f"{sql} LIMIT 1", commit.place.repository_id, *sorted(branches))
+    )
+
+
+async def _ask_about_base(tools: Tools, commit: Commit) -> None:
+    failed = [
+        (job, run)
+        for run in commit.runs
+        if run.event not in PULL_REQUEST_EVENTS
+        for job in commit.current_jobs()[run.run_id]
+        if job.has_failed
+    ]
+    wanted: Sequence[Unexamined] = [_one(commit, job, run) for job, run in _varied(failed)[:MOST_OF_BASE]]
+    if wanted:
+        async with tools.database.transaction() as tx:
+            await want_failures(tx, wanted, tools.clock.now(), urgency=1)

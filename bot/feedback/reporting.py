@@ -1,0 +1,138 @@
+"""From the record to a report: how a commit stands, which failures are whose, and what is not known yet."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from cachetools import TTLCache
+
+from bot.domain.feedback.classes import classify
+from bot.domain.feedback.estimate import seconds_left
+from bot.domain.feedback.grouping import grouped
+from bot.domain.feedback.report import Evidence, FailedJob, Failure, FailureClass, Flake, Job, Report, Run
+from bot.domain.feedback.standing import conclude, count_jobs, flaky_attempts, in_order, runs_without_jobs
+from bot.domain.triggers import merge_queue_base
+from bot.feedback.commits import Commit, Place, find_place, read_commit
+from bot.feedback.evidence import Subject, count_flakes, find_evidence
+from bot.feedback.failures import asked_about, failures_of
+from bot.feedback.tools import Tools
+from bot.feedback.usual import UsualTimes
+
+FLAKES_SPAN = timedelta(days=14)
+# Of a matrix that fails as a whole the rest hardly tells anything more, and each job costs two requests.
+MOST_EXAMINED = 100
+# A commit and the comment about it are looked at one after the other.
+REMEMBERED_SECONDS, MOST_REMEMBERED = 2.0, 256
+
+
+class Reporter:
+    """Reads the record of commits; what it has just found out it remembers for a moment."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._reader = tools.database.reader
+        self._usual = UsualTimes(tools.clock)
+        self._reports: TTLCache[tuple[int, str, int], Report] = TTLCache(
+            MOST_REMEMBERED, REMEMBERED_SECONDS, timer=tools.clock.time
+        )
+
+    async def place(self, repository_id: int) -> Place | None:
+        """Return where a repository is, None where nothing may be written there now."""
+        return await find_place(self._reader, repository_id, self._tools.server_url)
+
+    async def commit(self, repository_id: int, sha: str) -> Commit | None:
+        """Return what is recorded of a commit, None where nothing may be written there now."""
+        place = await self.place(repository_id)
+        return None if place is None else await read_commit(self._reader, place, sha)
+
+    async def report(self, commit: Commit, revision: int) -> Report:
+        """Return how a commit stands; `revision` is that of its row, read before the commit was."""
+        key = (commit.place.repository_id, commit.sha, revision)
+        report = self._reports.get(key)
+        if report is None:
+            report = self._reports[key] = await self._report(commit)
+        return report
+
+    async def _report(self, commit: Commit) -> Report:
+        jobs = commit.current_jobs()
+        every = [job for run in commit.runs for job in jobs[run.run_id]]
+        causes = grouped(await self._failed(commit, [(job, run) for run in commit.runs for job in jobs[run.run_id]]))
+        without_jobs = runs_without_jobs(commit.runs, jobs)
+        now = self._tools.clock.now()
+        usual = await self._usual.of(self._reader, commit.place.repository_id)
+        return Report(
+            repo_full_name=commit.place.full_name,
+            html_url=commit.place.html_url,
+            head_sha=commit.sha,
+            base_branch=base_branch(commit),
+            counts=count_jobs(every),
+            runs=commit.runs,
+            causes=tuple(causes),
+            flakes=await self._flakes(commit),
+            cancelled_jobs=tuple(job for job in every if job.conclusion == "cancelled"),
+            runs_without_jobs=tuple(without_jobs),
+            waiting_for_approval=tuple(run for run in commit.runs if run.conclusion == "action_required"),
+            conclusion=conclude(commit.runs, every, causes, without_jobs),
+            seconds_left=seconds_left(commit.runs, jobs, usual, now),
+        )
+
+    async def _failed(self, commit: Commit, jobs: Sequence[tuple[Job, Run]]) -> list[FailedJob]:
+        failed = [(job, run) for job, run in jobs if job.has_failed]
+        if not failed:
+            return []
+        found = await failures_of(self._reader, [job.job_id for job, _ in failed])
+        asked = [(job, run, found.get(job.job_id)) for job, run in failed]
+        evidence = await find_evidence(self._reader, subject_of(commit), asked, self._tools.clock.now())
+        unseen = await self._unseen([job.job_id for job, _, failure in asked if failure is None], len(found))
+        return [
+            _judged(job, run, failure, evidence.get(job.job_id, Evidence()), is_unseen=job.job_id in unseen)
+            for job, run, failure in asked
+        ]
+
+    async def _unseen(self, job_ids: Sequence[int], seen: int) -> set[int]:
+        """Return the jobs that are not looked into because enough others are."""
+        if seen < MOST_EXAMINED:
+            return set()
+        return set(job_ids) - await asked_about(self._reader, job_ids)
+
+    async def _flakes(self, commit: Commit) -> tuple[Flake, ...]:
+        passed = [
+            (job, run, attempts[job.job_id])
+            for run in commit.runs
+            if (attempts := flaky_attempts(commit.jobs.get(run.run_id, ())))
+            for job in commit.jobs[run.run_id]
+            if job.job_id in attempts
+        ]
+        if not passed:
+            return ()
+        since = self._tools.clock.now() - FLAKES_SPAN
+        names = [(run.workflow_id or 0, job.name) for job, run, _ in passed]
+        times = await count_flakes(self._reader, commit.place.repository_id, names, since)
+        return in_order(
+            Flake(job, run, attempts, max(times.get((run.workflow_id or 0, job.name), 1), 1))
+            for job, run, attempts in passed
+        )
+
+
+def _judged(job: Job, run: Run, failure: Failure | None, evidence: Evidence, *, is_unseen: bool) -> FailedJob:
+    failure_class = FailureClass.UNSEEN if is_unseen else classify(job, failure, evidence)
+    return FailedJob(job, run, failure, evidence, failure_class)
+
+
+def base_branch(commit: Commit) -> str | None:
+    """Return the branch that a commit is to be merged into, None where it is not to be."""
+    for pull in commit.heads or commit.pulls:
+        return pull.base_ref
+    return next((base for run in commit.runs if (base := merge_queue_base(run.head_branch)) is not None), None)
+
+
+def subject_of(commit: Commit) -> Subject:
+    """Return whose failures these are."""
+    pull = next(iter(commit.heads or commit.pulls), None)
+    return Subject(
+        repository_id=commit.place.repository_id,
+        head_sha=commit.sha,
+        number=commit.queued if pull is None else pull.number,
+        author_id=None if pull is None else pull.author_id,
+        base_ref=base_branch(commit),
+        base_sha=None if pull is None else pull.base_sha,
+    )
