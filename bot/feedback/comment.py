@@ -27,7 +27,7 @@ from bot.github.errors import NotFound
 
 
 class Draft(Struct, frozen=True):
-    """What is to be said and when: `state` is red or green; `failed_at` is when the first job failed that it tells of."""
+    """What is to be said and when; `state` is red or green, `failed_at` when the first job failed that it tells of."""
 
     full_name: str
     head_sha: str

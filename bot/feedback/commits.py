@@ -25,8 +25,8 @@ _PLACE = (
 )
 _RUNS = (
     "SELECT run_id, run_attempt, workflow_id, workflow_name, workflow_path, event, status, conclusion, html_url,"
-    " head_branch, run_started_at, created_at FROM workflow_run"
-    " WHERE head_sha = ? AND repository_id = ? AND gone_at IS NULL"
+    " head_branch, run_started_at, created_at, gone_at FROM workflow_run"
+    " WHERE head_sha = ? AND repository_id = ?"
 )
 _JOBS = (
     "SELECT job_id, run_id, run_attempt, name, status, conclusion, html_url, started_at, completed_at,"
@@ -134,7 +134,10 @@ async def find_place(reader: Executor, repository_id: int, server_url: str) -> P
 
 async def read_commit(reader: Executor, place: Place, sha: str) -> Commit:
     """Return what is recorded of a commit."""
-    runs = current_runs(_run(row) for row in await reader.fetch(_RUNS, sha, place.repository_id))
+    rows = await reader.fetch(_RUNS, sha, place.repository_id)
+    # Somebody has deleted the others; where all are gone, what was begun has to end.
+    there = [row for row in rows if row["gone_at"] is None] or rows
+    runs = current_runs(_run(row) for row in there)
     jobs: dict[int, list[Job]] = defaultdict(list)
     if runs:
         ids = [run.run_id for run in runs]

@@ -9,7 +9,14 @@ from bot.domain.feedback.classes import classify
 from bot.domain.feedback.estimate import seconds_left
 from bot.domain.feedback.grouping import grouped
 from bot.domain.feedback.report import Evidence, FailedJob, Failure, FailureClass, Flake, Job, Report, Run
-from bot.domain.feedback.standing import conclude, count_jobs, flaky_attempts, in_order, runs_without_jobs
+from bot.domain.feedback.standing import (
+    conclude,
+    count_jobs,
+    flaky_attempts,
+    in_order,
+    is_tolerated,
+    runs_without_jobs,
+)
 from bot.domain.triggers import merge_queue_base
 from bot.feedback.commits import Commit, Place, find_place, read_commit
 from bot.feedback.evidence import Subject, count_flakes, find_evidence
@@ -54,8 +61,8 @@ class Reporter:
 
     async def _report(self, commit: Commit) -> Report:
         jobs = commit.current_jobs()
-        every = [job for run in commit.runs for job in jobs[run.run_id]]
-        causes = grouped(await self._failed(commit, [(job, run) for run in commit.runs for job in jobs[run.run_id]]))
+        every = [(job, run) for run in commit.runs for job in jobs[run.run_id]]
+        causes = grouped(await self._failed(commit, every))
         without_jobs = runs_without_jobs(commit.runs, jobs)
         now = self._tools.clock.now()
         usual = await self._usual.of(self._reader, commit.place.repository_id)
@@ -68,7 +75,9 @@ class Reporter:
             runs=commit.runs,
             causes=tuple(causes),
             flakes=await self._flakes(commit),
-            cancelled_jobs=tuple(job for job in every if job.conclusion == "cancelled"),
+            cancelled_jobs=tuple(
+                job for job, run in every if job.conclusion == "cancelled" and not is_tolerated(job, run)
+            ),
             runs_without_jobs=tuple(without_jobs),
             waiting_for_approval=tuple(run for run in commit.runs if run.conclusion == "action_required"),
             conclusion=conclude(commit.runs, every, causes, without_jobs),
@@ -76,7 +85,7 @@ class Reporter:
         )
 
     async def _failed(self, commit: Commit, jobs: Sequence[tuple[Job, Run]]) -> list[FailedJob]:
-        failed = [(job, run) for job, run in jobs if job.has_failed]
+        failed = [(job, run) for job, run in jobs if job.has_failed and not is_tolerated(job, run)]
         if not failed:
             return []
         found = await failures_of(self._reader, [job.job_id for job, _ in failed])

@@ -161,13 +161,17 @@ class Flake(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """How many of the jobs that are known by now stand how; `cancelled` and `skipped` are neither passed nor failed."""
+    """How many of the jobs that are known by now stand how; `cancelled` and `skipped` are neither passed nor failed.
+
+    A tolerated job failed, and its run passed all the same (continue-on-error).
+    """
 
     total: int = 0
     passed: int = 0
     failed: int = 0
     cancelled: int = 0
     skipped: int = 0
+    tolerated: int = 0
     running: int = 0
     waiting: int = 0
 

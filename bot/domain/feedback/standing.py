@@ -37,11 +37,19 @@ def _newest_by_name(jobs: Iterable[Job]) -> dict[str, Job]:
     return newest
 
 
-def count_jobs(jobs: Sequence[Job]) -> Counts:
+def is_tolerated(job: Job, run: Run) -> bool:
+    """Tell whether a job's bad end makes no difference to its run, which passed: so its workflow says.
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idcontinue-on-error
+    """
+    return run.is_done and run.conclusion == "success" and (job.has_failed or job.conclusion == "cancelled")
+
+
+def count_jobs(jobs: Sequence[tuple[Job, Run]]) -> Counts:
     """Count the jobs by how they stand."""
     counted: dict[str, int] = defaultdict(int)
-    for job in jobs:
-        counted[_standing(job)] += 1
+    for job, run in jobs:
+        counted["tolerated" if is_tolerated(job, run) else _standing(job)] += 1
     return Counts(total=len(jobs), **counted)
 
 
@@ -94,7 +102,7 @@ def runs_without_jobs(runs: Iterable[Run], jobs: Mapping[int, Sequence[Job]]) ->
 
 
 def conclude(
-    runs: Sequence[Run], jobs: Sequence[Job], causes: Sequence[Cause], without_jobs: Sequence[Run]
+    runs: Sequence[Run], jobs: Sequence[tuple[Job, Run]], causes: Sequence[Cause], without_jobs: Sequence[Run]
 ) -> Conclusion | None:
     """Return what a commit comes to, the worst first; None while anything goes on.
 
@@ -108,8 +116,9 @@ def conclude(
         return Conclusion.FAILURE
     if any(run.conclusion == "action_required" for run in runs):
         return Conclusion.ACTION_REQUIRED
-    if any(run.conclusion in {"cancelled", "stale"} for run in runs) or any(
-        job.conclusion == "cancelled" for job in jobs
+    # A run that GitHub has no more, and that had not ended, has no conclusion.
+    if any(run.conclusion in {"cancelled", "stale", None} for run in runs) or any(
+        job.conclusion == "cancelled" and not is_tolerated(job, run) for job, run in jobs
     ):
         return Conclusion.CANCELLED
     return Conclusion.NEUTRAL if causes else Conclusion.SUCCESS

@@ -59,6 +59,9 @@ def job(id: int = 1, conclusion: str | None = "success", name: str = "test", att
     )
 
 
+FAILED, GOING_ON = run(conclusion="failure"), run(conclusion=None, status="in_progress")
+
+
 def cause(failure_class: FailureClass) -> Cause:
     return Cause(failure_class, (FailedJob(job(1, "failure"), run(), None, Evidence(), failure_class),))
 
@@ -88,14 +91,17 @@ def test_jobs_stand_as_their_newest_attempt_has_them(attempt: int, jobs: list[Jo
 
 def test_jobs_are_counted_by_how_they_stand() -> None:
     conclusions = ["success", "failure", "timed_out", "cancelled", "stale", "skipped", "neutral", None]
-    counted = count_jobs([job(number, each) for number, each in enumerate(conclusions)])
+    counted = count_jobs([(job(number, each), FAILED) for number, each in enumerate(conclusions)])
     assert counted == Counts(total=8, passed=1, failed=2, cancelled=2, skipped=2, running=1, waiting=0)
 
 
-@given(st.lists(st.sampled_from(["success", "failure", "cancelled", "skipped", "odd", None])))
-def test_every_job_is_counted_once(conclusions: list[str | None]) -> None:
-    counts = count_jobs([job(number, each) for number, each in enumerate(conclusions)])
-    parts = (counts.passed, counts.failed, counts.cancelled, counts.skipped, counts.running, counts.waiting)
+@given(
+    st.lists(st.sampled_from(["success", "failure", "cancelled", "skipped", "odd", None])),
+    st.sampled_from([run(), FAILED, GOING_ON]),
+)
+def test_every_job_is_counted_once(conclusions: list[str | None], ended: Run) -> None:
+    counts = count_jobs([(job(number, each), ended) for number, each in enumerate(conclusions)])
+    parts = [getattr(counts, name) for name in counts.__struct_fields__ if name != "total"]
     assert counts.total == sum(parts) == len(conclusions)
 
 
@@ -165,4 +171,17 @@ def test_a_run_that_could_not_begin_is_a_failure() -> None:
 
 
 def test_a_job_that_was_cancelled_alone_is_told() -> None:
-    assert conclude([run()], [job(1, "cancelled")], [], []) is Conclusion.CANCELLED
+    assert conclude([FAILED], [(job(1, "cancelled"), FAILED)], [], []) is Conclusion.CANCELLED
+
+
+@pytest.mark.parametrize("conclusion", ["failure", "timed_out", "cancelled"])
+def test_what_its_workflow_allows_to_fail_makes_no_difference(conclusion: str) -> None:
+    allowed = [(job(1, conclusion), run()), (job(2), run())]
+    assert count_jobs(allowed) == Counts(total=2, passed=1, tolerated=1)
+    assert conclude([run()], allowed, [], []) is Conclusion.SUCCESS
+    # As long as the run goes on nobody can tell.
+    assert count_jobs([(job(1, conclusion), GOING_ON)]).tolerated == 0
+
+
+def test_a_run_that_is_gone_before_it_ended_has_not_passed() -> None:
+    assert conclude([run(conclusion=None)], [], [], []) is Conclusion.CANCELLED

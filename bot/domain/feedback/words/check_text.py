@@ -43,6 +43,7 @@ def _by_state(counts: Counts) -> list[tuple[int, str]]:
         (counts.passed, "passed"),
         (counts.cancelled, "cancelled"),
         (counts.skipped, "skipped"),
+        (counts.tolerated, "failed as allowed"),
         (counts.running, "running"),
         (counts.waiting, "waiting"),
     ]

@@ -143,7 +143,7 @@ def _progress(report: Report) -> str:
 
 def done(counts: Counts) -> int:
     """Return how many jobs have come to their end."""
-    return counts.passed + counts.failed + counts.cancelled + counts.skipped
+    return counts.passed + counts.failed + counts.cancelled + counts.skipped + counts.tolerated
 
 
 def _failed(report: Report) -> str:
@@ -186,7 +186,9 @@ def _passed(report: Report) -> str:
     if not counts.passed:
         return f"Nothing had to be done: {number(counts.skipped, 'job')} skipped" if counts.skipped else "No job ran"
     all_of_them = f"All {counts.passed:,} jobs passed" if counts.passed > 1 else "The only job passed"
-    words = f"{number(counts.passed, 'job')} passed, {counts.skipped:,} skipped" if counts.skipped else all_of_them
+    others = [(counts.skipped, "skipped"), (counts.tolerated, "failed as allowed")]
+    told = "".join(f", {count:,} {what}" for count, what in others if count)
+    words = f"{number(counts.passed, 'job')} passed{told}" if told else all_of_them
     return f"{words}, {flakes:,} of them only when run again" if flakes else words
 
 
