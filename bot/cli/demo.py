@@ -12,7 +12,16 @@ from bot import access, logs
 from bot.app import stop_signal
 from bot.cli.running import run
 from bot.clock import Clock, ManualClock
-from bot.demo.scenario import Agreement, Stage, compare, run_disasters, run_tour, staged, trickle
+from bot.demo.scenario import (
+    Agreement,
+    Stage,
+    compare,
+    run_disasters,
+    run_tour,
+    staged,
+    trickle,
+    with_what_is_told,
+)
 
 DEFAULT_PORT = 8080
 SHOWN_DIFFERENCES = 20
@@ -48,7 +57,7 @@ async def _play_once(port: int, github_port: int, seed: int, *, quiet: bool) -> 
     clock = ManualClock(Clock().now() - LASTS)
     async with staged(clock, seed=seed, port=port, github_port=github_port) as stage:
         for act in (run_tour, run_disasters):
-            async for line in act(stage):
+            async for line in with_what_is_told(stage, act(stage)):
                 # With --json standard output is for the one object alone.
                 typer.echo(line, err=quiet)
         return await compare(stage)
@@ -65,10 +74,10 @@ async def _stay(port: int, github_port: int, seed: int) -> None:
 
 
 async def _play(stage: Stage) -> None:
-    async for line in run_tour(stage):
+    async for line in with_what_is_told(stage, run_tour(stage)):
         typer.echo(line)
     await _show_the_way(stage)
-    async for line in trickle(stage):
+    async for line in with_what_is_told(stage, trickle(stage)):
         typer.echo(line)
 
 
@@ -110,6 +119,7 @@ def _sentences(agreement: Agreement) -> str:
     recorded = f"{agreement.runs} runs, {agreement.attempts} attempts, {agreement.jobs} jobs"
     lines = [
         f"recorded:  {recorded}, from {agreement.deliveries} deliveries ({agreement.dead_deliveries} dead)",
+        f"told:      {agreement.check_runs} check summaries, {agreement.comments} comments",
         f"at GitHub: {theirs['runs']} runs, {theirs['attempts']} attempts, {theirs['jobs']} jobs, from {sent}",
         "They agree." if agreement.holds else f"They differ in {len(agreement.differences)} points:",
         *agreement.differences[:SHOWN_DIFFERENCES],

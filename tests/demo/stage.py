@@ -29,6 +29,7 @@ class Stage:
 def set_stage(github: SimulatedGitHub) -> Stage:
     organization, person = github.add_organization("acme"), github.add_user("mona", "Mona Lisa")
     repository = github.repositories.create(organization, "rocket")
+    github.add_member(organization, person)
     jobs = [
         JobSpec("unit", ("Run actions/checkout@v4", "Run tests")),
         JobSpec("lint", ("Run actions/checkout@v4", "Run linter")),

@@ -263,7 +263,7 @@ async def test_a_log_is_on_another_host_for_a_minute_and_for_nobody_with_a_token
     log = await anonymous.get(address)
     assert log.status == 200
     assert "##[error]Process completed with exit code 1." in log.body
-    assert "##[group]Run tests" in log.body
+    assert "##[group]Run python -m pytest" in log.body
     github.world.logs[lint.id] = "2026-01-05T09:00:00.0000000Z as written\n"
     other = (await client.get(url.replace(str(unit.id), str(lint.id)))).headers["Location"]
     assert (await anonymous.get(other)).body.endswith("as written\n")

@@ -188,6 +188,7 @@ async def values_of(stage: Stage) -> dict[str, Any]:
         "issue_number": pull.number,
         "ref": pull.head_ref,
         "commit_sha": pull.head.sha,
+        "username": stage.person.login,
         "check_run_id": check.parsed_data.id,
         "comment_id": comment.parsed_data.id,
         "code": await manifest_code(github),

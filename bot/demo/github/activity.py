@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 
 from bot.demo.github.company import TITLES
 from bot.demo.github.plays import Beat, Moment, Pace, fails_in, perform, play_run, together
+from bot.demo.github.state.causes import fitting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     from bot.demo.github.company import Company
+    from bot.demo.github.plays import Failing
     from bot.demo.github.simulation import SimulatedGitHub
     from bot.demo.github.state.accounts import Account
     from bot.demo.github.state.actions import Job, WorkflowRun
     from bot.demo.github.state.repositories import PullRequest, Repository
 
 
-def _all_pass(_: Job) -> bool:
-    return False
+def _all_pass(_: Job) -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -92,12 +94,12 @@ class Scene:
         self,
         runs: Sequence[WorkflowRun],
         pull: PullRequest | None = None,
-        failing: Callable[[Job], bool] = _all_pass,
+        failing: Failing = _all_pass,
     ) -> Iterator[Beat]:
         """Play runs at once, each to its end, and tell how each ended."""
         return together(*(self._play(run, pull, failing) for run in runs))
 
-    def _play(self, run: WorkflowRun, pull: PullRequest | None, failing: Callable[[Job], bool]) -> Iterator[Beat]:
+    def _play(self, run: WorkflowRun, pull: PullRequest | None, failing: Failing) -> Iterator[Beat]:
         reviewer = self.author()
         yield from play_run(self.github, run, self.pace, failing=failing, reviewer=reviewer)
         if run.conclusion == "cancelled":
@@ -163,10 +165,12 @@ def broken_base(scene: Scene) -> Iterator[Beat]:
     yield scene.tell("pushed", f"{repository.name} main: pushed by {author.login}", repository)
     runs = scene.start_push_runs(repository, author)
     culprit = scene.some_jobs(runs, 1)
-    yield from scene.play(runs, None, fails_in(*culprit))
+    step = next(job.spec.steps[-1] for job in runs[0].jobs if job.name in culprit)
+    cause = fitting(step, repository.tip().commit.sha)
+    yield from scene.play(runs, None, fails_in(*culprit, cause=cause))
     pull = scene.open(repository)
     yield scene.about(pull, "opened", f"opened by {pull.user.login}")
-    yield from scene.play(scene.start_runs(pull), pull, fails_in(*culprit))
+    yield from scene.play(scene.start_runs(pull), pull, fails_in(*culprit, cause=cause))
     yield scene.about(pull, "story", f"{culprit[0]} failed, as it does on main")
 
 

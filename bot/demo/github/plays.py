@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from bot.demo.github.state.causes import Cause
+
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator
+    from collections.abc import AsyncIterator, Collection, Iterator
     from datetime import datetime
 
     from bot.demo.github.simulation import SimulatedGitHub
@@ -43,6 +46,8 @@ class Moment:
 
 
 Beat = float | Moment
+# Why a job fails: True for whatever fits its last step, None or False for one that passes.
+Failing = Callable[["Job"], "Cause | bool | None"]
 
 
 def together(*plays: Iterator[Beat]) -> Iterator[Beat]:
@@ -84,7 +89,7 @@ def play_run(
     run: WorkflowRun,
     pace: Pace,
     *,
-    failing: Callable[[Job], bool] = lambda _: False,
+    failing: Failing = lambda _: None,
     reviewer: Account | None = None,
 ) -> Iterator[Beat]:
     """Play the open jobs of the newest attempt to their end, also those that appear on the way."""
@@ -94,9 +99,7 @@ def play_run(
         yield from together(*(_play_job(github, job, pace, failing, reviewer or run.actor) for job in fresh))
 
 
-def _play_job(
-    github: SimulatedGitHub, job: Job, pace: Pace, failing: Callable[[Job], bool], reviewer: Account
-) -> Iterator[Beat]:
+def _play_job(github: SimulatedGitHub, job: Job, pace: Pace, failing: Failing, reviewer: Account) -> Iterator[Beat]:
     jobs = github.actions.jobs
     if job.status == "waiting":
         yield pace.review()
@@ -108,13 +111,14 @@ def _play_job(
         yield pace.job()
     # Somebody may have cancelled the run in the meantime.
     if job.status == "in_progress":
-        jobs.complete(job, "failure" if failing(job) else "success")
+        why = failing(job)
+        jobs.complete(job, "failure" if why else "success", cause=why if isinstance(why, Cause) else None)
 
 
-def fails_in(*names: str) -> Callable[[Job], bool]:
-    """Return the rule by which exactly the jobs of these names fail."""
+def fails_in(*names: str, cause: Cause | None = None) -> Failing:
+    """Return the rule by which exactly the jobs of these names fail, of one cause if it is given."""
     chosen: Collection[str] = frozenset(names)
-    return lambda job: job.name in chosen
+    return lambda job: (cause or True) if job.name in chosen else None
 
 
 async def perform(

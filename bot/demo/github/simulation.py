@@ -11,6 +11,7 @@ from bot.demo.github.operations.actions import Actions
 from bot.demo.github.operations.checks import Checks
 from bot.demo.github.operations.comments import Comments
 from bot.demo.github.operations.installations import Installations
+from bot.demo.github.operations.merge_queue import MergeQueue
 from bot.demo.github.operations.pulls import Pulls
 from bot.demo.github.operations.repositories import Repositories
 from bot.demo.github.outages import Outages
@@ -42,8 +43,8 @@ class SimulatedGitHub:
     """GitHub with one registered App whose webhook goes to `webhook_url` (None: deliveries are made, not sent).
 
     Operations are plain calls that change the state at once and post their deliveries: `installations`,
-    `repositories`, `pulls` and `actions`. `webhooks` is the deliverer with its log and its faults. The same seed,
-    clock and calls give the same bytes.
+    `repositories`, `pulls`, `actions`, `merge_queue`, `checks` and `comments`. `webhooks` is the deliverer with its log
+    and its faults. The same seed, clock and calls give the same bytes.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class SimulatedGitHub:
         self.repositories = Repositories(self.world, self.events, self.installations)
         self.pulls = Pulls(self.world, self.events, self.repositories)
         self.actions = Actions(self.world, self.events)
+        self.merge_queue = MergeQueue(self.world, self.events, self.repositories, self.pulls, self.actions)
         self.checks = Checks(self.world, self.events, self.app)
         self.comments = Comments(self.world)
         self.rest = Rest(self, seed)

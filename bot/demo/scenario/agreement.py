@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from bot.demo.scenario.feedback import check_runs_of, comments_of, feedback_differences
 from bot.demo.scenario.stage import Stage
 from bot.domain.wanting import FAILED, JOBS_SPAN
 from bot.errors import NotFound
@@ -79,17 +80,18 @@ class Agreement(Struct, kw_only=True):
 
 
 async def compare(stage: Stage) -> Agreement:
-    """Compare every run, attempt, job, step and pull-request link; call it when the stage has settled."""
+    """Compare every run, attempt, job, step and link, and what was told; call it when the stage has settled."""
     counted = stage.github.counts(stage.installation)
     stored = await _count()
     found = [*stage.differences, *[difference async for difference in differences(stage)]]
+    found += await feedback_differences(stage)
     if stored["dead_deliveries"]:
         found.append(f"{stored['dead_deliveries']} deliveries are dead")
     return Agreement(
         **stored,
         backfilled_runs=stage.backfilled_runs,
-        check_runs=0,
-        comments=0,
+        check_runs=len(check_runs_of(stage)),
+        comments=len(comments_of(stage)),
         github=counted,
         differences=found,
     )

@@ -33,7 +33,13 @@ _DUE = (
     "SELECT 1 AS due FROM delivery WHERE state = 'waiting'"
     " UNION ALL SELECT 1 FROM lease WHERE holder IS NOT NULL AND name LIKE 'job %'"
     " UNION ALL SELECT 1 FROM backfill_window WHERE due_at <= ? UNION ALL SELECT 1 FROM run_wanted WHERE due_at <= ?"
-    " UNION ALL SELECT 1 FROM timed_job WHERE due_at <= ? LIMIT 1"
+    " UNION ALL SELECT 1 FROM timed_job WHERE due_at <= ?"
+    " UNION ALL SELECT 1 FROM check_summary WHERE due_at <= ? UNION ALL SELECT 1 FROM failure_comment WHERE due_at <= ?"
+    " UNION ALL SELECT 1 FROM job_failure WHERE due_at <= ? LIMIT 1"
+)
+_TO_BE_TOLD = (
+    "SELECT 1 AS due FROM check_summary WHERE due_at IS NOT NULL UNION ALL SELECT 1 FROM failure_comment"
+    " WHERE due_at IS NOT NULL UNION ALL SELECT 1 FROM job_failure WHERE due_at IS NOT NULL LIMIT 1"
 )
 A_LONG_TIME = timedelta(days=2)
 RUNS_BEFORE = 80
@@ -53,6 +59,7 @@ class Stage:
     github_address: str
     backfilled_runs: int = 0
     differences: list[str] = field(default_factory=list)
+    writes_told: int = 0
 
     @property
     def address(self) -> str:
@@ -65,7 +72,7 @@ class Stage:
         return self.company.organization.login
 
     async def settle(self) -> None:
-        """Wait until GitHub has handed everything over and the service is through with it."""
+        """Wait until GitHub has handed everything over, and the service is through with it and has told what it had."""
         await self.awaiting(self._settle())
 
     async def until_backfilled(self) -> None:
@@ -120,7 +127,7 @@ class Stage:
 
     async def _settle(self) -> None:
         await self.github.settle()
-        while (await get_statistics()).waiting:
+        while (await get_statistics()).waiting or await current().reader.fetch(_TO_BE_TOLD):
             await self.clock.sleep(LOOK_AGAIN_SECONDS)
 
     async def _until_backfilled(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.demo.github.operations.refusal import Refused
 from bot.demo.github.state.checks import CheckRun, CheckSuite
 
 if TYPE_CHECKING:
@@ -54,15 +55,28 @@ class Checks:
         self._events.app_check_run("completed", check, self._app.as_account())
 
     def rerequest(self, check: CheckRun, sender: Account) -> None:
-        """Press "Re-run" on a check run of the App."""
+        """Press "Re-run" on a check run of the App, which is there only for those who may write."""
+        self._refuse_readers(check.repository, sender)
         self._events.app_check_run("rerequested", check, sender)
 
     def rerequest_suite(self, suite: CheckSuite, sender: Account) -> None:
-        """Press "Re-run all checks"."""
+        """Press "Re-run all checks", which is there only for those who may write."""
+        self._refuse_readers(suite.repository, sender)
         self._events.app_check_suite("rerequested", suite, sender)
 
     def request_action(self, check: CheckRun, identifier: str, sender: Account) -> None:
-        """Press one of a check run's buttons; KeyError when it has none of that identifier."""
+        """Press one of the buttons that a finished check run shows to those who may write.
+
+        KeyError when it has none of that identifier.
+        """
+        self._refuse_readers(check.repository, sender)
         if identifier not in {button.identifier for button in check.actions}:
             raise KeyError(identifier)
+        if check.status != "completed":
+            raise Refused(422, "Buttons are shown when a check run is completed")
         self._events.app_check_run("requested_action", check, sender, identifier)
+
+    def _refuse_readers(self, repository: Repository, sender: Account) -> None:
+        is_ours = sender.id == self._app.as_account().id
+        if not is_ours and self._world.role_of(sender, repository) not in {"admin", "write"}:
+            raise Refused(403, f"{sender.login} may not write to {repository.full_name}")

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from bot.demo.github.operations.refusal import Refused
 from bot.demo.github.state.actions import Job
-from bot.demo.github.state.steps import close_steps, planned_steps
+from bot.demo.github.state.causes import runner_lost, too_slow
+from bot.demo.github.state.steps import break_off, close_steps, planned_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bot.demo.github.state.accounts import Account
     from bot.demo.github.state.actions import Conclusion, JobSpec, RunAttempt, Runner, Status
+    from bot.demo.github.state.causes import Cause
     from bot.demo.github.state.world import World
     from bot.demo.github.webhooks.events import Events
 
@@ -43,14 +45,36 @@ class Jobs:
         self._begin(job.attempt)
         self._events.workflow_job("in_progress", job, job.attempt.triggering_actor)
 
-    def complete(self, job: Job, conclusion: Conclusion = "success", *, failed_step: str | None = None) -> None:
-        """End a running job; the steps share its time, and a failure is that of `failed_step` (by default the last)."""
-        if job.status != "in_progress":
-            raise Refused(409, f"{job.name} is {job.status}")
+    def complete(
+        self,
+        job: Job,
+        conclusion: Conclusion = "success",
+        *,
+        failed_step: str | None = None,
+        cause: Cause | None = None,
+    ) -> None:
+        """End a running job; the steps share its time, and a failure is that of `failed_step` (by default the last).
+
+        `cause` is what the step says then (by default what fits its name). KeyError when the job has no such step.
+        """
+        self._refuse_idle(job)
         culprit = None if conclusion == "success" else failed_step or job.spec.steps[-1]
-        if culprit is not None and culprit not in job.spec.steps:
+        if culprit is not None and all(step.name != culprit for step in job.steps):
             raise KeyError(culprit)
+        job.cause = cause or (too_slow() if conclusion == "timed_out" else None)
         self._close(job, conclusion, culprit)
+        self.create_ready(job.attempt)
+
+    def lose_runner(self, job: Job) -> None:
+        """End a running job whose runner is not heard of any more: it failed, a step goes on for ever, no log comes."""
+        self._refuse_idle(job)
+        hosted = job.runner is None or job.runner.group_id == 0
+        job.cause = runner_lost("" if job.runner is None else job.runner.name, hosted=hosted)
+        job.status, job.conclusion = "completed", "failure"
+        job.completed_at = max(job.started_at, self._world.now())
+        break_off(job)
+        self.touch(job.attempt)
+        self._tell_completed(job, job.attempt.triggering_actor)
         self.create_ready(job.attempt)
 
     def approve_deployment(self, job: Job, sender: Account) -> None:
@@ -88,6 +112,7 @@ class Jobs:
                 runner=former.runner,
                 steps=[copy(step) for step in former.steps],
                 carried_over_from=former,
+                cause=former.cause,
             )
             self._keep(job)
             self._tell_completed(job, sender)
@@ -118,6 +143,10 @@ class Jobs:
     def _keep(self, job: Job) -> None:
         job.attempt.jobs.append(job)
         self._world.runs.add_job(job)
+
+    def _refuse_idle(self, job: Job) -> None:
+        if job.status != "in_progress":
+            raise Refused(409, f"{job.name} is {job.status}")
 
     def _close(self, job: Job, conclusion: Conclusion, culprit: str | None) -> None:
         job.status, job.conclusion = "completed", conclusion

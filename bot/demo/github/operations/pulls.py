@@ -79,12 +79,20 @@ class Pulls:
     def push(self, pull: PullRequest, message: str, author: Account | None = None) -> Commit:
         """Push another commit to the pull request's branch: it is synchronized."""
         author = author or pull.user
+        self._move(pull, self._repositories.push(pull.head_repository, message, author, pull.head_ref), author)
+        return pull.head
+
+    def push_back(self, pull: PullRequest, commit: Commit, author: Account | None = None) -> None:
+        """Push by force, so that the branch ends with a commit that was there before."""
+        self._repositories.reset(pull.head_repository, pull.head_ref, commit)
+        self._move(pull, commit, author or pull.user)
+
+    def _move(self, pull: PullRequest, head: Commit, author: Account) -> None:
         before = pull.head.sha
-        self._world.add_head(pull, self._repositories.push(pull.head_repository, message, author, pull.head_ref))
+        self._world.add_head(pull, head)
         self._touch(pull)
         if pull.closed_at is None:
             self._events.pull_request("synchronize", pull, author, before=before)
-        return pull.head
 
     def close(self, pull: PullRequest, sender: Account | None = None) -> None:
         """Close it without merging."""
@@ -100,16 +108,65 @@ class Pulls:
         pull.closed_at = None
         self._events.pull_request("reopened", pull, sender or pull.user)
 
-    def merge(self, pull: PullRequest, sender: Account) -> Commit:
-        """Merge it and return the merge commit at the head of the base branch."""
+    def merge(self, pull: PullRequest, sender: Account, *, commit: Commit | None = None) -> Commit:
+        """Merge it, by a `commit` that is there already or a new one; return the new head of the base branch."""
         self._refuse_closed(pull)
-        message = f"{pull.title} (#{pull.number})"
-        merged = self._repositories.push(pull.repository, message, sender, pull.base_ref)
+        if pull.draft:
+            raise Refused(405, f"#{pull.number} is still a draft")
+        if commit is None:
+            merged = self._repositories.push(pull.repository, f"{pull.title} (#{pull.number})", sender, pull.base_ref)
+        else:
+            merged = commit
+            self._repositories.reset(pull.repository, pull.base_ref, commit)
         self._touch(pull)
         pull.closed_at = pull.merged_at = pull.updated_at
         pull.merged_by, pull.merge_commit_sha = sender, merged.sha
         self._events.pull_request("closed", pull, sender)
         return merged
+
+    def mark_ready(self, pull: PullRequest, sender: Account | None = None) -> None:
+        """Make a draft ready for review."""
+        self._set_draft(pull, sender, is_draft=False)
+
+    def mark_draft(self, pull: PullRequest, sender: Account | None = None) -> None:
+        """Make it a draft."""
+        self._set_draft(pull, sender, is_draft=True)
+
+    def _set_draft(self, pull: PullRequest, sender: Account | None, *, is_draft: bool) -> None:
+        self._refuse_closed(pull)
+        if pull.draft == is_draft:
+            raise Refused(422, f"#{pull.number} is that already")
+        pull.draft = is_draft
+        self._touch(pull)
+        self._events.pull_request("converted_to_draft" if is_draft else "ready_for_review", pull, sender or pull.user)
+
+    def lock(self, pull: PullRequest, sender: Account, reason: str | None = None) -> None:
+        """Close the conversation: nobody comments who may not write to the repository, and no App does."""
+        pull.locked, pull.lock_reason = True, reason
+        self._touch(pull)
+        self._events.pull_request("locked", pull, sender)
+
+    def unlock(self, pull: PullRequest, sender: Account) -> None:
+        """Open the conversation again."""
+        pull.locked, pull.lock_reason = False, None
+        self._touch(pull)
+        self._events.pull_request("unlocked", pull, sender)
+
+    def rename(self, pull: PullRequest, title: str, sender: Account | None = None) -> None:
+        """Give it another title."""
+        changes = {"title": {"from": pull.title}}
+        pull.title = title
+        self._touch(pull)
+        self._events.pull_request("edited", pull, sender or pull.user, more={"changes": changes})
+
+    def change_base(self, pull: PullRequest, base_ref: str, sender: Account | None = None) -> None:
+        """Let it be merged into another branch; KeyError when there is none of that name."""
+        self._refuse_closed(pull)
+        base = pull.repository.branches[base_ref]
+        changes = {"base": {"ref": {"from": pull.base_ref}, "sha": {"from": pull.base.sha}}}
+        pull.base_ref, pull.base = base_ref, base
+        self._touch(pull)
+        self._events.pull_request("edited", pull, sender or pull.user, more={"changes": changes})
 
     def label(self, pull: PullRequest, name: str, *, color: str = "ededed", sender: Account | None = None) -> Label:
         """Put a label on it, which the repository gets if it has none of that name."""

@@ -73,6 +73,13 @@ class Repositories:
         repository.pushed_at = max(repository.pushed_at, self._world.now())
         return commit
 
+    def reset(self, repository: Repository, branch: str, commit: Commit) -> None:
+        """Let `branch` end with a commit that the repository knows."""
+        if not self._world.knows_commit(repository, commit.sha):
+            raise Refused(422, f"No commit found for SHA: {commit.sha}")
+        repository.branches[branch] = commit
+        repository.pushed_at = max(repository.pushed_at, self._world.now())
+
     def rename(self, repository: Repository, name: str, *, sender: Account | None = None) -> None:
         self._refuse_taken(f"{repository.owner.login}/{name}")
         self._world.remember_name(repository)

@@ -48,6 +48,7 @@ def create(ask: Ask) -> Answer:
     draft = _Draft(fields)
     check = ask.github.checks.create(repository, name, sha)
     draft.write(ask, check)
+    ask.github.rest.journal.note("create", check, ask.token.installation.app.slug, ask.body)
     ask.github.checks.tell_created(check)
     shown = render(ask, check)
     return Answer(201, shown, {"Location": shown["url"]})
@@ -68,8 +69,10 @@ def update(ask: Ask) -> Answer:
     done = check.status == "completed"
     if done and draft.status not in {None, "completed"}:
         raise invalid("A completed check run cannot be reopened.")
+    before = ask.github.rest.journal.look(check)
     check.name = name or check.name
     draft.write(ask, check)
+    ask.github.rest.journal.note("edit", check, app.slug, ask.body, before)
     if check.status == "completed" and not done:
         ask.github.checks.tell_completed(check)
     return Answer(200, render(ask, check))

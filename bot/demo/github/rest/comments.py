@@ -32,8 +32,11 @@ def create_comment(ask: Ask) -> Answer:
     """Write a comment as the App."""
     pull = ask.pull_request()
     refuse_archived(pull.repository)
+    if pull.locked:
+        raise Failure(403, "Unable to create comment because issue is locked.")
     installation = ask.token.installation
     comment = ask.github.comments.create(pull, _body(ask), installation.app.as_account(), app=installation.app)
+    ask.github.rest.journal.note("create", comment, installation.app.slug, ask.body)
     shown = issue_comment(ask.addresses, comment)
     return Answer(201, shown, {"Location": shown["url"]})
 
@@ -48,7 +51,10 @@ def update_comment(ask: Ask) -> Answer:
     comment = _find(ask)
     refuse_archived(comment.pull.repository)
     _refuse_others(ask, comment)
+    journal, app = ask.github.rest.journal, ask.token.installation.app
+    before = journal.look(comment)
     ask.github.comments.edit(comment, _body(ask))
+    journal.note("edit", comment, app.slug, ask.body, before)
     return Answer(200, issue_comment(ask.addresses, comment))
 
 
@@ -57,6 +63,7 @@ def delete_comment(ask: Ask) -> Answer:
     comment = _find(ask)
     refuse_archived(comment.pull.repository)
     ask.github.comments.delete(comment)
+    ask.github.rest.journal.note("delete", comment, ask.token.installation.app.slug, None, comment.body)
     return Answer(204)
 
 

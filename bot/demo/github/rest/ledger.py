@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from bot.demo.github.rest.callers import CallerKind
 
-ViolationKind = Literal["sent_too_early", "too_many_at_once", "writes_at_once", "writes_too_close", "token_to_log_host"]
+ViolationKind = Literal[
+    "sent_too_early",
+    "too_many_at_once",
+    "too_many_creations",
+    "too_many_points",
+    "writes_at_once",
+    "writes_too_close",
+    "token_to_log_host",
+]
 
 
 @dataclass(slots=True)

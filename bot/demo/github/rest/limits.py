@@ -14,7 +14,7 @@ from bot.demo.github.rest.answers import DOCUMENTATION, Failure
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bot.demo.github.rest.ledger import Call
+    from bot.demo.github.rest.ledger import Call, ViolationKind
 
 _ABOUT = f"{DOCUMENTATION}/using-the-rest-api/rate-limits-for-the-rest-api"
 _SECONDARY = (
@@ -106,8 +106,8 @@ class RateLimits:
         message = f"API rate limit exceeded for {whose}."
         return Failure(status, message, headers=window.headers(), documentation=_ABOUT)
 
-    def check_secondary(self, call: Call) -> None:
-        """Count points and creations of content; Failure 403 when there are too many, or too many at once."""
+    def check_secondary(self, call: Call) -> ViolationKind | None:
+        """Count points and creations of content; return of what there were too many, None when all is well."""
         limits, recent, now = self.limits, self._recent[call.key], call.at.timestamp()
         while recent.points and recent.points[0][0] <= now - 60:
             recent.points.popleft()
@@ -118,13 +118,11 @@ class RateLimits:
         if call.operation in _CREATIONS:
             recent.creations.append(now)
             creations_a_minute = sum(1 for at in recent.creations if at > now - 60)
-        if (
-            self.open[call.key] > limits.at_once
-            or sum(points for _, points in recent.points) > limits.points_a_minute
-            or creations_a_minute > limits.creations_a_minute
-            or len(recent.creations) > limits.creations_an_hour
-        ):
-            raise secondary(limits.wait)
+        if sum(points for _, points in recent.points) > limits.points_a_minute:
+            return "too_many_points"
+        if creations_a_minute > limits.creations_a_minute or len(recent.creations) > limits.creations_an_hour:
+            return "too_many_creations"
+        return None
 
 
 def secondary(retry_after: int | None, status: int = 403) -> Failure:

@@ -23,6 +23,7 @@ from bot.demo.github.rest.faults import (
     ServerError,
     Slow,
 )
+from bot.demo.github.rest.journal import Journal
 from bot.demo.github.rest.ledger import Call, Ledger
 from bot.demo.github.rest.limits import Limits, RateLimits, Window, secondary
 from bot.demo.github.rest.logs import Logs
@@ -91,7 +92,8 @@ class Rest:
     """The REST side of the simulated GitHub.
 
     `limits`, `faults` (a plan) and `credentials.fresh_for` may be set at any time; `ledger` has what was asked and
-    what GitHub would hold against the client; `on_answer` is called with each call and its body before it is sent.
+    what GitHub would hold against the client, `journal` what was written for people; `on_answer` is called with each
+    call and its body before it is sent.
     `requests` counts all that came so far, `working` those that are open.
     """
 
@@ -99,6 +101,7 @@ class Rest:
         self.limits = Limits()
         self.rates = RateLimits(self.limits)
         self.ledger = Ledger()
+        self.journal = Journal(github.world)
         self.scripted_faults = ScriptedRestFaults()
         self.faults: RestFaultPlan = self.scripted_faults
         self.credentials = Credentials(github.clock, github.app, seed)
@@ -205,7 +208,12 @@ class Rest:
         try:
             if self.rates.open[call.key] > self.limits.at_once:
                 self.ledger.note("too_many_at_once", call, f"{self.rates.open[call.key]} requests at once")
-            self.rates.check_secondary(call)
+            excess = self.rates.check_secondary(call)
+            if excess is not None:
+                self.ledger.note(excess, call, "a secondary limit")
+                raise secondary(self.limits.wait)
+            if self.rates.open[call.key] > self.limits.at_once:
+                raise secondary(self.limits.wait)
             if counted:
                 passage.window = self.rates.spend(call)
                 passage.headers |= passage.window.headers()

@@ -39,9 +39,9 @@ def get_job_for_workflow_run(ask: Ask) -> Answer:
 
 
 def download_job_logs_for_workflow_run(ask: Ask) -> Answer:
-    """Lead to the log on the other host; there is none of a job that has not ended or never ran."""
+    """Lead to the log on the other host, if there is one."""
     job = find_job(ask)
-    if job.completed_at is None or not job.steps or job.conclusion == "cancelled":
+    if not ask.github.rest.logs.has(job, ask.at):
         raise not_found()
     return Answer(302, None, {"Location": ask.github.rest.logs.grant(job, ask.at)})
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.demo.github.state.accounts import Account
+    from bot.demo.github.state.causes import Cause
     from bot.demo.github.state.repositories import Commit, Repository
 
 Status = Literal["queued", "waiting", "in_progress", "completed"]
@@ -69,7 +70,10 @@ class Step:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A job of one attempt. Until it starts, `started_at` equals `created_at`, as GitHub has it."""
+    """A job of one attempt. Until it starts, `started_at` equals `created_at`, as GitHub has it.
+
+    Of one that failed, `cause` says why, if somebody said so; `causes.cause_of` finds one that fits otherwise.
+    """
 
     id: int
     attempt: RunAttempt
@@ -82,6 +86,7 @@ class Job:
     runner: Runner | None = None
     steps: list[Step] = field(default_factory=list)
     carried_over_from: Job | None = None
+    cause: Cause | None = None
 
     @property
     def name(self) -> str:

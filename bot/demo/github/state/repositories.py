@@ -94,6 +94,8 @@ class PullRequest:
     created_at: datetime
     updated_at: datetime
     draft: bool = False
+    locked: bool = False
+    lock_reason: str | None = None
     closed_at: datetime | None = None
     merged_at: datetime | None = None
     merged_by: Account | None = None

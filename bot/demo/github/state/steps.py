@@ -24,18 +24,32 @@ def planned_steps(spec: JobSpec) -> list[Step]:
 def close_steps(job: Job, culprit: str | None) -> None:
     """End all steps of a job that has ended, in order and with equal shares of its whole seconds.
 
-    After the `culprit`, whose conclusion is failure or cancelled, the job's own steps are skipped.
+    After the `culprit`, whose conclusion is failure or cancelled, the job's own steps are skipped, and with those that
+    never began goes what would have cleaned up after them.
     """
     if job.completed_at is None:
         raise ValueError(f"{job.name} goes on")
     share = (job.completed_at - job.started_at) / len(job.steps)
-    failed = False
+    failed, skipped = False, set[str]()
     for index, step in enumerate(job.steps):
         step.status = "completed"
         step.started_at = (job.started_at + index * share).replace(microsecond=0)
         step.completed_at = (job.started_at + (index + 1) * share).replace(microsecond=0)
-        step.conclusion = "skipped" if failed and step.name in job.spec.steps else "success"
+        left_out = (failed and step.name in job.spec.steps) or step.name.removeprefix("Post ") in skipped
+        step.conclusion = "skipped" if left_out else "success"
+        if left_out:
+            skipped.add(step.name)
         if step.name == culprit and not failed:
             step.conclusion = "cancelled" if job.conclusion == "cancelled" else "failure"
             failed = True
     job.steps[-1].completed_at = job.completed_at
+
+
+def break_off(job: Job) -> None:
+    """Leave the steps of a job that has ended as they were when its runner was last heard of: one goes on for ever."""
+    began = job.started_at.replace(microsecond=0)
+    for step in job.steps:
+        if step.name in job.spec.steps:
+            step.status, step.started_at = "in_progress", began
+            return
+        step.status, step.conclusion, step.started_at, step.completed_at = "completed", "success", began, began

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from bot.demo.github.state.accounts import Account, AccountType, App
 from bot.demo.github.state.actions import Runner
-from bot.demo.github.state.checks import Annotation, CheckRun
+from bot.demo.github.state.causes import annotations_of
+from bot.demo.github.state.checks import CheckRun
 from bot.demo.github.state.identity import Numbers
 from bot.demo.github.state.runs import Runs
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.demo.github.state.accounts import Installation, Membership, Role
     from bot.demo.github.state.actions import Job, Workflow, WorkflowRun
-    from bot.demo.github.state.checks import CheckSuite
+    from bot.demo.github.state.checks import Annotation, CheckSuite
     from bot.demo.github.state.comments import IssueComment
     from bot.demo.github.state.repositories import Commit, PullRequest, Repository
 
@@ -136,12 +137,19 @@ class World:
         """Make `head` the newest commit of a pull request, which is remembered under every head it ever had."""
         pull.commits.append(head)
         self.pull_requests[pull.id] = pull
-        self._pulls_by_head[pull.head_repository.id, head.sha].append(pull)
+        there = self._pulls_by_head[pull.head_repository.id, head.sha]
+        if pull not in there:
+            there.append(pull)
 
     def pull_requests_of(self, run: WorkflowRun) -> list[PullRequest]:
         """Return the pull requests that `run` belongs to, closed ones and those from forks included."""
         pulls = self._pulls_by_head.get((run.head_repository.id, run.head.sha), [])
         return [pull for pull in pulls if pull.repository is run.repository]
+
+    def pulls_that_had(self, repository: Repository, sha: str) -> list[PullRequest]:
+        """Return a repository's pull requests, closed ones and those from forks included, whose head this once was."""
+        mine = (pull for pull in self.pull_requests.values() if pull.repository is repository)
+        return [pull for pull in mine if any(commit.sha == sha for commit in pull.commits)]
 
     def listed_pull_requests(self, run: WorkflowRun) -> list[PullRequest]:
         """Return what GitHub puts into a run's `pull_requests`: open ones, and never those from forks."""
@@ -153,11 +161,9 @@ class World:
         return [pull for pull in pulls if pull.state == "open" and pull.head.sha == sha]
 
     def annotations_of(self, check: Job | CheckRun) -> list[Annotation]:
-        """Return those of a check run; a failed job has one that says so beside what its steps put there."""
+        """Return those of a check run; a job has what its steps put there and what GitHub notes on its end."""
         written = self.annotations.get(check.id, [])
-        if check.conclusion != "failure" or isinstance(check, CheckRun):
-            return written
-        return [*written, Annotation(".github", 1, 1, "failure", "Process completed with exit code 1.")]
+        return written if isinstance(check, CheckRun) else [*written, *annotations_of(check)]
 
     def runner_for(self, labels: tuple[str, ...]) -> Runner:
         """Return a self-hosted runner that has all `labels`, else a fresh hosted one."""

@@ -104,15 +104,31 @@ class Events:
         self._of_repository("check_suite", action, suite.repository, sender, body)
 
     def pull_request(
-        self, action: str, pull: PullRequest, sender: Account, *, before: str | None = None, label: Label | None = None
+        self,
+        action: str,
+        pull: PullRequest,
+        sender: Account,
+        *,
+        before: str | None = None,
+        label: Label | None = None,
+        more: Json | None = None,
     ) -> None:
-        """Tell `opened`, `closed`, `reopened`, `synchronize` (with the head `before`), `labeled` or `unlabeled`."""
+        """Tell `opened`, `synchronize` (with the head `before`), `labeled` (with the label) and all the others.
+
+        `more` are fields that an action brings of its own, such as `changes` of `edited` and `reason` of `dequeued`.
+        """
 
         def body() -> Json:
             at = self._world.addresses
             moved = {} if before is None else {"before": before, "after": pull.head.sha}
             marked = {} if label is None else {"label": pulls.label(at, pull.repository, label)}
-            return {"number": pull.number, "pull_request": pulls.pull_request(at, pull), **moved, **marked}
+            return {
+                "number": pull.number,
+                "pull_request": pulls.pull_request(at, pull),
+                **moved,
+                **marked,
+                **(more or {}),
+            }
 
         self._of_repository("pull_request", action, pull.repository, sender, body)
 
