@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from msgspec import Struct
 from bot import metrics
 from bot.domain.feedback import pacing
 from bot.domain.feedback.buttons import buttons
+from bot.domain.feedback.estimate import STEP
 from bot.domain.feedback.pacing import Plan, Urgency
 from bot.domain.feedback.remarks import Remark, check_annotations, read_annotations
 from bot.domain.feedback.report import Report, first_failure
@@ -67,6 +68,9 @@ async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | No
     unsent = check_annotations(by_job.values(), annotated)
     if plan is None and unsent and row.posted.status == "completed":
         plan = Plan(Urgency.PROGRESS, now)
+    if plan is None and report.seconds_left:
+        # By then it has ended, or takes longer than usual, which is told.
+        plan = Plan(Urgency.LOOK, now + timedelta(seconds=report.seconds_left + STEP))
     return Draft(commit, report, told, plan, is_complete, unsent)
 
 

@@ -18,7 +18,8 @@ from bot.domain.feedback.report import Report, first_failure
 from bot.domain.feedback.words.comment_text import failure_comment, resolved_comment
 from bot.domain.feedback.words.markers import find_marker
 from bot.domain.feedback.written import Marker
-from bot.feedback.commits import PullRequest, find_pull_request
+from bot.feedback.commits import Place, PullRequest, find_pull_request
+from bot.feedback.pull_requests import refresh
 from bot.feedback.reporting import Reporter
 from bot.feedback.rows import CommentRow, find_summary, put_off
 from bot.feedback.tools import Tools
@@ -29,7 +30,7 @@ from bot.github.errors import NotFound
 class Draft(Struct, frozen=True):
     """What is to be said and when; `state` is red or green, `failed_at` when the first job failed that it tells of."""
 
-    full_name: str
+    place: Place
     head_sha: str
     state: str
     sequence: int
@@ -60,7 +61,7 @@ async def draft(tools: Tools, reporter: Reporter, row: CommentRow) -> Draft | No
     now = tools.clock.now()
     plan = pacing.comment_plan(wanted, head.report, head.changed_at, row.differs_since or now, now)
     return Draft(
-        full_name=place.full_name,
+        place=place,
         head_sha=about,
         state="green" if wanted is Saying.GREEN else "red",
         sequence=sequence,
@@ -124,7 +125,13 @@ async def note_difference(tools: Tools, row: CommentRow, what: Draft | None) -> 
 
 
 async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> None:
-    """Write a comment as drafted, and keep what was written. Raises a GitHubError, having kept nothing."""
+    """Write a comment as drafted, and keep what was written. Raises a GitHubError, having kept nothing.
+
+    GitHub is asked first how the pull request stands: a delivery that was lost must not let us speak on a closed one.
+    """
+    if await refresh(tools, client, what.place, row.number):
+        await put_off(tools.database, row, Plan(Urgency.LOOK, tools.clock.now()))
+        return
     comment_id = None if what.plan.is_new else row.comment_id
     if comment_id is None and what.state == "green":
         # There is nothing to take back.
@@ -139,7 +146,7 @@ async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> N
         _count_created(what, tools.clock.now())
     else:
         try:
-            await pulls.update_comment(client, what.full_name, comment_id, what.text)
+            await pulls.update_comment(client, what.place.full_name, comment_id, what.text)
         except NotFound:
             await _let_go(tools, row, what)
             return
@@ -156,7 +163,7 @@ def _count_created(what: Draft, now: datetime) -> None:
 async def _create(tools: Tools, client: Client, row: CommentRow, what: Draft) -> int:
     begun = "UPDATE failure_comment SET creating_since = ? WHERE id = ?"
     await tools.database.execute(begun, tools.clock.now(), row.id)
-    answer = await pulls.create_comment(client, what.full_name, row.number, what.text)
+    answer = await pulls.create_comment(client, what.place.full_name, row.number, what.text)
     return int(answer.data["id"])
 
 
@@ -168,7 +175,7 @@ async def _find_ours(tools: Tools, client: Client, row: CommentRow, what: Draft)
     if row.creating_since is None and row.sequence > 0:
         return None
     newest: tuple[int, Marker] | None = None
-    async for answer in pulls.comment_pages(client, what.full_name, row.number):
+    async for answer in pulls.comment_pages(client, what.place.full_name, row.number):
         for comment in answer.data:
             marker = find_marker(str(comment.get("body") or ""))
             if marker is None or marker.number != row.number or not _is_ours(tools, comment):

@@ -41,6 +41,11 @@ _PULLS_OF_COMMIT = (
     f"{_PULLS} JOIN pull_request_head AS head ON head.repository_id = pull.repository_id"
     " AND head.number = pull.number WHERE head.repository_id = ? AND head.head_sha = ? ORDER BY pull.number"
 )
+_LINKED = (
+    "SELECT DISTINCT link.number, pull.head_sha, pull.updated_at FROM run_pull_request AS link"
+    " LEFT JOIN pull_request AS pull ON pull.repository_id = link.repository_id AND pull.number = link.number"
+    " WHERE link.repository_id = ? AND link.run_id IN ({}) ORDER BY link.number"
+)
 _PULL = f"{_PULLS} WHERE pull.repository_id = ? AND pull.number = ?"
 
 
@@ -92,6 +97,8 @@ class Commit(Struct, frozen=True):
     runs: tuple[Run, ...]
     jobs: Mapping[int, Sequence[Job]]
     pulls: tuple[PullRequest, ...]
+    untold: tuple[int, ...] = ()
+    """The numbers of pull requests whose head it seems to be, though no delivery told so."""
 
     @property
     def heads(self) -> tuple[PullRequest, ...]:
@@ -144,7 +151,22 @@ async def read_commit(reader: Executor, place: Place, sha: str) -> Commit:
         for row in await reader.fetch(_JOBS.format(", ".join("?" * len(ids))), *ids):
             jobs[row["run_id"]].append(_job(row))
     pulls = await reader.fetch(_PULLS_OF_COMMIT, place.repository_id, sha)
-    return Commit(place, sha, tuple(runs), dict(jobs), tuple(_pull_request(row) for row in pulls))
+    untold = await _untold(reader, place, sha, runs)
+    return Commit(place, sha, tuple(runs), dict(jobs), tuple(_pull_request(row) for row in pulls), untold)
+
+
+async def _untold(reader: Executor, place: Place, sha: str, runs: Sequence[Run]) -> tuple[int, ...]:
+    """Return the pull requests that runs name, and that are not known, or were changed before the runs began."""
+    if not runs:
+        return ()
+    ids = [run.run_id for run in runs]
+    rows = await reader.fetch(_LINKED.format(", ".join("?" * len(ids))), place.repository_id, *ids)
+    began = max(run.began_at for run in runs)
+    return tuple(
+        row["number"]
+        for row in rows
+        if row["head_sha"] is None or (row["head_sha"] != sha and (to_moment(row["updated_at"]) or began) <= began)
+    )
 
 
 async def find_pull_request(reader: Executor, repository_id: int, number: int) -> PullRequest | None:

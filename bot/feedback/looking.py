@@ -9,20 +9,27 @@ from bot.feedback import check_summary, comment
 from bot.feedback.commits import Commit
 from bot.feedback.evidence import unexamined_base_jobs
 from bot.feedback.failures import Unexamined, want_failures
+from bot.feedback.pull_requests import Asked, ask_for_untold
 from bot.feedback.reporting import MOST_EXAMINED, Reporter, subject_of
 from bot.feedback.rows import CommentRow, SummaryRow, ensure_comments, mark_comments, put_off
 from bot.feedback.tools import Tools
+from bot.github import Client
 
 MOST_OF_BASE = 20
 
 
-async def look_at_commit(tools: Tools, reporter: Reporter, row: SummaryRow) -> None:
-    """Find out what is to be written of a commit, what is to be asked for it, and whose comments it may change."""
+async def look_at_commit(tools: Tools, client: Client, reporter: Reporter, asked: Asked, row: SummaryRow) -> None:
+    """Find out what is to be written of a commit, what is to be asked for it, and whose comments it may change.
+
+    GitHub itself is asked only for a pull request that no delivery told of. Raises a GitHubError then.
+    """
     commit = await reporter.commit(row.repository_id, row.head_sha)
     if commit is None or not commit.runs:
         await put_off(tools.database, row, None)
         return
-    if commit.heads or commit.queued is not None:
+    if commit.untold and await ask_for_untold(tools, client, commit, asked):
+        return
+    if commit.heads or commit.queued is not None or row.posted.status is not None:
         report = await reporter.report(commit, row.revision)
         await _ask_about_failures(tools, commit, report)
         await _mark_comments(tools, commit, report)

@@ -2,12 +2,8 @@
 
 import asyncio
 import logging
-from datetime import datetime
 
-from cachetools import TTLCache
-
-from bot.feedback.reporting import Reporter
-from bot.feedback.shift import REFUSED_FOR, Shift
+from bot.feedback.shift import Memory, Shift
 from bot.feedback.tools import Tools
 from bot.github.errors import GitHubError, InstallationGone, InstallationSuspended, RateLimited
 
@@ -16,7 +12,6 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN_SECONDS = 0.5
 # After trouble with GitHub an installation is left alone for so long, doubling.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 900.0
-MOST_REFUSALS = 10_000
 
 _TABLES = ("check_summary", "failure_comment", "job_failure", "action")
 _DUE = " UNION ".join(
@@ -33,10 +28,7 @@ class Publisher:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._reporter = Reporter(tools)
-        self._refusals: TTLCache[tuple[int, str], datetime] = TTLCache(
-            MOST_REFUSALS, REFUSED_FOR.total_seconds(), timer=tools.clock.time
-        )
+        self._memory = Memory(tools)
         self._working: dict[int, asyncio.Task[None]] = {}
         self._rests_until: dict[int, float] = {}
         self._pauses: dict[int, float] = {}
@@ -100,7 +92,7 @@ class Publisher:
                 self._rests_until[installation_id] = self._tools.clock.time() + LOOK_AGAIN_SECONDS
                 return
             try:
-                await Shift(self._tools, installation_id, self._reporter, self._refusals).work()
+                await Shift(self._tools, installation_id, self._memory).work()
             except (InstallationGone, InstallationSuspended):
                 sql = "UPDATE installation SET sync_due_at = NULL WHERE installation_id = ?"
                 await self._tools.database.execute(sql, installation_id)

@@ -6,9 +6,11 @@ nothing that was superseded while it waited is ever sent.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from cachetools import TTLCache
 
 from bot import metrics
 from bot.domain.feedback.pacing import Plan, Urgency
@@ -16,6 +18,7 @@ from bot.feedback import check_summary, comment
 from bot.feedback.actions import carry_out_due
 from bot.feedback.examining import examine_due
 from bot.feedback.looking import look_at_comment, look_at_commit
+from bot.feedback.pull_requests import Asked
 from bot.feedback.reporting import Reporter
 from bot.feedback.rows import (
     CommentRow,
@@ -50,19 +53,33 @@ PATIENCE = 5.0
 NOTHING_CAN_BE_ASKED = (Unauthorized, InstallationGone, InstallationRefused, InstallationSuspended)
 
 
-Refusals = MutableMapping[tuple[int, str], datetime]
-"""Until when nothing is written of a kind (a table's name) in a repository, because GitHub has forbidden it."""
 REFUSED_FOR = timedelta(minutes=10)
+MOST_REFUSALS = 10_000
+
+
+class Memory:
+    """What a process remembers from one shift to the next, of all installations.
+
+    `refusals` tells until when nothing is written of a kind, told by a table's name, in a repository where GitHub has
+    forbidden it.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self.reporter = Reporter(tools)
+        self.asked = Asked(tools.clock)
+        self.refusals: TTLCache[tuple[int, str], datetime] = TTLCache(
+            MOST_REFUSALS, REFUSED_FOR.total_seconds(), timer=tools.clock.time
+        )
 
 
 class Shift:
     """Works until nothing is due; raises a GitHubError where GitHub can't be asked now."""
 
-    def __init__(self, tools: Tools, installation_id: int, reporter: Reporter, refusals: Refusals) -> None:
+    def __init__(self, tools: Tools, installation_id: int, memory: Memory) -> None:
         self._tools = tools
-        self._refusals = refusals
         self._installation_id = installation_id
-        self._reporter = reporter
+        self._memory = memory
+        self._reporter = memory.reporter
         self._client = tools.github.installation(installation_id, patience=PATIENCE)
         self._looked_at: dict[tuple[str, int], float] = {}
         self._beside: dict[str, asyncio.Task[int]] = {}
@@ -130,9 +147,11 @@ class Shift:
         self._looked_at[row.table, row.id] = self._tools.clock.time()
         try:
             if isinstance(row, SummaryRow):
-                await look_at_commit(self._tools, self._reporter, row)
+                await look_at_commit(self._tools, self._client, self._reporter, self._memory.asked, row)
             else:
                 await look_at_comment(self._tools, self._reporter, row)
+        except (RateLimited, *NOTHING_CAN_BE_ASKED):
+            raise
         except Exception as error:
             if is_unavailable(error):
                 raise
@@ -148,16 +167,17 @@ class Shift:
         row = await most_urgent(self._tools.database.reader, self._installation_id, now)
         if row is None:
             return False, False
-        turn = self._client.may_write_at()
-        if turn > now.timestamp() + PATIENCE:
+        # The moment has moved on since the row was chosen, and a turn that is there now is never before it.
+        turn, present = self._client.may_write_at(), self._tools.clock.time()
+        if turn > present + PATIENCE:
             raise RateLimited(datetime.fromtimestamp(turn, UTC))
-        if turn > now.timestamp():
+        if turn > present:
             return False, True
         await self._try_to_write(row)
         return True, False
 
     async def _try_to_write(self, row: Row) -> None:
-        refused_until = self._refusals.get((row.repository_id, row.table))
+        refused_until = self._memory.refusals.get((row.repository_id, row.table))
         if refused_until is not None and refused_until > self._tools.clock.now():
             await put_off_after_failure(self._tools.database, row, self._tools.clock.now(), refused_until)
             return
@@ -202,7 +222,7 @@ class Shift:
         until = error.until if isinstance(error, RateLimited) else None
         now = self._tools.clock.now()
         if isinstance(error, Forbidden):
-            until = self._refusals[row.repository_id, row.table] = now + REFUSED_FOR
+            until = self._memory.refusals[row.repository_id, row.table] = now + REFUSED_FOR
             # What has been granted since shows in a new token alone.
             self._tools.github.forget(self._installation_id)
         if isinstance(error, GitHubError):

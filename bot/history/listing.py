@@ -11,12 +11,12 @@ from bot.domain import facts
 from bot.domain.windows import CAP, PER_PAGE, Window, cut
 from bot.github import Answer, Client, Json, pulls, runs
 from bot.history.progress import finish_if_done
-from bot.history.reading import read_pull_requests, read_runs, repository_as_known
+from bot.history.reading import read_pull_requests, read_runs
 from bot.history.requests import PULLS, RUNS, Kind, marks_for, urgency_of
 from bot.history.silence import note_runs_seen
 from bot.history.tools import Tools
 from bot.history.wanted import want_what_is_worth_it
-from bot.recorder import link_by_branch, record
+from bot.recorder import link_by_branch, record, repository_as_known
 from bot.store import models
 from bot.store.database import Transaction
 

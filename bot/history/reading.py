@@ -10,7 +10,6 @@ from msgspec import Struct
 from bot.domain import facts, ordering, payloads
 from bot.errors import MalformedPayload
 from bot.github import Answer, Json
-from bot.store import models
 
 log = logging.getLogger(__name__)
 
@@ -54,18 +53,6 @@ def read_repositories(answer: Answer[list[Json]], installation_id: int, date: da
     made = ordering.microseconds(date)
     found = _known(_read(body, payloads.Repository) for body in answer.data)
     return [facts.repository(each, installation_id, made, announced=True) for each in found]
-
-
-def repository_as_known(repository: models.Repository) -> facts.Repository:
-    """Return what is known of a repository anyway, so that the recorder finds its team and changes nothing."""
-    return facts.Repository(
-        repository_id=repository.repository_id,
-        full_name=repository.full_name,
-        owner=None,
-        installation_id=repository.installation_id,
-        private=repository.private,
-        version=ordering.NO_VERSION,
-    )
 
 
 def _read(body: Any, shape: type[Shape]) -> Shape | None:

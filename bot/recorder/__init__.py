@@ -10,6 +10,7 @@ from bot.recorder.actions import action_statements
 from bot.recorder.directory import note_deliveries, record_directory
 from bot.recorder.due import Marks, due_statements, only_news
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
+from bot.recorder.known import repository_as_known
 from bot.recorder.links import link_by_branch
 from bot.recorder.statements import Statement, job_statements, pull_request_statements, run_statements
 from bot.store.database import Transaction, current
@@ -21,6 +22,7 @@ __all__ = [
     "mark_gone",
     "note_deliveries",
     "record",
+    "repository_as_known",
     "upsert_workflow_job",
     "upsert_workflow_run",
 ]

@@ -8,8 +8,10 @@ from msgspec import Struct
 
 from bot.domain.feedback.report import Job, Run
 
-LEAST, STEP = 30, 30
-"""An estimate is told in steps of so many seconds, and what is over its usual time is about to end."""
+STEP = 30
+"""An estimate is told in steps of so many seconds, and is one of them at the least."""
+OVERDUE = 0
+"""What takes longer than usual may end at any moment, or not for long."""
 
 
 class Usual(Struct, frozen=True):
@@ -33,20 +35,24 @@ def usual_of(runs: Iterable[float], jobs: Iterable[tuple[str, float]]) -> Usual 
 def seconds_left(
     runs: Sequence[Run], jobs: Mapping[int, Sequence[Job]], usual: Mapping[int, Usual], now: datetime
 ) -> int | None:
-    """Return about how many seconds pass until all runs have ended; None where one of them has no usual time.
+    """Return about how many seconds pass until all runs have ended; OVERDUE where they should have by now.
+
+    None where nothing goes on, or something of which no usual time is known.
 
     Jobs appear only once what they need has ended, so a run takes at least what is left of its own usual time.
     """
-    longest = 0.0
+    left: list[float] = []
     for run in runs:
         if run.is_done:
             continue
         known = usual.get(run.workflow_id or 0)
         if known is None:
             return None
-        of_jobs = [_left_of_job(job, known, now) for job in jobs.get(run.run_id, ())]
-        longest = max(longest, known.run - (now - run.began_at).total_seconds(), *of_jobs, LEAST)
-    return round(longest / STEP) * STEP if longest else None
+        left.append(known.run - (now - run.began_at).total_seconds())
+        left += [_left_of_job(job, known, now) for job in jobs.get(run.run_id, ())]
+    if not left:
+        return None
+    return max(round(max(left) / STEP) * STEP, STEP) if max(left) > 0 else OVERDUE
 
 
 def _left_of_job(job: Job, usual: Usual, now: datetime) -> float:

@@ -190,8 +190,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """All that is told about one commit; the order of everything in it follows from what it is, never from arrival.
 
     `conclusion` is what it comes to, None while a run is going on. `seconds_left` is an estimate, None where there is
-    none. `runs_without_jobs` are those that failed or were cancelled before any job began, such as a workflow file
-    that is wrong (startup_failure).
+    none, 0 where the time is over. `runs_without_jobs` are those that failed or were cancelled before any job began,
+    such as where the workflow file is wrong (startup_failure).
     """
 
     repo_full_name: str

@@ -304,7 +304,9 @@ def runner_lost(runner: str = "", *, hosted: bool = False) -> Cause:
 
 def shut_down() -> Cause:
     """The machine of the runner is taken away while it works."""
-    return Cause(f"##[error]{_SIGNAL}", ("tests/test_api.py ......", f"##[error]{_SIGNAL}"), error=CANCELED)
+    printed = ("tests/test_api.py ......", f"##[error]{_SIGNAL}")
+    # What the runner itself says as an error is noted on the job.
+    return Cause(f"##[error]{_SIGNAL}", printed, error=CANCELED, annotations=(_note(_SIGNAL),))
 
 
 def download_failed(action: str = "actions/cache") -> Cause:

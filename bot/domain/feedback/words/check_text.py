@@ -2,12 +2,11 @@
 
 from msgspec.structs import replace
 
-from bot.domain.durations import in_words
 from bot.domain.feedback.report import Counts, FailureClass, Report
 from bot.domain.feedback.words.causes import LIMIT, Telling, within
 from bot.domain.feedback.words.markdown import commit
 from bot.domain.feedback.words.sections import approvals, cancelled, flakes, starts
-from bot.domain.feedback.words.wording import done, number, title
+from bot.domain.feedback.words.wording import done, number, time_left, title
 from bot.domain.feedback.written import CheckText
 
 
@@ -21,8 +20,8 @@ def check_text(report: Report) -> CheckText:
 
 
 def told_apart(report: Report) -> str:
-    """Return a text that differs where the check run is worth writing anew: an estimate alone is not."""
-    text = check_text(replace(report, seconds_left=None))
+    """Return a text that differs where the check run is worth writing anew: an estimate is not, that it is over is."""
+    text = check_text(replace(report, seconds_left=None if report.seconds_left else report.seconds_left))
     return f"{text.title}\n{text.summary}"
 
 
@@ -33,7 +32,8 @@ def _counts(report: Report) -> str:
     shown = ", ".join(f"{count:,} {words}" for count, words in _by_state(counts) if count)
     if report.is_finished:
         return f"**{number(counts.total, 'job')}** at {commit(report.head_sha)}: {shown}."
-    left = "" if report.seconds_left is None else f" About {in_words(report.seconds_left)} left."
+    left = time_left(report)
+    left = f" {left[0].upper()}{left[1:]}." if left else ""
     return f"**{done(counts):,} of {number(counts.total, 'job')}** done at {commit(report.head_sha)}: {shown}.{left}"
 
 

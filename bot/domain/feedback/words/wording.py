@@ -136,9 +136,16 @@ def _progress(report: Report) -> str:
     parts = [f"{done(counts):,} of {number(counts.total, 'job')} done"]
     if counts.failed:
         parts.append(f"{counts.failed:,} failed" + ("" if report.blames else ", none of them new"))
-    if report.seconds_left is not None:
-        parts.append(f"about {in_words(report.seconds_left)} left")
+    if left := time_left(report):
+        parts.append(left)
     return ", ".join(parts)
+
+
+def time_left(report: Report) -> str:
+    """Return the estimate of the time left, empty where there is none."""
+    if report.seconds_left is None:
+        return ""
+    return f"about {in_words(report.seconds_left)} left" if report.seconds_left else "longer than usual"
 
 
 def done(counts: Counts) -> int:
