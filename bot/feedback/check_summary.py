@@ -52,7 +52,7 @@ async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | No
 
     It has one where it is the head of an open pull request or tested by a merge queue; one that was begun is ended.
     """
-    commit = await reporter.commit(row.repository_id, row.head_sha)
+    commit = await reporter.commit(row.repository_id, row.head_sha, row.changed_at)
     if commit is None or not commit.has_begun or not commit.place.may_write("checks"):
         return None
     if not commit.heads and commit.queued is None and row.posted.status != "in_progress":

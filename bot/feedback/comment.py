@@ -78,10 +78,11 @@ def _is_newer(queue: Report, head: Report | None) -> bool:
 
 async def _head(tools: Tools, reporter: Reporter, row: CommentRow, sha: str) -> _Head:
     summary = await find_summary(tools.database.reader, row.repository_id, sha)
-    commit = await reporter.commit(row.repository_id, sha)
-    now = tools.clock.now()
-    if commit is None or summary is None or not commit.runs:
-        return _Head(None, now if summary is None else summary.changed_at)
+    if summary is None:
+        return _Head(None, tools.clock.now())
+    commit = await reporter.commit(row.repository_id, sha, summary.changed_at)
+    if commit is None or not commit.runs:
+        return _Head(None, summary.changed_at)
     return _Head(await reporter.report(commit, summary.revision), summary.changed_at)
 
 

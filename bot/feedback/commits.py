@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from bot.domain.facts import NO_TIME
 from bot.domain.feedback import pacing
 from bot.domain.feedback.classes import is_set_up
 from bot.domain.feedback.report import Job, Run
-from bot.domain.feedback.standing import current_jobs, current_runs
+from bot.domain.feedback.standing import current_jobs, current_runs, going_on, is_settled
 from bot.domain.triggers import triggering_pull_request
 from bot.store.database import Executor, to_moment
 
@@ -25,7 +26,7 @@ _PLACE = (
 )
 _RUNS = (
     "SELECT run_id, run_attempt, workflow_id, workflow_name, workflow_path, event, status, conclusion, html_url,"
-    " head_branch, run_started_at, created_at, gone_at FROM workflow_run"
+    " head_branch, run_started_at, created_at, gone_at, jobs_attempt FROM workflow_run"
     " WHERE head_sha = ? AND repository_id = ?"
 )
 _JOBS = (
@@ -99,6 +100,8 @@ class Commit(Struct, frozen=True):
     pulls: tuple[PullRequest, ...]
     untold: tuple[int, ...] = ()
     """The numbers of pull requests whose head it seems to be, though no delivery told so."""
+    unsettled: tuple[Run, ...] = ()
+    """Those of the runs that have ended by what was told, though not all was: among `runs` they go on."""
 
     @property
     def heads(self) -> tuple[PullRequest, ...]:
@@ -155,6 +158,14 @@ async def read_commit(reader: Executor, place: Place, sha: str) -> Commit:
     return Commit(place, sha, tuple(runs), dict(jobs), tuple(_pull_request(row) for row in pulls), untold)
 
 
+def while_unsettled(commit: Commit) -> Commit:
+    """Return a commit on which runs go on of which not all is known."""
+    jobs = commit.current_jobs()
+    unsettled = tuple(run for run in commit.runs if run.is_done and not is_settled(run, jobs[run.run_id]))
+    runs = tuple(going_on(run) if run in unsettled else run for run in commit.runs)
+    return msgspec.structs.replace(commit, runs=runs, unsettled=unsettled)
+
+
 async def _untold(reader: Executor, place: Place, sha: str, runs: Sequence[Run]) -> tuple[int, ...]:
     """Return the pull requests that runs name, and that are not known, or were changed before the runs began."""
     if not runs:
@@ -189,6 +200,7 @@ def _run(row: Mapping[str, Any]) -> Run:
         html_url=row["html_url"],
         head_branch=row["head_branch"],
         began_at=to_moment(row["run_started_at"] or row["created_at"]) or NO_TIME,
+        are_jobs_listed=row["jobs_attempt"] >= row["run_attempt"],
     )
 
 

@@ -1,7 +1,10 @@
 """A look at a commit or a comment of which something may have changed: it writes nothing, and says what is to be."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
+from bot.domain import wanting
+from bot.domain.feedback.pacing import Plan, Urgency
 from bot.domain.feedback.report import Job, Report, Run
 from bot.domain.fingerprints import job_without_matrix
 from bot.domain.triggers import PULL_REQUEST_EVENTS
@@ -10,12 +13,15 @@ from bot.feedback.commits import Commit
 from bot.feedback.evidence import unexamined_base_jobs
 from bot.feedback.failures import Unexamined, want_failures
 from bot.feedback.pull_requests import Asked, ask_for_untold
-from bot.feedback.reporting import MOST_EXAMINED, Reporter, subject_of
+from bot.feedback.reporting import MISSING_WAITED_FOR, MOST_EXAMINED, Reporter, subject_of
 from bot.feedback.rows import CommentRow, SummaryRow, ensure_comments, mark_comments, put_off
 from bot.feedback.tools import Tools
 from bot.github import Client
+from bot.store.wanted import WantedRun, want_runs
 
 MOST_OF_BASE = 20
+# Deliveries overtake one another, by some seconds.
+MAY_BE_ON_ITS_WAY = timedelta(seconds=15)
 
 
 async def look_at_commit(tools: Tools, client: Client, reporter: Reporter, asked: Asked, row: SummaryRow) -> None:
@@ -23,7 +29,7 @@ async def look_at_commit(tools: Tools, client: Client, reporter: Reporter, asked
 
     GitHub itself is asked only for a pull request that no delivery told of. Raises a GitHubError then.
     """
-    commit = await reporter.commit(row.repository_id, row.head_sha)
+    commit = await reporter.commit(row.repository_id, row.head_sha, row.changed_at)
     if commit is None or not commit.runs:
         await put_off(tools.database, row, None)
         return
@@ -36,7 +42,33 @@ async def look_at_commit(tools: Tools, client: Client, reporter: Reporter, asked
     elif await _is_base(tools, commit):
         await _ask_about_base(tools, commit)
     drafted = await check_summary.draft(tools, reporter, row)
-    await put_off(tools.database, row, None if drafted is None else drafted.plan)
+    plan = None if drafted is None else drafted.plan
+    if drafted is not None and plan is None and commit.unsettled:
+        plan = await _ask_for_missing(tools, asked, commit, row)
+    await put_off(tools.database, row, plan)
+
+
+async def _ask_for_missing(tools: Tools, asked: Asked, commit: Commit, row: SummaryRow) -> Plan:
+    """Have GitHub asked about runs of which something was not told; return when to look again."""
+    now, place = tools.clock.now(), commit.place
+    if now < row.changed_at + MAY_BE_ON_ITS_WAY:
+        return Plan(Urgency.LOOK, row.changed_at + MAY_BE_ON_ITS_WAY)
+    wanted = [
+        WantedRun(
+            run_id=run.run_id,
+            installation_id=place.installation_id,
+            repository_id=place.repository_id,
+            backfill_id=None,
+            urgency=wanting.Urgency.ASKED,
+            with_jobs=True,
+            run_created_at=run.began_at,
+            due_at=now,
+        )
+        for run in commit.unsettled
+        if asked.is_new(place.repository_id, run.run_id, str(run.attempt))
+    ]
+    await tools.database.transact(lambda tx: want_runs(tx, wanted))
+    return Plan(Urgency.LOOK, row.changed_at + MISSING_WAITED_FOR)
 
 
 async def look_at_comment(tools: Tools, reporter: Reporter, row: CommentRow) -> None:

@@ -1,7 +1,7 @@
 """From the record to a report: how a commit stands, which failures are whose, and what is not known yet."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cachetools import TTLCache
 
@@ -18,13 +18,14 @@ from bot.domain.feedback.standing import (
     runs_without_jobs,
 )
 from bot.domain.triggers import merge_queue_base
-from bot.feedback.commits import Commit, Place, find_place, read_commit
+from bot.feedback.commits import Commit, Place, find_place, read_commit, while_unsettled
 from bot.feedback.evidence import Subject, count_flakes, find_evidence
 from bot.feedback.failures import asked_about, failures_of
 from bot.feedback.tools import Tools
 from bot.feedback.usual import UsualTimes
 
 FLAKES_SPAN = timedelta(days=14)
+MISSING_WAITED_FOR = timedelta(minutes=15)
 # Of a matrix that fails as a whole the rest hardly tells anything more, and each job costs two requests.
 MOST_EXAMINED = 100
 # A commit and the comment about it are looked at one after the other.
@@ -46,10 +47,17 @@ class Reporter:
         """Return where a repository is, None where nothing may be written there now."""
         return await find_place(self._reader, repository_id, self._tools.server_url)
 
-    async def commit(self, repository_id: int, sha: str) -> Commit | None:
-        """Return what is recorded of a commit, None where nothing may be written there now."""
+    async def commit(self, repository_id: int, sha: str, changed_at: datetime) -> Commit | None:
+        """Return what is recorded of a commit, None where nothing may be written there now.
+
+        `changed_at` is when its record last changed: what is missing of it is not waited for in vain.
+        """
         place = await self.place(repository_id)
-        return None if place is None else await read_commit(self._reader, place, sha)
+        if place is None:
+            return None
+        commit = await read_commit(self._reader, place, sha)
+        is_waited_for = self._tools.clock.now() < changed_at + MISSING_WAITED_FOR
+        return while_unsettled(commit) if is_waited_for else commit
 
     async def report(self, commit: Commit, revision: int) -> Report:
         """Return how a commit stands; `revision` is that of its row, read before the commit was."""

@@ -16,10 +16,11 @@ from bot.history.progress import count_look
 from bot.history.reading import read_jobs, read_pull_requests, read_run
 from bot.history.requests import marks_for
 from bot.history.tools import Tools
-from bot.history.wanted import WantedRun, drop_wanted, let_go, postpone, run_states
+from bot.history.wanted import drop_wanted, let_go, postpone, run_states
 from bot.recorder import end_unlisted_jobs, mark_gone, record, repository_as_known
 from bot.store import models
 from bot.store.database import Transaction
+from bot.store.wanted import WantedRun
 
 log = logging.getLogger(__name__)
 

@@ -26,9 +26,10 @@ from bot.history.looking import leave_out, look_at_run
 from bot.history.progress import count_look, drop_window, give_up, hand_over, put_off
 from bot.history.requests import PULLS
 from bot.history.tools import Tools
-from bot.history.wanted import WantedRun, let_go, next_wanted, postpone
+from bot.history.wanted import let_go, next_wanted, postpone
 from bot.store import models
 from bot.store.database import Transaction, is_unavailable
+from bot.store.wanted import WantedRun
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from bot.domain.wanting import FIRST_LOOK, Urgency
 from bot.history.requests import Kind, ask_of_installation
 from bot.history.tools import Tools
-from bot.history.wanted import WantedRun, want_runs
 from bot.store.database import to_moment
+from bot.store.wanted import WantedRun, want_runs
 
 # The hourly look overlaps the last one, so that a run is seen that began while it was under way.
 OVERLAP, NIGHTLY = timedelta(hours=3), timedelta(days=31)

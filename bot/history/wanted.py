@@ -1,37 +1,15 @@
 """Runs that GitHub is to be asked about, kept as rows so that no process has to remember them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
-
 from bot.domain.wanting import RunState, Urgency, want_of
 from bot.store.database import Executor, Transaction, current, to_moment
+from bot.store.wanted import COLUMNS, WantedRun, want_runs
 
 # What GitHub tells of a run that has just ended may still change.
 SETTLED = timedelta(minutes=5)
-_COLUMNS = (
-    "run_id",
-    "installation_id",
-    "repository_id",
-    "backfill_id",
-    "urgency",
-    "with_jobs",
-    "run_created_at",
-    "due_at",
-    "tries",
-)
-# A row that is there already becomes more urgent, never less, and is due sooner only if it does; whose it is may have
-# changed since.
-_WANT = (
-    f"INSERT INTO run_wanted ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-    " ON CONFLICT (run_id) DO UPDATE SET installation_id = excluded.installation_id,"
-    " due_at = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.due_at ELSE run_wanted.due_at END,"
-    " urgency = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.urgency ELSE run_wanted.urgency END,"
-    " with_jobs = run_wanted.with_jobs OR excluded.with_jobs,"
-    " backfill_id = COALESCE(run_wanted.backfill_id, excluded.backfill_id)"
-)
 _STATES = (
     "SELECT run.run_id, run.status, run.conclusion, run.event, run.created_at, run.updated_at, run.run_attempt,"
     " COALESCE(run.run_started_at, run.created_at) AS began_at,"
@@ -41,26 +19,6 @@ _STATES = (
     " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id) AS linked"
     " FROM workflow_run AS run WHERE run.run_id IN ({})"
 )
-
-
-class WantedRun(Struct, frozen=True):
-    """A run that GitHub is to be asked about; the fields are the columns."""
-
-    run_id: int
-    installation_id: int
-    repository_id: int
-    backfill_id: int | None
-    urgency: int
-    with_jobs: bool
-    run_created_at: datetime
-    due_at: datetime
-    tries: int = 0
-
-
-async def want_runs(tx: Transaction, wanted: Iterable[WantedRun]) -> None:
-    """Add runs to what is wanted."""
-    ordered = sorted(wanted, key=lambda each: each.run_id)
-    await tx.execute_many(_WANT, [tuple(getattr(each, column) for column in _COLUMNS) for each in ordered])
 
 
 async def run_states(executor: Executor, run_ids: Sequence[int]) -> dict[int, tuple[RunState, datetime]]:
@@ -139,7 +97,7 @@ async def next_wanted(
     for urgency in urgencies:
         # For one urgency at a time the index has the order; there may be many thousands.
         rows = await executor.fetch(
-            f"SELECT {', '.join(_COLUMNS)} FROM run_wanted WHERE installation_id = ? AND urgency = ? AND due_at <= ?"
+            f"SELECT {', '.join(COLUMNS)} FROM run_wanted WHERE installation_id = ? AND urgency = ? AND due_at <= ?"
             " ORDER BY run_created_at DESC LIMIT ?",
             installation_id,
             urgency,

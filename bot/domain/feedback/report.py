@@ -20,6 +20,8 @@ class Run(Struct, frozen=True, kw_only=True):
     html_url: str | None
     head_branch: str | None
     began_at: datetime
+    are_jobs_listed: bool = False
+    """Whether GitHub's own list of this attempt's jobs is recorded."""
 
     @property
     def is_done(self) -> bool:

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from bot.domain.feedback.report import Cause, Conclusion, Counts, Flake, Job, Run
 
 FAILED = frozenset({"failure", "timed_out", "startup_failure"})
@@ -35,6 +37,18 @@ def _newest_by_name(jobs: Iterable[Job]) -> dict[str, Job]:
     for job in sorted(jobs, key=lambda job: (job.attempt, job.job_id)):
         newest[job.name] = job
     return newest
+
+
+def is_settled(run: Run, jobs: Sequence[Job]) -> bool:
+    """Tell whether a run that has ended is known with all that made it end; `jobs` are its current ones.
+
+    Where the end of a job was not told, the run would seem to have failed of nothing.
+    """
+    if any(job.status != "completed" for job in jobs):
+        return False
+    if run.are_jobs_listed or run.conclusion not in {"failure", "timed_out"}:
+        return True
+    return any(job.has_failed for job in jobs)
 
 
 def is_tolerated(job: Job, run: Run) -> bool:
@@ -122,6 +136,11 @@ def conclude(
     ):
         return Conclusion.CANCELLED
     return Conclusion.NEUTRAL if causes else Conclusion.SUCCESS
+
+
+def going_on(run: Run) -> Run:
+    """Return a run as it stands while not all of it is known."""
+    return msgspec.structs.replace(run, status="in_progress", conclusion=None)
 
 
 def in_order(flakes: Iterable[Flake]) -> tuple[Flake, ...]:

@@ -22,6 +22,8 @@ from bot.domain.feedback.standing import (
     current_jobs,
     current_runs,
     flaky_attempts,
+    going_on,
+    is_settled,
     runs_without_jobs,
 )
 
@@ -185,3 +187,25 @@ def test_what_its_workflow_allows_to_fail_makes_no_difference(conclusion: str) -
 
 def test_a_run_that_is_gone_before_it_ended_has_not_passed() -> None:
     assert conclude([run(conclusion=None)], [], [], []) is Conclusion.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("ended", "jobs", "expected"),
+    [
+        (run(), [job(1)], True),
+        (run(), [], True),
+        (run(), [job(1, None)], False),
+        (FAILED, [job(1), job(2, "failure")], True),
+        # Something must have failed of which nothing was told.
+        (FAILED, [job(1)], False),
+        (FAILED, [], False),
+        (run(conclusion="timed_out"), [job(1)], False),
+        (run(conclusion="failure", are_jobs_listed=True), [], True),
+        (run(conclusion="failure", are_jobs_listed=True), [job(1, None)], False),
+        (run(conclusion="startup_failure"), [], True),
+        (run(conclusion="cancelled"), [], True),
+    ],
+)
+def test_the_end_of_a_run_is_believed_with_what_made_it_end(ended: Run, jobs: list[Job], expected: bool) -> None:
+    assert is_settled(ended, jobs) is expected
+    assert not going_on(ended).is_done

@@ -1,0 +1,50 @@
+"""Runs that GitHub is to be asked about: rows that say so, for whoever finds that something is missing."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from bot.store.database import Transaction
+
+COLUMNS = (
+    "run_id",
+    "installation_id",
+    "repository_id",
+    "backfill_id",
+    "urgency",
+    "with_jobs",
+    "run_created_at",
+    "due_at",
+    "tries",
+)
+# A row that is there already becomes more urgent, never less, and is due sooner only if it does; whose it is may have
+# changed since.
+_WANT = (
+    f"INSERT INTO run_wanted ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+    " ON CONFLICT (run_id) DO UPDATE SET installation_id = excluded.installation_id,"
+    " due_at = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.due_at ELSE run_wanted.due_at END,"
+    " urgency = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.urgency ELSE run_wanted.urgency END,"
+    " with_jobs = run_wanted.with_jobs OR excluded.with_jobs,"
+    " backfill_id = COALESCE(run_wanted.backfill_id, excluded.backfill_id)"
+)
+
+
+class WantedRun(Struct, frozen=True):
+    """A run that GitHub is to be asked about; the fields are the columns."""
+
+    run_id: int
+    installation_id: int
+    repository_id: int
+    backfill_id: int | None
+    urgency: int
+    with_jobs: bool
+    run_created_at: datetime
+    due_at: datetime
+    tries: int = 0
+
+
+async def want_runs(tx: Transaction, wanted: Iterable[WantedRun]) -> None:
+    """Add runs to what is wanted."""
+    ordered = sorted(wanted, key=lambda each: each.run_id)
+    await tx.execute_many(_WANT, [tuple(getattr(each, column) for column in COLUMNS) for each in ordered])
