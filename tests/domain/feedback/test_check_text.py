@@ -26,7 +26,8 @@ def going_on(*causes: object, **told: object) -> Report:
 TITLES = [
     (going_on(cause(), seconds_left=230), "3 of 12 jobs done, 1 failed, about 4 min left"),
     (going_on(cause(BASE)), "3 of 12 jobs done, 1 failed, none of them new"),
-    (going_on(counts=Counts(12, 3), seconds_left=0), "3 of 12 jobs done, about a minute left"),
+    (going_on(counts=Counts(12, 3), seconds_left=30), "3 of 12 jobs done, about a minute left"),
+    (going_on(counts=Counts(12, 3), seconds_left=0), "3 of 12 jobs done, longer than usual"),
     (going_on(counts=Counts()), "No job has begun yet"),
     (going_on(counts=Counts(), waiting_for_approval=(WAITING,)), "Waiting for approval"),
     (report(cause()), "1 new failure"),
@@ -124,6 +125,10 @@ def test_of_too_many_causes_the_last_are_counted() -> None:
 def test_an_estimate_alone_is_not_worth_a_write(seed: int, words: list[str]) -> None:
     told = Maker(seed, words).report()
     assert told_apart(replace(told, seconds_left=7)) == told_apart(replace(told, seconds_left=70_000))
+
+
+def test_that_it_takes_longer_than_usual_is_worth_one() -> None:
+    assert told_apart(going_on(seconds_left=0)) != told_apart(going_on(seconds_left=30))
 
 
 def test_progress_is_worth_one() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from bot.domain.feedback.estimate import Usual, seconds_left, usual_of
+from bot.domain.feedback.estimate import OVERDUE, Usual, seconds_left, usual_of
 from bot.domain.feedback.report import Job, Run
 from tests.domain.feedback.test_standing import NOON, job, run
 
@@ -37,9 +37,10 @@ def test_medians_are_usual() -> None:
         # A job that begins late goes on for longer than the run usually does.
         ([msgspec.structs.replace(GOING_ON, began_at=NOON - timedelta(seconds=200))], [begun("test", 10)], 120),
         ([msgspec.structs.replace(GOING_ON, began_at=NOON - timedelta(seconds=200))], [queued("test")], 120),
-        # What is over its time is about to end; what nobody knows takes no time.
-        ([msgspec.structs.replace(GOING_ON, began_at=NOON - timedelta(hours=1))], [begun("test", 999)], 30),
-        ([msgspec.structs.replace(GOING_ON, began_at=NOON - timedelta(hours=1))], [begun("new", 1)], 30),
+        ([msgspec.structs.replace(GOING_ON, began_at=NOON - timedelta(seconds=199))], [], 30),
+        # What is over its time may end at any moment; what nobody knows takes no time.
+        ([msgspec.structs.replace(GOING_ON, began_at=NOON - timedelta(hours=1))], [begun("test", 999)], OVERDUE),
+        ([msgspec.structs.replace(GOING_ON, began_at=NOON - timedelta(hours=1))], [begun("new", 1)], OVERDUE),
         ([run()], [], None),
         ([GOING_ON, run(2, None, "queued", workflow_id=99)], [], None),
         ([], [], None),

@@ -104,7 +104,7 @@ class Telling:
         if alike := self._alike(cause):
             rows.append(alike)
         text = f"#### {_anchor(failed) or self._without_anchor(failed)}\n{bullets(rows)}"
-        if failed.failure is not None and failed.failure.lines:
+        if failed.failure is not None and _says_more(failed.failure):
             text += f"\n\n{fenced(failed.failure.lines, failed.failure.anchor)}"
         return text
 
@@ -168,6 +168,11 @@ def _anchor(failed: FailedJob) -> str | None:
     if failure is None or not failure.anchor or is_generic(failure.anchor):
         return None
     return code(_PYTEST.sub("", without_command(failure.anchor)), ANCHOR)
+
+
+def _says_more(failure: Failure) -> bool:
+    """Tell whether an excerpt shows anything that the anchor above it, which is cut where it is long, does not."""
+    return len(failure.lines) > 1 or any(line != failure.anchor or len(line) > ANCHOR for line in failure.lines)
 
 
 def _step(failed: FailedJob) -> str | None:
