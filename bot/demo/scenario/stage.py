@@ -29,17 +29,19 @@ LOOK_AGAIN_SECONDS = 0.05
 # A clock that is moved by hand goes on in steps of so many seconds. It leaps when there is nothing to be done, or when
 # nothing has been for some steps, since what there is then waits for the clock.
 SHORT_STEP, LEAPS, QUIET, SURELY_QUIET = 5.0, 5, 1, 4
+# What is to be told where nothing can be written is told when something can.
+_TO_BE_TOLD = " UNION ALL ".join(
+    f"SELECT 1 AS due FROM {table} AS told JOIN repository ON repository.repository_id = told.repository_id"
+    " JOIN installation ON installation.installation_id = repository.installation_id"
+    " WHERE told.due_at IS NOT NULL AND installation.state = 'active' AND repository.hidden_at IS NULL"
+    for table in ("check_summary", "failure_comment", "job_failure")
+)
 _DUE = (
     "SELECT 1 AS due FROM delivery WHERE state = 'waiting'"
     " UNION ALL SELECT 1 FROM lease WHERE holder IS NOT NULL AND name LIKE 'job %'"
     " UNION ALL SELECT 1 FROM backfill_window WHERE due_at <= ? UNION ALL SELECT 1 FROM run_wanted WHERE due_at <= ?"
     " UNION ALL SELECT 1 FROM timed_job WHERE due_at <= ?"
-    " UNION ALL SELECT 1 FROM check_summary WHERE due_at <= ? UNION ALL SELECT 1 FROM failure_comment WHERE due_at <= ?"
-    " UNION ALL SELECT 1 FROM job_failure WHERE due_at <= ? LIMIT 1"
-)
-_TO_BE_TOLD = (
-    "SELECT 1 AS due FROM check_summary WHERE due_at IS NOT NULL UNION ALL SELECT 1 FROM failure_comment"
-    " WHERE due_at IS NOT NULL UNION ALL SELECT 1 FROM job_failure WHERE due_at IS NOT NULL LIMIT 1"
+    f" UNION ALL {_TO_BE_TOLD.replace('IS NOT NULL AND', '<= ? AND')} LIMIT 1"
 )
 A_LONG_TIME = timedelta(days=2)
 RUNS_BEFORE = 80
@@ -127,7 +129,7 @@ class Stage:
 
     async def _settle(self) -> None:
         await self.github.settle()
-        while (await get_statistics()).waiting or await current().reader.fetch(_TO_BE_TOLD):
+        while (await get_statistics()).waiting or await current().reader.fetch(f"{_TO_BE_TOLD} LIMIT 1"):
             await self.clock.sleep(LOOK_AGAIN_SECONDS)
 
     async def _until_backfilled(self) -> None:
