@@ -16,6 +16,7 @@ from msgspec import Struct
 from bot import metrics
 from bot.domain.feedback import pacing
 from bot.domain.feedback.buttons import buttons
+from bot.domain.feedback.drifting import without_drift
 from bot.domain.feedback.estimate import STEP
 from bot.domain.feedback.pacing import Plan, Urgency
 from bot.domain.feedback.remarks import Remark, check_annotations, read_annotations
@@ -59,7 +60,7 @@ async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | No
         return None
     report = await reporter.report(commit, row.revision)
     now = tools.clock.now()
-    told = hashlib.sha256(told_apart(report).encode("utf-8", "replace")).hexdigest()
+    told = hashlib.sha256(told_apart(without_drift(report)).encode("utf-8", "replace")).hexdigest()
     plan = pacing.check_plan(row.posted, report, told, row.changed_at, now)
     is_complete = report.is_finished and pacing.is_quiet(row.changed_at, now)
     annotated = [] if plan is not None and plan.is_new else json.loads(row.annotated or "[]")

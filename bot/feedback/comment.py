@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from bot import metrics
 from bot.domain.feedback import pacing
+from bot.domain.feedback.drifting import without_drift
 from bot.domain.feedback.pacing import Plan, Saying, Urgency
 from bot.domain.feedback.report import Report, first_failure
 from bot.domain.feedback.words.comment_text import failure_comment, resolved_comment
@@ -27,14 +29,37 @@ from bot.github import Client, pulls
 from bot.github.errors import NotFound
 
 
+class Said(Struct, frozen=True):
+    """What a comment says: which one on the pull request it is, the commit it is about, and what is known of that."""
+
+    marker: Marker
+    head_sha: str
+    report: Report | None
+    queue: Report | None = None
+    superseded_by: str | None = None
+
+    @property
+    def state(self) -> str:
+        return "red" if self.marker.is_red else "green"
+
+    def text(self) -> str:
+        """Return it in Markdown."""
+        if self.report is not None and not self.marker.is_red:
+            return resolved_comment(self.report, self.marker)
+        return failure_comment(self.report, self.marker, superseded_by=self.superseded_by, queue=self.queue)
+
+    def told(self) -> str:
+        """Return a digest that differs where the comment is worth changing."""
+        report, queue = (None if each is None else without_drift(each) for each in (self.report, self.queue))
+        text = msgspec.structs.replace(self, report=report, queue=queue).text()
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
 class Draft(Struct, frozen=True):
-    """What is to be said and when; `state` is red or green, `failed_at` when the first job failed that it tells of."""
+    """What is to be said, where and when; `failed_at` is when the first job failed that it tells of."""
 
     place: Place
-    head_sha: str
-    state: str
-    sequence: int
-    text: str
+    said: Said
     plan: Plan
     failed_at: datetime | None
 
@@ -55,18 +80,15 @@ async def draft(tools: Tools, reporter: Reporter, row: CommentRow) -> Draft | No
     if queue is not None and not (queue.blames and _is_newer(queue, head.report)):
         queue = None
     wanted = pacing.saying(pull.pull, row.posted, head.report, queue)
-    text, sequence, about = await _text(tools, reporter, row, wanted, pull, head.report, queue)
-    if text is None or _digest(text) == row.posted.told:
+    said = await _said(tools, reporter, row, wanted, pull, head.report, queue)
+    if said is None or said.told() == row.posted.told:
         return None
     now = tools.clock.now()
     plan = pacing.comment_plan(wanted, head.report, head.changed_at, row.differs_since or now, now)
     return Draft(
         place=place,
-        head_sha=about,
-        state="green" if wanted is Saying.GREEN else "red",
-        sequence=sequence,
-        text=text,
-        plan=Plan(plan.urgency, plan.at, is_new=sequence > row.sequence),
+        said=said,
+        plan=Plan(plan.urgency, plan.at, is_new=said.marker.sequence > row.sequence),
         failed_at=None if head.report is None else first_failure(head.report),
     )
 
@@ -86,7 +108,7 @@ async def _head(tools: Tools, reporter: Reporter, row: CommentRow, sha: str) -> 
     return _Head(await reporter.report(commit, summary.revision), summary.changed_at)
 
 
-async def _text(
+async def _said(
     tools: Tools,
     reporter: Reporter,
     row: CommentRow,
@@ -94,26 +116,19 @@ async def _text(
     pull: PullRequest,
     report: Report | None,
     queue: Report | None,
-) -> tuple[str | None, int, str]:
-    """Return the text, which comment on the pull request it is, and the commit that it is about."""
+) -> Said | None:
     if wanted is Saying.RED:
         sequence = row.sequence if row.posted.state == "red" else row.sequence + 1
         blamed = report if report is not None and report.blames else None
-        text = failure_comment(blamed, Marker(row.number, sequence, is_red=True), queue=queue)
-        return text, sequence, pull.head_sha
+        return Said(Marker(row.number, sequence, is_red=True), pull.head_sha, blamed, queue)
     marker = Marker(row.number, row.sequence, is_red=wanted is not Saying.GREEN)
-    if wanted is Saying.GREEN and report is not None:
-        return resolved_comment(report, marker), row.sequence, pull.head_sha
+    if wanted is Saying.GREEN:
+        return Said(marker, pull.head_sha, report)
     if wanted is Saying.OUTDATED and row.posted.head_sha is not None:
         former = (await _head(tools, reporter, row, row.posted.head_sha)).report
         if former is not None:
-            text = failure_comment(former, marker, superseded_by=pull.head_sha)
-            return text, row.sequence, row.posted.head_sha
-    return None, row.sequence, pull.head_sha
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+            return Said(marker, row.posted.head_sha, former, superseded_by=pull.head_sha)
+    return None
 
 
 async def note_difference(tools: Tools, row: CommentRow, what: Draft | None) -> None:
@@ -134,7 +149,7 @@ async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> N
         await put_off(tools.database, row, Plan(Urgency.LOOK, tools.clock.now()))
         return
     comment_id = None if what.plan.is_new else row.comment_id
-    if comment_id is None and what.state == "green":
+    if comment_id is None and what.said.state == "green":
         # There is nothing to take back.
         await _keep(tools, row, what, None)
         return
@@ -147,7 +162,7 @@ async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> N
         _count_created(what, tools.clock.now())
     else:
         try:
-            await pulls.update_comment(client, what.place.full_name, comment_id, what.text)
+            await pulls.update_comment(client, what.place.full_name, comment_id, what.said.text())
         except NotFound:
             await _let_go(tools, row, what)
             return
@@ -164,7 +179,7 @@ def _count_created(what: Draft, now: datetime) -> None:
 async def _create(tools: Tools, client: Client, row: CommentRow, what: Draft) -> int:
     begun = "UPDATE failure_comment SET creating_since = ? WHERE id = ?"
     await tools.database.execute(begun, tools.clock.now(), row.id)
-    answer = await pulls.create_comment(client, what.place.full_name, row.number, what.text)
+    answer = await pulls.create_comment(client, what.place.full_name, row.number, what.said.text())
     return int(answer.data["id"])
 
 
@@ -203,7 +218,7 @@ async def _adopt(tools: Tools, row: CommentRow, comment_id: int, marker: Marker)
 async def _let_go(tools: Tools, row: CommentRow, what: Draft) -> None:
     """Note that somebody has deleted the comment, who does not want to read the same again."""
     sql = "UPDATE failure_comment SET comment_id = NULL, body_hash = ?, differs_since = NULL WHERE id = ?"
-    await tools.database.execute(sql, _digest(what.text), row.id)
+    await tools.database.execute(sql, what.said.told(), row.id)
     await put_off(tools.database, row, None)
 
 
@@ -214,6 +229,6 @@ async def _keep(tools: Tools, row: CommentRow, what: Draft, comment_id: int | No
     )
     now = tools.clock.now()
     await tools.database.execute(
-        sql, comment_id, what.sequence, what.state, what.head_sha, _digest(what.text), now, row.id
+        sql, comment_id, what.said.marker.sequence, what.said.state, what.said.head_sha, what.said.told(), now, row.id
     )
     await put_off(tools.database, row, Plan(Urgency.LOOK, now))

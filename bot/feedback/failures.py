@@ -55,6 +55,16 @@ _WAITING_FOR = (
     " AND failure.repository_id = pull.repository_id AND failure.head_sha IN (pull.head_sha, comment.queue_sha)"
     " AND failure.failed_at >= ? AND run.run_id = failure.run_id AND COALESCE(run.workflow_id, 0) = ?"
 )
+# Heads of open pull requests on which the very same failure was found.
+_FAILING_ALIKE = (
+    "SELECT DISTINCT failure.head_sha FROM job_failure AS failure"
+    " JOIN pull_request_head AS head ON head.repository_id = failure.repository_id AND head.head_sha = failure.head_sha"
+    " JOIN pull_request AS pull ON pull.repository_id = head.repository_id AND pull.number = head.number"
+    " WHERE failure.repository_id = ? AND failure.fingerprint = ? AND failure.failed_at >= ?"
+    " AND pull.state = 'open' AND pull.head_sha = failure.head_sha LIMIT ?"
+)
+# Where so many fail alike, the judgement on each has been settled by those before.
+_FEW = 20
 
 
 class Unexamined(Struct, frozen=True):
@@ -130,15 +140,16 @@ def _due(row: dict[str, Any]) -> DueFailure:
 async def keep_failure(tx: Transaction, due: DueFailure, failure: Failure, now: datetime) -> bool:
     """Keep why a job failed, and let the commits be looked at again that this may tell something about.
 
-    That is its own and, where it failed on the branch that open pull requests go to, the commits of these on which the
-    same workflow has failed in the last seven days. Returns False, changing nothing, where it is known already.
+    That is its own; those of other open pull requests that fail alike, as long as these are few; and, where it failed
+    on the branch that open pull requests go to, the commits of these on which the same workflow has failed in the last
+    seven days. Returns False, changing nothing, where it is known already.
     """
     told = {name: getattr(failure, name) for name in _TOLD}
     told |= {name: json.dumps(told[name]) for name in ("lines", "further")}
     told["source"] = failure.source.value
     if not await tx.execute(_KEEP, *told.values(), _as_text(due.annotations or ()), due.job_id):
         return False
-    commits = {due.head_sha} | await _commits_waiting_for(tx, due, now)
+    commits = {due.head_sha, *await _commits_waiting_for(tx, due, now), *await _commits_alike(tx, due, failure, now)}
     rows = [(now, now, due.repository_id, head_sha) for head_sha in sorted(commits)]
     await tx.execute_many(_LOOK_AGAIN, rows)
     return True
@@ -149,6 +160,13 @@ async def _commits_waiting_for(tx: Transaction, due: DueFailure, now: datetime) 
         return set()
     rows = await tx.fetch(_WAITING_FOR, due.repository_id, due.branch, now - _NEWS, due.workflow_id or 0)
     return {row["head_sha"] for row in rows}
+
+
+async def _commits_alike(tx: Transaction, due: DueFailure, failure: Failure, now: datetime) -> set[str]:
+    if failure.is_generic:
+        return set()
+    rows = await tx.fetch(_FAILING_ALIKE, due.repository_id, failure.fingerprint, now - _NEWS, _FEW)
+    return {row["head_sha"] for row in rows} if len(rows) < _FEW else set()
 
 
 async def postpone_failure(executor: Executor, due: DueFailure, until: datetime) -> None:
