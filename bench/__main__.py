@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import uvloop
 from rich.console import Console
 
-from bench import backfill, ingest, lists
+from bench import backfill, feedback, ingest, lists
 from bench.report import Report, machine
 from bench.servers import cores
 
@@ -28,6 +28,7 @@ class Bench(NamedTuple):
 
 BENCHES = {
     "backfill": Bench(backfill.run, backfill.Size(), backfill.SMALL),
+    "feedback": Bench(feedback.run, feedback.Size(), feedback.SMALL),
     "ingest": Bench(ingest.run, ingest.Size(), ingest.SMALL),
     "lists": Bench(lists.run, lists.Size(), lists.SMALL),
 }

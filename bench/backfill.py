@@ -5,24 +5,19 @@ Tortoise on the same bodies. Then whole backfills from a simulated GitHub, a pro
 and as slow as GitHub is at its best. The client's own limits are lifted, or all would wait for the next minute.
 """
 
-import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import servers
+from bench.databases import POSTGRESQL, SQLITE, Databases, postgres
 from bench.fetching import fetch_all
 from bench.past import Bodies, Json, make_bodies
 from bench.recording import AT_ONCE, OURS, ROW_BY_ROW, WAYS
 from bench.report import Report, Rounds
-from tests.postgres_server import PostgresServer, running_postgres
 
-SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
-# As it is shipped, so that every commit reaches the disk.
-POSTGRESQL_OPTIONS = "-c shared_buffers=64MB"
 # What it takes GitHub to list a hundred runs when it is quick.
 GITHUB_SECONDS = 0.24
 RATES = ("runs_per_second", "runs_again_per_second", "jobs_per_second")
@@ -46,48 +41,20 @@ class Size:
 SMALL = Size(runs=100, runs_with_jobs=2, rounds=1, fetched=20, fetches=1, fetched_slowly=0)
 
 
-@dataclass
-class _Databases:
-    """Empty databases, on SQLite in a folder and on a PostgreSQL server."""
-
-    folder: Path
-    server: PostgresServer
-    _number: int = 0
-
-    @contextmanager
-    def empty(self, kind: str) -> Iterator[str]:
-        if kind == POSTGRESQL:
-            with self.server.database() as url:
-                yield url
-            return
-        self._number += 1
-        yield f"sqlite://{self.folder / f'{self._number}.sqlite3'}"
-
-
 async def run(size: Size) -> Report:
     """Measure all sides in turn, round by round, each round on empty databases."""
-    with TemporaryDirectory(prefix="bench-backfill-") as folder, _postgres() as server:
-        databases = _Databases(Path(folder), server)
+    with TemporaryDirectory(prefix="bench-backfill-") as folder, postgres() as server:
+        databases = Databases(Path(folder), server)
         recorded = await _record(size, databases)
         fetched = await _fetch(size, databases)
     return _report(size, recorded, fetched)
-
-
-@contextmanager
-def _postgres() -> Iterator[PostgresServer]:
-    """Run PostgreSQL on the core of the servers."""
-    here = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {servers.cores()[0]})
-    with running_postgres(POSTGRESQL_OPTIONS) as server:
-        os.sched_setaffinity(0, here)
-        yield server
 
 
 def _side(who: str, database: str) -> str:
     return f"{who}, {database}"
 
 
-async def _record(size: Size, databases: _Databases) -> Rounds:
+async def _record(size: Size, databases: Databases) -> Rounds:
     bodies, rounds = make_bodies(size.runs, size.runs_with_jobs), Rounds()
     turns = [(way, kind) for kind in (SQLITE, POSTGRESQL) for way in WAYS]
     for number in range(size.rounds):
@@ -114,7 +81,7 @@ async def _rate(record: Callable[[Sequence[Json]], Awaitable[None]], pages: Sequ
     return sum(map(len, pages)) / (time.perf_counter() - began)
 
 
-async def _fetch(size: Size, databases: _Databases) -> Rounds:
+async def _fetch(size: Size, databases: Databases) -> Rounds:
     rounds = Rounds()
     quick, slow = (0.0, size.fetched, size.fetches), (GITHUB_SECONDS, size.fetched_slowly, 1)
     for seconds, runs, fetches in (quick, slow) if size.fetched_slowly else (quick,):

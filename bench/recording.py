@@ -16,9 +16,9 @@ from bench.plain_bot import JOB_FIELDS, RUN_FIELDS, Job, Run
 from bench.servers import PLAIN_BOT_OPTIONS
 from bot.domain import facts, ordering, payloads
 from bot.github import Answer
-from bot.history.reading import read_jobs, read_runs, repository_as_known
+from bot.history.reading import read_jobs, read_runs
 from bot.history.wanted import want_what_is_worth_it
-from bot.recorder import link_by_branch, record
+from bot.recorder import link_by_branch, record, repository_as_known
 from bot.store import connected, models
 from bot.store.database import Database
 from bot.store.migrate import migrate

@@ -33,12 +33,13 @@ def cores() -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Side:
-    """One of those that are compared: how it is started, and the SQLite file it writes, if any."""
+    """One of those that are compared: how it is started, the SQLite file it writes, if any, and whether it listens."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     database: Path | None = None
+    listens: bool = True
 
     @property
     def database_url(self) -> str:
@@ -96,13 +97,13 @@ def simulated_github(runs: int, seconds: float) -> Side:
 
 @asynccontextmanager
 async def running(*sides: Side, folder: Path) -> AsyncIterator[list[Server]]:
-    """Run these servers, their output going to files in `folder`; all are ready when this is entered.
+    """Run these servers, their output going to files in `folder`; all that listen are ready when this is entered.
 
     Raises RuntimeError, with the end of its output, when one does not come up.
     """
     async with AsyncExitStack() as stack:
         started = [await stack.enter_async_context(_process(side, folder)) for side in sides]
-        await asyncio.gather(*(_until_ready(server, folder) for server in started))
+        await asyncio.gather(*(_until_ready(server, folder) for server in started if server.side.listens))
         for server in started:
             server.pin(cores()[0])
         yield started

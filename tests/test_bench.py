@@ -3,14 +3,19 @@
 import json
 import subprocess
 import sys
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 
 from bench.bodies import make_traffic
+from bench.told import out_of_order, urgencies
+from bot.demo.github.rest.journal import Write
+from bot.domain.feedback.pacing import Urgency
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(150)
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SIDES = {"runledger", "plain bot", "bare handler, asyncio", "bare handler, uvloop"}
 
 
@@ -71,6 +76,49 @@ def test_backfill_has_its_figures(benches: dict[str, Any]) -> None:
         assert measured["requests"] > 2
         for share in ("waiting_share", "waiting_share_of_listing"):
             assert 0 < measured[share] <= 1
+
+
+def test_feedback_has_its_figures(benches: dict[str, Any]) -> None:
+    feedback = benches["feedback"]
+    deployments = {"SQLite, one process", "PostgreSQL, web and 2 workers"}
+    assert set(feedback["under_load"]) == deployments
+    for measured in feedback["under_load"].values():
+        assert measured["events_per_second"] > 0
+        assert measured["failures"] == measured["check_seconds"]["count"] > 0
+        assert measured["check_seconds"]["p50"] <= measured["check_seconds"]["p95"]
+    for measured in (*feedback["under_load"].values(), *feedback["at_once"].values()):
+        assert measured["unchanged"] == 0
+        assert measured["violations"] == {}
+    (queue,) = feedback["at_once"].values()
+    assert queue["milestones"]["check shows its failure"]["seconds"] > 0
+    assert queue["out_of_order"] == 0
+    written = feedback["writes"]["all_green"]
+    assert written == {**feedback["writes"]["all"], "scene": "all_green"}
+    assert 0 < written["check_creates"] + written["check_edits"] < written["untuned"]
+    assert written["unchanged"] == 0
+
+
+def test_writes_out_of_order_are_found() -> None:
+    def write(second: int, number: int, title: str | None, **more: str) -> Write:
+        body = {**more, "output": {"title": title}}
+        kind: Literal["check", "comment"] = "check" if title else "comment"
+        at = AT + timedelta(seconds=second)
+        return Write(at, kind, "edit", number, "", "acme/rocket", None, (number,), body, None)
+
+    early = write(3, 3, "1 of 4 jobs done")
+    written = [
+        write(1, 1, "1 failed"),
+        early,
+        write(4, 2, "1 failed"),
+        write(25, 1, None),
+        write(32, 1, "1 new failure", conclusion="failure"),
+        write(33, 2, None),
+        write(36, 2, "1 new failure", conclusion="failure"),
+    ]
+    first, end, last = Urgency.FIRST_FAILURE, Urgency.COMPLETION, Urgency.COMMENT
+    assert urgencies(written) == [first, Urgency.PROGRESS, first, last, end, last, end]
+    # A completion is due after half a minute; what has been due for two seconds should go first.
+    assert out_of_order(written, dict.fromkeys((1, 2), AT)) == [early, written[5]]
 
 
 def test_traffic_is_the_same_every_time_and_mixed_as_promised() -> None:
