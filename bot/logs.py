@@ -13,15 +13,17 @@ from typing import Any, Literal, TextIO
 REDACTED = "[redacted]"
 # A shorter setting would redact harmless words all over the log.
 SHORTEST_SECRET = 6
-# GitHub's tokens (https://docs.github.com/en/authentication/keeping-your-account-and-data-secure), ours, JSON Web
-# Tokens (RFC 7519), bearer credentials (RFC 6750), passwords in URLs, and PEM keys (RFC 7468).
+# GitHub's tokens (https://docs.github.com/en/authentication/keeping-your-account-and-data-secure), ours, bearer
+# credentials (RFC 6750), passwords in URLs, and PEM keys (RFC 7468).
 PATTERNS = re.compile(
     r"gh[pousr]_[A-Za-z0-9._-]+|github_pat_[A-Za-z0-9_]+|rlt_[A-Za-z0-9_-]+"
-    r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?"
     r"|(?<=[Bb][Ee][Aa][Rr][Ee][Rr] )[^\s'\"]+|(?<=://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
+# JSON Web Tokens (RFC 7519). What begins like one is taken as a whole, since to look for a dot behind each place where
+# one may begin would take the square of the length.
+_WEB_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]++(?P<rest>\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?)?")
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _bound: ContextVar[dict[str, Any] | None] = ContextVar("bound", default=None)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -50,6 +52,7 @@ class Redactor:
     def __call__(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
+        text = _WEB_TOKEN.sub(lambda found: REDACTED if found["rest"] else found[0], text)
         return PATTERNS.sub(REDACTED, text)
 
     def within(self, value: Any) -> Any:

@@ -3,6 +3,7 @@
 A test that takes `database_url` runs twice, on SQLite and on PostgreSQL; `make test-fast` leaves the second out.
 """
 
+import functools
 import logging
 import re
 from collections.abc import Iterator
@@ -10,15 +11,47 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
+import bot.github.auth
+import bot.settings
+from tests.databases import (
+    database,
+    migrated_postgres,
+    migrated_sqlite,
+    migrated_url,
+    postgres_template,
+    sqlite_template,
+)
 from tests.postgres_server import PostgresServer, running_postgres
 
+__all__ = [
+    "database",
+    "migrated_postgres",
+    "migrated_sqlite",
+    "migrated_url",
+    "postgres_template",
+    "sqlite_template",
+]
+
 ROOT = Path(__file__).parent.parent
+# What takes longest begins first, so that in the end no process works on alone.
+LONG = ("test_bench.py", "test_scenes.py", "test_backfill.py", "test_kills.py", "test_backfill_kills.py")
 
 # Two busy cores make single examples slow at random, which says nothing about the code.
 hypothesis.settings.register_profile("runledger", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("runledger")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_key_is_read_once() -> Iterator[None]:
+    """Keep the keys that were read: OpenSSL tests their primes anew each time, for 20 milliseconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        read = functools.lru_cache(load_pem_private_key)
+        patch.setattr(bot.settings, "load_pem_private_key", read)
+        patch.setattr(bot.github.auth, "load_pem_private_key", read)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +107,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist hand out files in our order, and not those with the most tests first."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses PostgreSQL without going through `database_url`, so that nobody has to remember to."""
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))

@@ -21,7 +21,7 @@ SIDES = {"runledger", "plain bot", "bare handler, asyncio", "bare handler, uvloo
 
 @pytest.fixture(scope="module")
 def benches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Run every bench with next to no work."""
+    """Run every bench with next to no work; some start a PostgreSQL of their own, hence the tests' mark."""
     told = tmp_path_factory.mktemp("bench") / "figures.json"
     command = [sys.executable, "-m", "bench", "--small", "--json", str(told)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
@@ -33,6 +33,7 @@ def benches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(figures["benches"])
 
 
+@pytest.mark.postgres
 def test_ingest_has_its_figures(benches: dict[str, Any]) -> None:
     ingest = benches["ingest"]
     assert set(ingest["medians"]) == SIDES
@@ -45,6 +46,7 @@ def test_ingest_has_its_figures(benches: dict[str, Any]) -> None:
     assert ingest["ratios"]["applied_to_bare_uvloop"] > 0
 
 
+@pytest.mark.postgres
 def test_lists_have_their_figures(benches: dict[str, Any]) -> None:
     lists = benches["lists"]
     assert set(lists["medians"]) == {"runledger", "model instances", "bare handler, uvloop"}
@@ -58,6 +60,7 @@ def test_lists_have_their_figures(benches: dict[str, Any]) -> None:
     assert {"no filter", "branch matching", "branch missing", "headSha missing"} <= set(lists["filter_milliseconds"])
 
 
+@pytest.mark.postgres
 def test_backfill_has_its_figures(benches: dict[str, Any]) -> None:
     backfill = benches["backfill"]
     sides = {
@@ -78,6 +81,7 @@ def test_backfill_has_its_figures(benches: dict[str, Any]) -> None:
             assert 0 < measured[share] <= 1
 
 
+@pytest.mark.postgres
 def test_feedback_has_its_figures(benches: dict[str, Any]) -> None:
     feedback = benches["feedback"]
     deployments = {"SQLite, one process", "PostgreSQL, web and 2 workers"}

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -323,3 +324,18 @@ def test_a_start_that_fails_lets_none_out(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
     assert "canary" not in written
     assert "xxxxxxxxx" not in written
+
+
+def test_what_only_begins_like_a_secret_is_read_once() -> None:
+    for piece in ("eyJ", "eyJ.", "-----BEGIN ", "://a:b", "Bearer ", "x y "):
+        began = time.perf_counter()
+        logs.Redactor()(piece * (650_000 // len(piece)))
+        assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize("before", ["", "x", "_", "token%3D", "\\n", "\x1b[0m", "eyJ", "eyJeyJ"])
+def test_a_web_token_shows_wherever_it_begins(before: str) -> None:
+    told = logs.Redactor()(f"{before}{SHAPES['JWT']} eyJ eyJalone eyJghs_canary")
+    assert "canary" not in told
+    assert "c2lnbmF0dXJl" not in told
+    assert told.endswith(f" eyJ eyJalone eyJ{REDACTED}")

@@ -28,11 +28,24 @@ _CHANGING = (
     (re.compile(r"\s+"), " "),
 )
 
+# A test's name holds numbers of its own: `test_tls_1_2` is not `test_tls_1_3`. Only what no name has twice is left out.
+_DURATION = r"\d+(?:[.,]\d+)* ?(?:ns|us|µs|ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)"
+_CHANGING_IN_TESTS = (
+    _CHANGING[0],
+    _CHANGING[1],
+    _CHANGING[4],
+    (re.compile(r"\b0x[0-9a-f]{7,}\b", re.IGNORECASE), "<hex>"),
+    (re.compile(r"(?<![^\W_])(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,64}(?![^\W_])", re.IGNORECASE), "<hex>"),
+    (re.compile(rf"(?<=\s)(?:\({_DURATION}\)|\[{_DURATION}\])\s*$"), "<duration>"),
+    (re.compile(r"\s+"), " "),
+)
+
 # What a normalized anchor may say that any failure says.
 _SAYS_NOTHING = (
     r"",
     r"process completed with exit code -?<n>",
     r"(?:the )?(?:process|command|script|task|step)\b.{0,200} (?:failed|exited) with (?:exit )?(?:code|status) -?<n>",
+    r"docker \w+ failed with exit code <n>",
     r"command failed(?: with exit code <n>)?",
     r"(?:elifecycle|lifecycle script).{0,100}|code elifecycle|errno <n>",
     r"exit(?:ed)?(?: with)?(?: code| status)?:? -?<n>",
@@ -48,9 +61,29 @@ _SAYS_NOTHING = (
     r"found <n> (?:errors?|problems?).{0,60}",
     r"traceback \(most recent call last\)",
     r"there (?:were|are) (?:failing tests|test failures)",
+    r"there (?:was|were) <n> (?:failures?|errors?)",
+    r"failed \((?:[a-z ]{1,30}=<n>(?:, )?){1,6}\)",
+    r"(?:test suites?|tests): <n> failed\b.{0,100}",
+    r"(?:java\.lang\.)?assertionerror(?: \[err_assertion\])?(?:: (?:assert (?:true|false|none)|failed))?",
+    r"assertionerror \[err_assertion\]: .{0,60}\bstrictly (?:deep-)?(?:un)?equal.{0,60}",
+    r"expect\((?:received|actual|value|locator|page)\)\..{0,100}",
+    r"(?:expected|received|actual)(?: value)?: (?:true|false|null|undefined|none|nil|<n>)",
+    r"(?:exception in thread '.{0,80}' |unhandled exception[.:] )?(?:[a-z]+\.)*nullpointerexception",
+    r"(?:unhandled exception[.:] )?(?:[a-z]+\.)*nullreferenceexception(?:: object reference not set to .{1,40})?",
+    r"syntaxerror: invalid syntax",
+    r"(?:[a-z]+\.)*(?:time(?:d )?out(?:error|exception)?|undefined)",
+    r"panic: test timed out after .{1,40}",
+    r"(?:.{1,100}: line <n>: <n> )?(?:bus error|segmentation fault|aborted|killed)(?: \(core dumped\)(?: .{0,200})?)?",
+    r"code <n>",
+    r"task: failed to run task .{0,200}",
+    r"recipe .{1,100} failed on line <n>.{0,60}",
+    r"build failed in .{1,40}",
+    r"(?:[\w.-]{1,40} )?failed: exit (?:status|code) <n>",
+    r"invocationerror for command .{0,300}",
+    r"[\w.<>-]{1,60}: fail code <n>.{0,100}",
 )
 _TOOL = r"(?:error|err|fatal|failure|make(?:\[<n>\])?|npm err!?|npm error|ninja)?"
-_GENERIC = re.compile(rf"(?i)\W*{_TOOL}[\s:!*]*(?:{'|'.join(_SAYS_NOTHING)})[\s.:!*]*")
+_GENERIC = re.compile(rf"(?i)\W*(?:E )?{_TOOL}[\s:!*]*(?:{'|'.join(_SAYS_NOTHING)})[\s.:!*]*")
 
 
 def normalized(line: str) -> str:
@@ -62,6 +95,14 @@ def normalized(line: str) -> str:
     for pattern, stand_in in _CHANGING:
         text = pattern.sub(stand_in, text)
     return text.strip()[:_LONGEST].rstrip()
+
+
+def normalized_test(name: str) -> str:
+    """Return a test's name apart from ids, temporary paths, and how long it took."""
+    text = name[:_LONGEST]
+    for pattern, stand_in in _CHANGING_IN_TESTS:
+        text = pattern.sub(stand_in, text)
+    return text.strip()
 
 
 def is_generic(line: str) -> bool:
@@ -109,10 +150,15 @@ def _opening(name: str) -> int:
     return 0
 
 
-def fingerprint(workflow_path: str, job_name: str, step: str | None, failure: str) -> str:
+def fingerprint(
+    workflow_path: str, job_name: str, step: str | None, failure: str, *, is_test: bool = False, time: int = 1
+) -> str:
     """Return 32 hex digits that are the same for the same failure of the same step, in whatever run.
 
-    `failure` is the id of the test that failed, or the first anchor.
+    `failure` is an anchor, or the name of a test that failed. What one job says several times may differ in what is
+    left out, so `time` counts from 1 the times that it does.
     """
-    told = (workflow_path, job_without_matrix(job_name), normalized(step or ""), normalized(failure))
-    return hashlib.sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    said = normalized_test(failure) if is_test else normalized(failure)
+    told = (workflow_path, job_without_matrix(job_name), normalized(step or ""), said)
+    counted = told if time == 1 else (*told, str(time))
+    return hashlib.sha256("\0".join(counted).encode("utf-8", "surrogatepass")).hexdigest()[:32]

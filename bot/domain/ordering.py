@@ -20,6 +20,7 @@ import msgspec
 
 RANKS = {"requested": 0, "pending": 0, "waiting": 0, "queued": 0, "in_progress": 1, "completed": 2}
 DIGEST_BYTES = 8
+MADE_AT_BYTES = 8
 # Below every version that a snapshot can have.
 NO_VERSION = b""
 
@@ -78,3 +79,9 @@ def entity_version(updated_at: datetime | None, made: int, mutable: bytes, *, la
     """Return the version of a snapshot of a repository, an installation or a pull request."""
     updated = microseconds(updated_at) if updated_at is not None else 0
     return struct.pack(">BQQ8s", last, updated, made, mutable)
+
+
+def tell_the_same(version: bytes, other: bytes) -> bool:
+    """Tell whether two versions of one kind are of the same state, whenever each was made."""
+    made, end = -MADE_AT_BYTES - DIGEST_BYTES, -DIGEST_BYTES
+    return len(version) == len(other) and (version[:made], version[end:]) == (other[:made], other[end:])

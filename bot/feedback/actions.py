@@ -5,7 +5,6 @@ answer that never came, looks first whether GitHub has done it.
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -17,8 +16,8 @@ from bot import metrics
 from bot.domain import payloads
 from bot.domain.feedback.buttons import RERUN_FAILED
 from bot.domain.feedback.report import Run
-from bot.domain.feedback.standing import current_runs
 from bot.errors import MalformedPayload
+from bot.feedback.commits import read_runs
 from bot.feedback.tools import Tools
 from bot.github import Client, repositories, runs
 from bot.github.errors import (
@@ -57,9 +56,9 @@ _DUE = (
     " repository.hidden_at FROM action JOIN repository ON repository.repository_id = action.repository_id"
     " WHERE repository.installation_id = ? AND action.due_at <= ? ORDER BY action.due_at, action.id LIMIT ?"
 )
-_RUNS = (
-    "SELECT run_id, run_attempt, workflow_id, workflow_path, event, status, conclusion, head_branch, created_at"
-    " FROM workflow_run WHERE repository_id = ? AND head_sha = ? AND gone_at IS NULL"
+_BEGIN = (
+    "UPDATE action SET generation = COALESCE((SELECT generation FROM check_summary WHERE repository_id = ?"
+    " AND head_sha = ?), 0) WHERE id = ? AND generation IS NULL"
 )
 _ASKED = "UPDATE action SET asked = ? WHERE id = ? AND state = 'wanted'"
 _LATER = "UPDATE action SET due_at = ?, tries = tries + 1, outcome = ? WHERE id = ? AND state = 'wanted'"
@@ -73,6 +72,7 @@ _RENEW = (
     " ON CONFLICT (repository_id, head_sha) DO UPDATE SET renew_wanted = excluded.renew_wanted,"
     " revision = check_summary.revision + 1, changed_at = excluded.changed_at, urgency = 0, tries = 0, due_at = CASE"
     " WHEN check_summary.due_at < excluded.due_at THEN check_summary.due_at ELSE excluded.due_at END"
+    " WHERE check_summary.generation = (SELECT generation FROM action WHERE id = ?)"
 )
 
 
@@ -188,6 +188,8 @@ async def _carry_out(tools: Tools, installation_id: int, action: _Action) -> _En
     refusal = await _refusal(tools, client, action)
     if refusal is not None:
         return _End("refused", refusal)
+    # A new check run that comes of the first re-run does for the whole action, however long the others take.
+    await tools.database.execute(_BEGIN, action.repository_id, action.head_sha, action.id)
     if not await _may_rerun(tools, installation_id):
         return _End("done", "the App may not run jobs again here", renew_at=tools.clock.now())
     before = await _failed_runs(tools, action)
@@ -232,27 +234,9 @@ async def _may_rerun(tools: Tools, installation_id: int) -> bool:
 
 async def _failed_runs(tools: Tools, action: _Action) -> list[int]:
     """Return the runs of the commit that are recorded as failed, and those that GitHub was asked for before."""
-    rows = await tools.database.reader.fetch(_RUNS, action.repository_id, action.head_sha)
-    failed = {run.run_id for run in current_runs(map(_run, rows)) if _has_failed(run)}
+    runs_there = await read_runs(tools.database.reader, action.repository_id, action.head_sha)
+    failed = {run.run_id for run in runs_there if _has_failed(run)}
     return sorted(failed | action.asked.keys())
-
-
-def _run(row: Mapping[str, Any]) -> Run:
-    began_at = to_moment(row["created_at"])
-    assert began_at is not None  # noqa: S101  the column is never null
-    return Run(
-        run_id=row["run_id"],
-        attempt=row["run_attempt"],
-        workflow_id=row["workflow_id"],
-        workflow_name="",
-        workflow_path=row["workflow_path"] or "",
-        event=row["event"],
-        status=row["status"],
-        conclusion=row["conclusion"],
-        html_url=None,
-        head_branch=row["head_branch"],
-        began_at=began_at,
-    )
 
 
 def _has_failed(run: Run | payloads.WorkflowRun) -> bool:
@@ -310,13 +294,13 @@ async def _look(client: Client, action: _Action, run_id: int) -> payloads.Workfl
 
 
 async def _end(tools: Tools, action: _Action, end: _End) -> None:
-    """Keep what became of an action, and let a new check run be made where one is due, at once or not at all."""
+    """Keep what became of an action, and let a new check run be made where one is due and has not come yet."""
 
     async def keep(tx: Transaction) -> bool:
         is_mine = bool(await tx.execute(_END, end.state, end.outcome, action.id))
         if is_mine and end.renew_at is not None:
             now = tools.clock.now()
-            await tx.execute(_RENEW, action.repository_id, action.head_sha, now, end.renew_at, True)
+            await tx.execute(_RENEW, action.repository_id, action.head_sha, now, end.renew_at, True, action.id)
         return is_mine
 
     if await tools.database.transact(keep):

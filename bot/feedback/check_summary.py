@@ -24,6 +24,7 @@ from bot.domain.feedback.report import Report, first_failure
 from bot.domain.feedback.words.check_text import check_text, told_apart
 from bot.feedback.commits import Commit
 from bot.feedback.failures import annotations_of
+from bot.feedback.news import may_be_told
 from bot.feedback.reporting import Reporter
 from bot.feedback.rows import SummaryRow, put_off
 from bot.feedback.tools import Tools
@@ -51,12 +52,13 @@ class Draft(Struct, frozen=True):
 async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | None:
     """Return what a commit's check run should say, None where it should have none.
 
-    It has one where it is the head of an open pull request or tested by a merge queue; one that was begun is ended.
+    It has one where it is the head of an open pull request or tested by a merge queue; one that is there is kept true.
     """
     commit = await reporter.commit(row.repository_id, row.head_sha, row.changed_at)
     if commit is None or not commit.has_begun or not commit.place.may_write("checks"):
         return None
-    if not commit.heads and commit.queued is None and row.posted.status != "in_progress":
+    is_there = row.posted.status is not None or row.creating_since is not None
+    if not is_there and not (commit.is_told and await _is_news(tools, row)):
         return None
     report = await reporter.report(commit, row.revision)
     now = tools.clock.now()
@@ -75,6 +77,10 @@ async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | No
     return Draft(commit, report, told, plan, is_complete, unsent)
 
 
+async def _is_news(tools: Tools, row: SummaryRow) -> bool:
+    return await may_be_told(tools.database.reader, row.repository_id, row.head_sha, tools.clock.now())
+
+
 async def write(tools: Tools, client: Client, row: SummaryRow, what: Draft) -> None:
     """Write a check run as drafted, and keep what was written. Raises a GitHubError, having kept nothing."""
     if what.plan is None:
@@ -82,16 +88,17 @@ async def write(tools: Tools, client: Client, row: SummaryRow, what: Draft) -> N
     unsent = what.annotations if what.is_complete else []
     try:
         if what.plan.is_new:
-            await _create(tools, client, row, what, unsent[:AT_ONCE])
+            wrote = await _create(tools, client, row, what, unsent[:AT_ONCE])
         else:
-            await _update(tools, client, row, what, unsent)
+            wrote = await _update(tools, client, row, what, unsent)
     except NotFound:
         # Without the check run, or the repository, there is nothing to go on with.
         if row.check_run_id is None or what.plan.is_new:
             raise
         await _forget(tools, row)
         return
-    _count(row, what, what.plan, tools.clock.now())
+    if wrote:
+        _count(row, what, what.plan, tools.clock.now())
 
 
 def _count(row: SummaryRow, what: Draft, plan: Plan, now: datetime) -> None:
@@ -104,27 +111,53 @@ def _count(row: SummaryRow, what: Draft, plan: Plan, now: datetime) -> None:
         metrics.FAILURE_TO_FEEDBACK_SECONDS.labels("check").observe(max((now - failed_at).total_seconds(), 0.0))
 
 
-async def _update(tools: Tools, client: Client, row: SummaryRow, what: Draft, unsent: Sequence[Remark]) -> None:
+async def _update(tools: Tools, client: Client, row: SummaryRow, what: Draft, unsent: Sequence[Remark]) -> bool:
+    """Change a check run; return whether that was needed: an earlier try may have been taken, though no answer came."""
     repository, check_run_id = what.commit.place.full_name, row.check_run_id or 0
     annotated: list[str] = json.loads(row.annotated or "[]")
-    if unsent and await _has_others(client, repository, check_run_id, annotated):
-        annotated = await _annotations_there(client, repository, check_run_id)
-        unsent = [each for each in unsent if each.digest not in annotated]
+    there = None
+    if unsent or row.posted.told is None:
+        there = (await checks.get_check_run(client, repository, check_run_id)).data
+    if there is not None and unsent and _annotations_count(there) != len(annotated):
+        annotated, unsent = await _annotations_there(client, repository, check_run_id, annotated, unsent)
     sending = unsent[:AT_ONCE]
-    await checks.update_check_run(client, repository, check_run_id, _body(what, sending))
+    body = _body(what, sending)
+    is_needed = there is None or bool(sending) or not _says(there, body)
+    if is_needed:
+        await _doubt(tools, row)
+        await checks.update_check_run(client, repository, check_run_id, body)
     await _keep(tools, row, what, check_run_id, [*annotated, *(each.digest for each in sending)])
+    return is_needed
 
 
-async def _has_others(client: Client, repository: str, check_run_id: int, annotated: Sequence[str]) -> bool:
-    """Tell whether more annotations are there than is known: what is sent adds to them, also if no answer came."""
-    answer = await checks.get_check_run(client, repository, check_run_id)
-    return int(answer.data["output"]["annotations_count"]) != len(annotated)
-
-
-async def _annotations_there(client: Client, repository: str, check_run_id: int) -> list[str]:
+async def _annotations_there(
+    client: Client, repository: str, check_run_id: int, annotated: Sequence[str], unsent: Sequence[Remark]
+) -> tuple[list[str], Sequence[Remark]]:
+    """Return the digests of a check run's annotations, and those that it lacks: what is sent adds to what is there."""
     pages = checks.annotation_pages(client, repository, check_run_id)
     there = [each async for answer in pages for each in answer.data]
-    return [remark.digest for remark in check_annotations([read_annotations(there)])]
+    digests = [remark.digest for remark in check_annotations([read_annotations(there, None)])]
+    lacking = [each for each in unsent if each.digest not in digests]
+    if len(there) >= len(annotated) + len(unsent):
+        # All that was ever to be sent is there, if in other words than ours: nothing is sent in doubt.
+        return [*annotated, *(each.digest for each in unsent)], ()
+    return digests, lacking
+
+
+def _annotations_count(there: Mapping[str, Any]) -> int:
+    return int(there["output"]["annotations_count"])
+
+
+def _says(there: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Tell whether a check run says what is to be written."""
+    output, written = there.get("output") or {}, body["output"]
+    same = all(output.get(name) == written[name] for name in ("title", "summary"))
+    return same and there.get("status") == body["status"] and there.get("conclusion") == body.get("conclusion")
+
+
+async def _doubt(tools: Tools, row: SummaryRow) -> None:
+    """Note that it may be changed from now on, whatever becomes of this process or of the answer."""
+    await tools.database.execute("UPDATE check_summary SET body_hash = NULL WHERE id = ?", row.id)
 
 
 def _body(what: Draft, annotations: Sequence[Remark]) -> dict[str, Any]:
@@ -139,14 +172,14 @@ def _body(what: Draft, annotations: Sequence[Remark]) -> dict[str, Any]:
     return body
 
 
-async def _create(tools: Tools, client: Client, row: SummaryRow, what: Draft, annotations: Sequence[Remark]) -> None:
-    """Make a check run, unless an earlier try turns out to have made it: that one is changed in a moment, then."""
+async def _create(tools: Tools, client: Client, row: SummaryRow, what: Draft, annotations: Sequence[Remark]) -> bool:
+    """Make a check run, and return True, unless an earlier try turns out to have made it: that one is gone on with."""
     generation, repository = row.generation + 1, what.commit.place.full_name
     if row.creating_since is not None:
         made = await _find_made(tools, client, repository, row.head_sha, generation)
-        if made is not None:
+        if made is not None or not what.commit.is_told:
             await _adopt(tools, row, generation, made)
-            return
+            return False
     else:
         # From here on it may be there, whatever becomes of this process or of the answer.
         begun = "UPDATE check_summary SET creating_since = ? WHERE id = ?"
@@ -160,6 +193,7 @@ async def _create(tools: Tools, client: Client, row: SummaryRow, what: Draft, an
     }
     answer = await checks.create_check_run(client, repository, body)
     await _keep(tools, row, what, int(answer.data["id"]), [each.digest for each in annotations])
+    return True
 
 
 async def _find_made(
@@ -173,14 +207,19 @@ async def _find_made(
     return None
 
 
-async def _adopt(tools: Tools, row: SummaryRow, generation: int, made: Mapping[str, Any]) -> None:
-    status = "completed" if made.get("status") == "completed" else "in_progress"
+async def _adopt(tools: Tools, row: SummaryRow, generation: int, made: Mapping[str, Any] | None) -> None:
+    """Go on with a check run that was made before; with none, forget that one was to be made."""
+    now = tools.clock.now()
+    if made is None:
+        sql = "UPDATE check_summary SET creating_since = NULL, urgency = 0, due_at = ? WHERE id = ?"
+        await tools.database.execute(sql, now, row.id)
+        return
     sql = (
         "UPDATE check_summary SET generation = ?, check_run_id = ?, status = ?, shows_failure = ?, body_hash = NULL,"
         " written_at = ?, annotated = NULL, creating_since = NULL, renew_wanted = ?, urgency = 0, due_at = ?"
         " WHERE id = ?"
     )
-    now = tools.clock.now()
+    status = "completed" if made.get("status") == "completed" else "in_progress"
     await tools.database.execute(sql, generation, made["id"], status, False, now, False, now, row.id)
     log.info("a check run that was made before is gone on with", extra={"check_run": made["id"]})
 

@@ -16,11 +16,12 @@ from bot import metrics
 from bot.domain.feedback import pacing
 from bot.domain.feedback.drifting import without_drift
 from bot.domain.feedback.pacing import Plan, Saying, Urgency
-from bot.domain.feedback.report import Report, first_failure
+from bot.domain.feedback.report import Cause, Report, first_failure
 from bot.domain.feedback.words.comment_text import failure_comment, resolved_comment
 from bot.domain.feedback.words.markers import find_marker
 from bot.domain.feedback.written import Marker
 from bot.feedback.commits import Place, PullRequest, find_pull_request
+from bot.feedback.news import may_be_told
 from bot.feedback.pull_requests import refresh
 from bot.feedback.reporting import Reporter
 from bot.feedback.rows import CommentRow, find_summary, put_off
@@ -30,10 +31,9 @@ from bot.github.errors import NotFound
 
 
 class Said(Struct, frozen=True):
-    """What a comment says: which one on the pull request it is, the commit it is about, and what is known of that."""
+    """What a comment says: which one on the pull request it is, of which commit, and what is known of that."""
 
     marker: Marker
-    head_sha: str
     report: Report | None
     queue: Report | None = None
     superseded_by: str | None = None
@@ -48,6 +48,12 @@ class Said(Struct, frozen=True):
             return resolved_comment(self.report, self.marker)
         return failure_comment(self.report, self.marker, superseded_by=self.superseded_by, queue=self.queue)
 
+    def gist(self) -> str:
+        """Return a digest of what has failed, on whichever commit."""
+        causes = [cause for report in (self.report, self.queue) if report is not None for cause in report.causes]
+        blamed = {_identity(cause) for cause in causes if not cause.failure_class.is_excused}
+        return hashlib.sha256("\0".join(sorted(blamed)).encode("utf-8", "replace")).hexdigest()
+
     def told(self) -> str:
         """Return a digest that differs where the comment is worth changing."""
         report, queue = (None if each is None else without_drift(each) for each in (self.report, self.queue))
@@ -55,11 +61,19 @@ class Said(Struct, frozen=True):
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
+def _identity(cause: Cause) -> str:
+    failure = cause.first.failure
+    return f"{cause.first.run.workflow_path}/{cause.first.job.name}" if failure is None else failure.fingerprint
+
+
 class Draft(Struct, frozen=True):
-    """What is to be said, where and when; `failed_at` is when the first job failed that it tells of."""
+    """What is to be said, where and when; `failed_at` is when the first job failed that it tells of.
+
+    With nothing to be said, what was begun to be said is looked for.
+    """
 
     place: Place
-    said: Said
+    said: Said | None
     plan: Plan
     failed_at: datetime | None
 
@@ -80,10 +94,16 @@ async def draft(tools: Tools, reporter: Reporter, row: CommentRow) -> Draft | No
     if queue is not None and not (queue.blames and _is_newer(queue, head.report)):
         queue = None
     wanted = pacing.saying(pull.pull, row.posted, head.report, queue)
-    said = await _said(tools, reporter, row, wanted, pull, head.report, queue)
-    if said is None or said.told() == row.posted.told:
-        return None
     now = tools.clock.now()
+    blamed = pull.head_sha if queue is None or row.queue_sha is None else row.queue_sha
+    begins = wanted is Saying.RED and row.posted.state != "red"
+    if begins and not await may_be_told(tools.database.reader, row.repository_id, blamed, now):
+        wanted = Saying.NOTHING
+    said = await _said(tools, reporter, row, wanted, pull, head.report, queue)
+    if said is None:
+        return None if row.creating_since is None else Draft(place, None, Plan(Urgency.COMMENT, now), None)
+    if row.posted.told == (said.gist() if row.is_deleted else said.told()):
+        return None
     plan = pacing.comment_plan(wanted, head.report, head.changed_at, row.differs_since or now, now)
     return Draft(
         place=place,
@@ -105,7 +125,7 @@ async def _head(tools: Tools, reporter: Reporter, row: CommentRow, sha: str) -> 
     commit = await reporter.commit(row.repository_id, sha, summary.changed_at)
     if commit is None or not commit.runs:
         return _Head(None, summary.changed_at)
-    return _Head(await reporter.report(commit, summary.revision), summary.changed_at)
+    return _Head(await reporter.report(commit, summary.revision, row.number), summary.changed_at)
 
 
 async def _said(
@@ -120,14 +140,14 @@ async def _said(
     if wanted is Saying.RED:
         sequence = row.sequence if row.posted.state == "red" else row.sequence + 1
         blamed = report if report is not None and report.blames else None
-        return Said(Marker(row.number, sequence, is_red=True), pull.head_sha, blamed, queue)
-    marker = Marker(row.number, row.sequence, is_red=wanted is not Saying.GREEN)
+        return Said(Marker(row.number, sequence, True, pull.head_sha), blamed, queue)
     if wanted is Saying.GREEN:
-        return Said(marker, pull.head_sha, report)
+        return Said(Marker(row.number, row.sequence, False, pull.head_sha), report)
     if wanted is Saying.OUTDATED and row.posted.head_sha is not None:
         former = (await _head(tools, reporter, row, row.posted.head_sha)).report
-        if former is not None:
-            return Said(marker, row.posted.head_sha, former, superseded_by=pull.head_sha)
+        marker = Marker(row.number, row.sequence, True, row.posted.head_sha)
+        if former is not None and former.blames:
+            return Said(marker, former, superseded_by=pull.head_sha)
     return None
 
 
@@ -147,27 +167,42 @@ async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> N
     """
     if await refresh(tools, client, what.place, row.number):
         await put_off(tools.database, row, Plan(Urgency.LOOK, tools.clock.now()))
-        return
-    comment_id = None if what.plan.is_new else row.comment_id
-    if comment_id is None and what.said.state == "green":
-        # There is nothing to take back.
-        await _keep(tools, row, what, None)
-        return
-    if comment_id is None:
-        found = await _find_ours(tools, client, row, what)
-        if found is not None:
-            await _adopt(tools, row, *found)
-            return
-        comment_id = await _create(tools, client, row, what)
-        _count_created(what, tools.clock.now())
+    elif what.said is None:
+        await _find_and_adopt(tools, client, row, what)
+    elif what.plan.is_new or row.comment_id is None:
+        await _begin(tools, client, row, what, what.said)
     else:
-        try:
-            await pulls.update_comment(client, what.place.full_name, comment_id, what.said.text())
-        except NotFound:
-            await _let_go(tools, row, what)
-            return
-        metrics.count_feedback("comment", "edit")
-    await _keep(tools, row, what, comment_id)
+        await _change(tools, client, row, what, what.said, row.comment_id)
+
+
+async def _begin(tools: Tools, client: Client, row: CommentRow, what: Draft, said: Said) -> None:
+    """Make a comment, unless an earlier try turns out to have made it, or somebody has deleted what it would mend."""
+    if row.is_deleted and (said.state == "green" or said.superseded_by is not None):
+        await _keep(tools, row, said, None)
+        return
+    if (row.creating_since is not None or row.sequence == 0) and await _find_and_adopt(tools, client, row, what):
+        return
+    begun = "UPDATE failure_comment SET creating_since = ? WHERE id = ?"
+    await tools.database.execute(begun, tools.clock.now(), row.id)
+    answer = await pulls.create_comment(client, what.place.full_name, row.number, said.text())
+    _count_created(what, tools.clock.now())
+    await _keep(tools, row, said, int(answer.data["id"]))
+
+
+async def _change(tools: Tools, client: Client, row: CommentRow, what: Draft, said: Said, comment_id: int) -> None:
+    repository, text = what.place.full_name, said.text()
+    try:
+        # An earlier try may have been taken, though no answer came.
+        in_doubt = row.posted.told is None
+        there = (await pulls.get_comment(client, repository, comment_id)).data.get("body") if in_doubt else None
+        if there != text:
+            await tools.database.execute("UPDATE failure_comment SET body_hash = NULL WHERE id = ?", row.id)
+            await pulls.update_comment(client, repository, comment_id, text)
+            metrics.count_feedback("comment", "edit")
+    except NotFound:
+        await _let_go(tools, row, said)
+        return
+    await _keep(tools, row, said, comment_id)
 
 
 def _count_created(what: Draft, now: datetime) -> None:
@@ -176,29 +211,27 @@ def _count_created(what: Draft, now: datetime) -> None:
         metrics.FAILURE_TO_FEEDBACK_SECONDS.labels("comment").observe(max((now - what.failed_at).total_seconds(), 0.0))
 
 
-async def _create(tools: Tools, client: Client, row: CommentRow, what: Draft) -> int:
-    begun = "UPDATE failure_comment SET creating_since = ? WHERE id = ?"
-    await tools.database.execute(begun, tools.clock.now(), row.id)
-    answer = await pulls.create_comment(client, what.place.full_name, row.number, what.said.text())
-    return int(answer.data["id"])
+async def _find_and_adopt(tools: Tools, client: Client, row: CommentRow, what: Draft) -> bool:
+    """Go on with the newest comment of ours that the row does not know of; return whether there is one.
 
-
-async def _find_ours(tools: Tools, client: Client, row: CommentRow, what: Draft) -> tuple[int, Marker] | None:
-    """Return the newest comment of ours that the row does not know of, as where a process died before it kept the id.
-
-    It is ours if it bears the mark and our App has written it; anybody can copy the mark.
+    There is where a process died before it kept the id. It is ours if it bears the mark and our App has written it;
+    anybody can copy the mark.
     """
-    if row.creating_since is None and row.sequence > 0:
-        return None
-    newest: tuple[int, Marker] | None = None
+    newest: tuple[int, Marker, str] | None = None
     async for answer in pulls.comment_pages(client, what.place.full_name, row.number):
         for comment in answer.data:
-            marker = find_marker(str(comment.get("body") or ""))
+            body = str(comment.get("body") or "")
+            marker = find_marker(body)
             if marker is None or marker.number != row.number or not _is_ours(tools, comment):
                 continue
-            if marker.sequence > row.sequence and (newest is None or marker.sequence >= newest[1].sequence):
-                newest = int(comment["id"]), marker
-    return newest
+            is_unknown = marker.sequence > row.sequence or (row.comment_id is None and marker.sequence == row.sequence)
+            if is_unknown and (newest is None or marker.sequence >= newest[1].sequence):
+                newest = int(comment["id"]), marker, body
+    if newest is not None and what.said is not None and newest[2] == what.said.text():
+        await _keep(tools, row, what.said, newest[0])
+    else:
+        await _adopt(tools, row, newest)
+    return newest is not None
 
 
 def _is_ours(tools: Tools, comment: Mapping[str, Any]) -> bool:
@@ -206,29 +239,35 @@ def _is_ours(tools: Tools, comment: Mapping[str, Any]) -> bool:
     return isinstance(app, dict) and app.get("id") == tools.app_id
 
 
-async def _adopt(tools: Tools, row: CommentRow, comment_id: int, marker: Marker) -> None:
+async def _adopt(tools: Tools, row: CommentRow, found: tuple[int, Marker, str] | None) -> None:
+    now = tools.clock.now()
+    if found is None:
+        sql = "UPDATE failure_comment SET creating_since = NULL, urgency = 0, due_at = ? WHERE id = ?"
+        await tools.database.execute(sql, now, row.id)
+        return
+    comment_id, marker, _ = found
     sql = (
-        "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = NULL, body_hash = NULL,"
+        "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = ?, body_hash = NULL,"
         " creating_since = NULL, urgency = 0, due_at = ? WHERE id = ?"
     )
     state = "red" if marker.is_red else "green"
-    await tools.database.execute(sql, comment_id, marker.sequence, state, tools.clock.now(), row.id)
+    await tools.database.execute(sql, comment_id, marker.sequence, state, marker.head_sha, now, row.id)
 
 
-async def _let_go(tools: Tools, row: CommentRow, what: Draft) -> None:
-    """Note that somebody has deleted the comment, who does not want to read the same again."""
+async def _let_go(tools: Tools, row: CommentRow, said: Said) -> None:
+    """Note that somebody has deleted the comment, who does not want to read of the same failures again."""
     sql = "UPDATE failure_comment SET comment_id = NULL, body_hash = ?, differs_since = NULL WHERE id = ?"
-    await tools.database.execute(sql, what.said.told(), row.id)
+    await tools.database.execute(sql, said.gist(), row.id)
     await put_off(tools.database, row, None)
 
 
-async def _keep(tools: Tools, row: CommentRow, what: Draft, comment_id: int | None) -> None:
+async def _keep(tools: Tools, row: CommentRow, said: Said, comment_id: int | None) -> None:
     sql = (
         "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = ?, body_hash = ?,"
         " written_at = ?, differs_since = NULL, creating_since = NULL, tries = 0 WHERE id = ?"
     )
-    now = tools.clock.now()
+    now, marker = tools.clock.now(), said.marker
     await tools.database.execute(
-        sql, comment_id, what.said.marker.sequence, what.said.state, what.said.head_sha, what.said.told(), now, row.id
+        sql, comment_id, marker.sequence, said.state, marker.head_sha, said.told(), now, row.id
     )
     await put_off(tools.database, row, Plan(Urgency.LOOK, now))

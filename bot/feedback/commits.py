@@ -17,6 +17,7 @@ from bot.domain.triggers import triggering_pull_request
 from bot.store.database import Executor, to_moment
 
 MUTED = "ci-mute"
+_Row = dict[str, Any]
 
 _PLACE = (
     "SELECT repository.repository_id, repository.full_name, repository.html_url, repository.default_branch,"
@@ -26,7 +27,7 @@ _PLACE = (
 )
 _RUNS = (
     "SELECT run_id, run_attempt, workflow_id, workflow_name, workflow_path, event, status, conclusion, html_url,"
-    " head_branch, run_started_at, created_at, gone_at, jobs_attempt FROM workflow_run"
+    " head_branch, head_repository_id, run_started_at, created_at, updated_at, gone_at, jobs_attempt FROM workflow_run"
     " WHERE head_sha = ? AND repository_id = ?"
 )
 _JOBS = (
@@ -43,7 +44,8 @@ _PULLS_OF_COMMIT = (
     " AND head.number = pull.number WHERE head.repository_id = ? AND head.head_sha = ? ORDER BY pull.number"
 )
 _LINKED = (
-    "SELECT DISTINCT link.number, pull.head_sha, pull.updated_at FROM run_pull_request AS link"
+    "SELECT link.run_id, link.number, link.head_sha AS listed_sha, pull.head_sha, pull.updated_at"
+    " FROM run_pull_request AS link"
     " LEFT JOIN pull_request AS pull ON pull.repository_id = link.repository_id AND pull.number = link.number"
     " WHERE link.repository_id = ? AND link.run_id IN ({}) ORDER BY link.number"
 )
@@ -115,6 +117,11 @@ class Commit(Struct, frozen=True):
         return next((number for number in numbers if number is not None), None)
 
     @property
+    def is_told(self) -> bool:
+        """Whether somebody waits for what becomes of it."""
+        return bool(self.heads) or self.queued is not None
+
+    @property
     def has_begun(self) -> bool:
         """Whether there is anything to tell: a job, or a run that ended without any."""
         return any(self.jobs.get(run.run_id) or run.is_done for run in self.runs)
@@ -144,17 +151,16 @@ async def find_place(reader: Executor, repository_id: int, server_url: str) -> P
 
 async def read_commit(reader: Executor, place: Place, sha: str) -> Commit:
     """Return what is recorded of a commit."""
-    rows = await reader.fetch(_RUNS, sha, place.repository_id)
+    every, links = await _recorded(reader, place.repository_id, sha)
     # Somebody has deleted the others; where all are gone, what was begun has to end.
-    there = [row for row in rows if row["gone_at"] is None] or rows
-    runs = current_runs(_run(row) for row in there)
+    runs = _current(_there(every) or every, links)
     jobs: dict[int, list[Job]] = defaultdict(list)
     if runs:
         ids = [run.run_id for run in runs]
         for row in await reader.fetch(_JOBS.format(", ".join("?" * len(ids))), *ids):
             jobs[row["run_id"]].append(_job(row))
     pulls = await reader.fetch(_PULLS_OF_COMMIT, place.repository_id, sha)
-    untold = await _untold(reader, place, sha, runs)
+    untold = _untold(sha, runs, links)
     return Commit(place, sha, tuple(runs), dict(jobs), tuple(_pull_request(row) for row in pulls), untold)
 
 
@@ -166,18 +172,43 @@ def while_unsettled(commit: Commit) -> Commit:
     return msgspec.structs.replace(commit, runs=runs, unsettled=unsettled)
 
 
-async def _untold(reader: Executor, place: Place, sha: str, runs: Sequence[Run]) -> tuple[int, ...]:
+async def read_runs(reader: Executor, repository_id: int, sha: str) -> list[Run]:
+    """Return the current runs of a commit that GitHub still has."""
+    every, links = await _recorded(reader, repository_id, sha)
+    return _current(_there(every), links)
+
+
+async def _recorded(reader: Executor, repository_id: int, sha: str) -> tuple[list[_Row], dict[int, list[_Row]]]:
+    """Return the rows of all runs of a commit, and by run those of the pull requests they belong to."""
+    rows = await reader.fetch(_RUNS, sha, repository_id)
+    links: dict[int, list[_Row]] = defaultdict(list)
+    if rows:
+        ids = [row["run_id"] for row in rows]
+        for link in await reader.fetch(_LINKED.format(", ".join("?" * len(ids))), repository_id, *ids):
+            links[link["run_id"]].append(link)
+    return rows, links
+
+
+def _there(rows: Sequence[_Row]) -> list[_Row]:
+    return [row for row in rows if row["gone_at"] is None]
+
+
+def _current(rows: Sequence[_Row], links: Mapping[int, Sequence[_Row]]) -> list[Run]:
+    return current_runs(_run(row, links.get(row["run_id"], ())) for row in rows)
+
+
+def _untold(sha: str, runs: Sequence[Run], links: Mapping[int, Sequence[_Row]]) -> tuple[int, ...]:
     """Return the pull requests that runs name, and that are not known, or were changed before the runs began."""
     if not runs:
         return ()
-    ids = [run.run_id for run in runs]
-    rows = await reader.fetch(_LINKED.format(", ".join("?" * len(ids))), place.repository_id, *ids)
     began = max(run.began_at for run in runs)
-    return tuple(
-        row["number"]
-        for row in rows
-        if row["head_sha"] is None or (row["head_sha"] != sha and (to_moment(row["updated_at"]) or began) <= began)
-    )
+    told = {
+        link["number"]
+        for run in runs
+        for link in links.get(run.run_id, ())
+        if link["head_sha"] is None or (link["head_sha"] != sha and (to_moment(link["updated_at"]) or began) <= began)
+    }
+    return tuple(sorted(told))
 
 
 async def find_pull_request(reader: Executor, repository_id: int, number: int) -> PullRequest | None:
@@ -186,7 +217,7 @@ async def find_pull_request(reader: Executor, repository_id: int, number: int) -
     return _pull_request(rows[0]) if rows else None
 
 
-def _run(row: Mapping[str, Any]) -> Run:
+def _run(row: _Row, links: Sequence[_Row]) -> Run:
     path = row["workflow_path"] or ""
     return Run(
         run_id=row["run_id"],
@@ -201,7 +232,17 @@ def _run(row: Mapping[str, Any]) -> Run:
         head_branch=row["head_branch"],
         began_at=to_moment(row["run_started_at"] or row["created_at"]) or NO_TIME,
         are_jobs_listed=row["jobs_attempt"] >= row["run_attempt"],
+        head_repository_id=row["head_repository_id"],
+        pulls=_pulls(links),
+        created_at=to_moment(row["created_at"]),
+        ended_at=to_moment(row["updated_at"]) if row["status"] == "completed" else None,
     )
+
+
+def _pulls(links: Sequence[_Row]) -> tuple[int, ...]:
+    """Return what GitHub itself lists; only for a run that lists nothing, as those of forks do, the commit tells."""
+    listed = [link for link in links if link["listed_sha"] is not None]
+    return tuple(sorted({link["number"] for link in listed or links}))
 
 
 def _job(row: Mapping[str, Any]) -> Job:

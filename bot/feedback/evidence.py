@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from bot.domain.feedback.bases import (
@@ -20,14 +21,14 @@ from bot.domain.feedback.bases import (
     BaseRun,
     Standing,
     base_for,
-    compare,
-    is_revert,
-    others_of,
+    comparison,
     plain,
     standing_of,
+    tolerates,
     worth_a_look,
 )
-from bot.domain.feedback.report import Base, Evidence, Failure, Job, Run
+from bot.domain.feedback.report import Base, Evidence, Failure
+from bot.feedback.elsewhere import IS_OWN_HEAD, Failed, Whose, find_elsewhere, places, said
 from bot.feedback.failures import Unexamined
 from bot.store.database import Executor, to_moment
 
@@ -35,10 +36,10 @@ SPAN = timedelta(days=14)
 """So long others' failures and flakes are evidence."""
 MOST_CANDIDATES = 1_000
 """So many of a workflow's newest runs on a branch of that name are gone through, those of forks among them."""
-_WORKFLOWS_AT_ONCE, _RUNS_AT_ONCE = 50, 5_000
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-Failed = tuple[Job, Run, Failure | None]
+OLDEST_BASE = timedelta(days=30)
+"""What ran on the base longer ago tells nothing of how it stands."""
+_WORKFLOWS_AT_ONCE = 50
+_EVER, _NEVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def _quoted(words: Iterable[str]) -> str:
@@ -47,14 +48,10 @@ def _quoted(words: Iterable[str]) -> str:
 
 # A fork's branch may be called main, and a commit is no evidence for itself, nor for what it was before. A run that is
 # being run again has finished before.
-_IS_OWN_HEAD = (
-    "(SELECT 1 FROM pull_request_head AS head WHERE head.repository_id = ? AND head.head_sha = {sha}"
-    " AND head.number = ?)"
-)
 _COUNTS_AS_BASE = (
     "run.repository_id = ? AND run.head_repository_id = ? AND run.head_sha <> ?"
     f" AND run.event IN ({_quoted(BASE_EVENTS)})"
-    f" AND NOT EXISTS {_IS_OWN_HEAD.format(sha='run.head_sha')}"
+    f" AND NOT EXISTS {IS_OWN_HEAD.format(sha='run.head_sha')}"
     " AND EXISTS (SELECT 1 FROM workflow_run_attempt AS attempt WHERE attempt.run_id = run.run_id"
     f" AND attempt.status = 'completed' AND attempt.conclusion IN ({_quoted(VERDICTS)}))"
 )
@@ -65,35 +62,26 @@ _SHOWN = f"{', '.join(f'run.{column}' for column in _RUN_COLUMNS.split(', '))}, 
 _TAKEN = f"(SELECT {_RUN_COLUMNS}, repository_id, head_repository_id, event FROM workflow_run WHERE {{}}"
 _ON_BRANCH = (
     f"SELECT * FROM (SELECT {_SHOWN.format(is_own=0)} FROM"
-    f" {_TAKEN.format('workflow_id = ? AND head_branch = ? AND created_at < ?')}"
+    f" {_TAKEN.format('workflow_id = ? AND head_branch = ? AND created_at < ? AND created_at >= ?')}"
     f" ORDER BY created_at DESC LIMIT {MOST_CANDIDATES}) AS run WHERE {_COUNTS_AS_BASE}"
     f" ORDER BY run.created_at DESC, run.run_id DESC LIMIT {MOST_BASE_RUNS}) AS newest"
 )
 _ON_OWN_BASE = (
     f"SELECT * FROM (SELECT {_SHOWN.format(is_own=1)} FROM {_TAKEN.format('head_sha = ?')}"
-    f" LIMIT {MOST_CANDIDATES}) AS run WHERE run.workflow_id IN ({{}}) AND run.created_at < ? AND {_COUNTS_AS_BASE}"
+    f" LIMIT {MOST_CANDIDATES}) AS run WHERE run.workflow_id IN ({{}}) AND run.created_at < ? AND run.created_at >= ?"
+    f" AND {_COUNTS_AS_BASE}"
     f" ORDER BY run.created_at DESC, run.run_id DESC LIMIT {MOST_CANDIDATES}) AS own"
 )
 _JOBS = (
     "SELECT job_id, run_id, run_attempt, name, conclusion, completed_at FROM workflow_job"
     f" WHERE run_id IN ({{}}) AND conclusion IN ({_quoted(VERDICTS)})"
 )
-_FAILURES = "SELECT job_id, source, fingerprint FROM job_failure WHERE run_id IN ({})"
+_FAILURES = "SELECT job_id, source, fingerprint, fingerprints FROM job_failure WHERE run_id IN ({})"
 _UNEXAMINED = (
     "SELECT job.job_id, job.repository_id, job.run_id, COALESCE(job.run_attempt, 1) AS run_attempt,"
     " COALESCE(job.head_sha, run.head_sha) AS head_sha, COALESCE(job.completed_at, run.updated_at) AS failed_at"
     " FROM workflow_job AS job JOIN workflow_run AS run ON run.run_id = job.run_id WHERE job.job_id IN ({})"
     " AND NOT EXISTS (SELECT 1 FROM job_failure WHERE job_failure.job_id = job.job_id) ORDER BY job.job_id"
-)
-_ALIKE = (
-    "SELECT DISTINCT fingerprint, run_id FROM job_failure"
-    " WHERE repository_id = ? AND fingerprint IN ({}) AND failed_at >= ? AND head_sha <> ?"
-)
-_PULLS_OF_RUNS = (
-    "SELECT link.run_id, link.number, link.head_sha, pull.author_id, pull.title, pull.head_ref FROM workflow_run AS run"
-    " JOIN run_pull_request AS link ON link.run_id = run.run_id AND link.repository_id = ?"
-    " LEFT JOIN pull_request AS pull ON pull.repository_id = link.repository_id AND pull.number = link.number"
-    f" WHERE run.run_id IN ({{0}}) AND link.run_id IN ({{0}}) AND NOT EXISTS {_IS_OWN_HEAD.format(sha='run.head_sha')}"
 )
 _FLAKES = (
     "SELECT run.workflow_id, run.run_id, job.name FROM workflow_run AS run JOIN workflow_job AS job"
@@ -104,6 +92,7 @@ _FLAKES = (
 )
 _KNOWN = (
     "SELECT (SELECT author_id FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ?) AS author_id,"
+    " (SELECT base_ref FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ?) AS base_ref,"
     " (SELECT closed_at FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ? AND pull.merged)"
     f" AS merged_at, (SELECT min(run.created_at) FROM {_TAKEN.format('head_sha = ?')} LIMIT {MOST_CANDIDATES}) AS run"
     " WHERE run.repository_id = ?) AS began_at"
@@ -114,7 +103,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     """What is to blame or to excuse: a commit, of a pull request, of a merge queue's for one, or without one.
 
     Where no author is given it is that of the pull request; nobody else's count if that is not known either. Without
-    `base_ref` there is no base.
+    `base_ref` there is no base, and others count that go where the pull request goes.
     """
 
     repository_id: int
@@ -126,9 +115,14 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 class _Known(Struct, frozen=True):
-    """What the record adds to a subject; what ran on the base from `until` on may have its failures from it."""
+    """What the record adds to a subject.
+
+    What ran on the base from `until` on may have its failures from it; what ran before `since` is out of date.
+    """
 
     author_id: int | None
+    base_ref: str | None
+    since: datetime
     until: datetime
 
 
@@ -136,70 +130,93 @@ async def find_evidence(
     reader: Executor, subject: Subject, failed: Sequence[Failed], now: datetime
 ) -> dict[int, Evidence]:
     """Return what is known about the failed jobs of a commit from elsewhere, by job id."""
-    known = await _known(reader, subject)
-    runs, candidates = await _bases(reader, subject, known.until, failed)
-    others = await _others(reader, subject, known.author_id, failed, now - SPAN)
-    compared = {key: compare(jobs) for key, jobs in candidates.items()}
+    known = await _known(reader, subject, now)
+    runs, candidates = await _bases(reader, subject, known, failed)
+    elsewhere = await find_elsewhere(reader, _whose(subject, known, now), failed)
+    compared = {key: comparison(jobs) for key, jobs in candidates.items()}
 
     @cache
-    def standing(workflow_id: int | None, job: str) -> Standing | None:
-        return None if workflow_id is None else standing_of(runs.get(workflow_id, []), job)
+    def standing(workflow_id: int, name: str) -> Standing | None:
+        return standing_of(runs.get(workflow_id, []), name)
 
-    def base(workflow_id: int | None, job: str, failure: Failure | None) -> Base | None:
-        found = standing(workflow_id, job)
-        return None if found is None else base_for(subject.base_ref or "", found, job, failure, compared)
+    def base(workflow_id: int | None, name: str, failure: Failure | None) -> Base | None:
+        found = None if workflow_id is None else standing(workflow_id, name)
+        if workflow_id is None or found is None:
+            return None
+        told = base_for(subject.base_ref or "", found, name, failure, compared)
+        return msgspec.structs.replace(told, tolerates=tolerates(runs.get(workflow_id, ()), name))
 
     return {
         job.job_id: Evidence(
-            base=base(run.workflow_id, plain(job.name), failure),
-            others=others.get(failure.fingerprint, ()) if failure else (),
+            base=base(run.workflow_id, job.name, failure),
+            others=elsewhere.others.get(failure.fingerprint, ()) if failure else (),
+            shared_by=elsewhere.shared_by.get(job.job_id, 0),
         )
         for job, run, failure in failed
     }
 
 
-async def _known(reader: Executor, subject: Subject) -> _Known:
+def _whose(subject: Subject, known: _Known, now: datetime) -> Whose:
+    return Whose(
+        repository_id=subject.repository_id,
+        head_sha=subject.head_sha,
+        number=subject.number,
+        author_id=known.author_id,
+        base_ref=known.base_ref,
+        since=now - SPAN,
+    )
+
+
+async def _known(reader: Executor, subject: Subject, now: datetime | None) -> _Known:
     place = (subject.repository_id, subject.number)
-    (row,) = await reader.fetch(_KNOWN, *place, *place, subject.head_sha, subject.repository_id)
+    (row,) = await reader.fetch(_KNOWN, *place, *place, *place, subject.head_sha, subject.repository_id)
     author_id = row["author_id"] if subject.author_id is None else subject.author_id
     # Once it is merged, what runs on the base holds it; a commit that needs no merging is there from the beginning.
     until = to_moment(row["began_at"] if subject.number is None else row["merged_at"])
-    return _Known(author_id, until or _NEVER)
+    since = _EVER if now is None else now - OLDEST_BASE
+    return _Known(author_id, subject.base_ref or row["base_ref"], since, until or _NEVER)
 
 
-async def unexamined_base_jobs(reader: Executor, subject: Subject, failed: Sequence[Failed]) -> list[Unexamined]:
-    """Return the failed jobs of the base that have to be looked into before it is known whether it fails alike."""
-    known = await _known(reader, subject)
-    comparable = [each for each in failed if each[2] is None or not each[2].is_generic]
-    _, candidates = await _bases(reader, subject, known.until, comparable)
+async def unexamined_base_jobs(
+    reader: Executor, subject: Subject, failed: Sequence[Failed], now: datetime | None = None
+) -> list[Unexamined]:
+    """Return the failed jobs of the base that have to be looked into before it is known whether it fails alike.
+
+    Without `now`, runs count however long ago they were.
+    """
+    known = await _known(reader, subject, now)
+    comparable = [each for each in failed if each[2] is None or each[2].is_comparable]
+    _, candidates = await _bases(reader, subject, known, comparable)
     wanted = sorted(each.job_id for jobs in candidates.values() for each in jobs if not each.is_examined)
     if not wanted:
         return []
-    rows = await reader.fetch(_UNEXAMINED.format(_places(wanted)), *wanted)
+    rows = await reader.fetch(_UNEXAMINED.format(places(wanted)), *wanted)
     return [Unexamined(**{**row, "failed_at": to_moment(row["failed_at"])}) for row in rows]
 
 
-async def base_runs(reader: Executor, subject: Subject, workflows: Collection[int]) -> dict[int, list[BaseRun]]:
+async def base_runs(
+    reader: Executor, subject: Subject, workflows: Collection[int], now: datetime | None = None
+) -> dict[int, list[BaseRun]]:
     """Return the last finished runs of each workflow that count as the base's, the newest first.
 
     They ran on the base branch of the repository itself, for its own sake (see BASE_EVENTS); beside them come those on
-    the commit that the pull request is based on, on whichever branch.
+    the commit that the pull request is based on, on whichever branch. Without `now`, they may be of any age.
     """
-    known = await _known(reader, subject)
-    rows = await _base_rows(reader, subject, known.until, workflows)
+    known = await _known(reader, subject, now)
+    rows = await _base_rows(reader, subject, known, workflows)
     jobs = await _job_rows(reader, [row["run_id"] for row in rows])
     return _grouped(rows, jobs)
 
 
 async def _bases(
-    reader: Executor, subject: Subject, until: datetime, failed: Sequence[Failed]
+    reader: Executor, subject: Subject, known: _Known, failed: Sequence[Failed]
 ) -> tuple[dict[int, list[BaseRun]], dict[tuple[int, str], list[BaseJob]]]:
     """Return the base's runs by workflow, and by run and job those of its failed jobs with which to compare."""
     names: dict[int, set[str]] = defaultdict(set)
     for job, run, _ in failed:
         if run.workflow_id is not None:
             names[run.workflow_id].add(job.name)
-    rows = await _base_rows(reader, subject, until, names)
+    rows = await _base_rows(reader, subject, known, names)
     jobs = await _job_rows(reader, [row["run_id"] for row in rows])
     runs = _grouped(rows, jobs)
     failing = _failing(runs, names)
@@ -216,33 +233,31 @@ def _failing(runs: Mapping[int, Sequence[BaseRun]], names: Mapping[int, set[str]
     """Return the base's runs with which jobs of these names are compared and in which such jobs failed."""
     failing: dict[int, set[str]] = defaultdict(set)
     for workflow_id, told in runs.items():
-        by_job: dict[str, set[str]] = defaultdict(set)
         for name in names[workflow_id]:
-            by_job[plain(name)].add(name)
-        for job, wanted in by_job.items():
-            standing = standing_of(told, job)
+            standing = standing_of(told, name)
             for run in standing.speaking if standing else ():
-                if run.failed(job):
-                    failing[run.run_id] |= wanted
+                if run.failed(name):
+                    failing[run.run_id].add(name)
     return failing
 
 
 async def _base_rows(
-    reader: Executor, subject: Subject, until: datetime, workflows: Collection[int]
+    reader: Executor, subject: Subject, known: _Known, workflows: Collection[int]
 ) -> list[dict[str, Any]]:
     if subject.base_ref is None:
         return []
     repository = subject.repository_id
     counts = (repository, repository, subject.head_sha, repository, subject.number)
+    span = (known.until, known.since)
     rows: list[dict[str, Any]] = []
     ordered = sorted(workflows)
     for start in range(0, len(ordered), _WORKFLOWS_AT_ONCE):
         chunk = ordered[start : start + _WORKFLOWS_AT_ONCE]
         selects = [_ON_BRANCH] * len(chunk)
-        parameters: list[Any] = [each for id in chunk for each in (id, subject.base_ref, until, *counts)]
+        parameters: list[Any] = [each for id in chunk for each in (id, subject.base_ref, *span, *counts)]
         if subject.base_sha is not None:
-            selects.append(_ON_OWN_BASE.format(_places(chunk)))
-            parameters += [subject.base_sha, *chunk, until, *counts]
+            selects.append(_ON_OWN_BASE.format(places(chunk)))
+            parameters += [subject.base_sha, *chunk, *span, *counts]
         rows += await reader.fetch(" UNION ALL ".join(selects), *parameters)
     return rows
 
@@ -251,7 +266,7 @@ async def _job_rows(reader: Executor, run_ids: Sequence[int]) -> dict[int, list[
     jobs: dict[int, list[dict[str, Any]]] = defaultdict(list)
     if run_ids:
         wanted = sorted(set(run_ids))
-        for row in await reader.fetch(_JOBS.format(_places(wanted)), *wanted):
+        for row in await reader.fetch(_JOBS.format(places(wanted)), *wanted):
             jobs[row["run_id"]].append(row)
     return jobs
 
@@ -259,7 +274,7 @@ async def _job_rows(reader: Executor, run_ids: Sequence[int]) -> dict[int, list[
 async def _failure_rows(reader: Executor, run_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     if not run_ids:
         return {}
-    rows = await reader.fetch(_FAILURES.format(_places(run_ids)), *run_ids)
+    rows = await reader.fetch(_FAILURES.format(places(run_ids)), *run_ids)
     return {row["job_id"]: row for row in rows}
 
 
@@ -269,11 +284,13 @@ def _grouped(
     runs: dict[int, list[BaseRun]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (to_moment(row["created_at"]), row["run_id"]), reverse=True):
         told: dict[str, bool] = {}
+        names = frozenset(job["name"] for job in jobs.get(row["run_id"], ()))
+        failing = frozenset(job["name"] for job in jobs.get(row["run_id"], ()) if job["conclusion"] in FAILED)
         for job in jobs.get(row["run_id"], ()):
             name = plain(job["name"])
             told[name] = told.get(name, False) or job["conclusion"] in FAILED
         passed = row["conclusion"] == "success" and row["run_attempt"] == 1
-        run = BaseRun(row["run_id"], row["head_sha"], bool(row["is_own"]), passed, told)
+        run = BaseRun(row["run_id"], row["head_sha"], bool(row["is_own"]), passed, told, failing, names - failing)
         runs[row["workflow_id"]].append(run)
     return runs
 
@@ -294,51 +311,8 @@ def _base_job(job: Mapping[str, Any], failure: Mapping[str, Any]) -> BaseJob:
         attempt=job["run_attempt"] or 1,
         name=job["name"],
         is_examined=failure.get("source") is not None,
-        fingerprint=failure.get("fingerprint"),
+        fingerprints=said(failure),
     )
-
-
-async def _others(
-    reader: Executor, subject: Subject, author_id: int | None, failed: Sequence[Failed], since: datetime
-) -> dict[str, tuple[int, ...]]:
-    """Return the pull requests of others by the fingerprint that a failure of theirs has in common."""
-    fingerprints = sorted({failure.fingerprint for *_, failure in failed if failure and not failure.is_generic})
-    if not fingerprints or author_id is None:
-        return {}
-    rows = await reader.fetch(
-        _ALIKE.format(_places(fingerprints)), subject.repository_id, *fingerprints, since, subject.head_sha
-    )
-    pulls = await _pulls_of_others(reader, subject, author_id, sorted({row["run_id"] for row in rows}))
-    found: dict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        if row["run_id"] in pulls:
-            found[row["fingerprint"]].append(row["run_id"])
-    return {
-        fingerprint: others_of({number: author for run_id in runs for number, author in pulls[run_id].items()})
-        for fingerprint, runs in found.items()
-    }
-
-
-async def _pulls_of_others(
-    reader: Executor, subject: Subject, author_id: int, run_ids: Sequence[int]
-) -> dict[int, dict[int, int]]:
-    """Return the pull requests of others, each with its author, that runs belong to."""
-    pulls: dict[int, dict[int, int]] = defaultdict(dict)
-    repository = subject.repository_id
-    for start in range(0, len(run_ids), _RUNS_AT_ONCE):
-        chunk = run_ids[start : start + _RUNS_AT_ONCE]
-        sql = _PULLS_OF_RUNS.format(_places(chunk))
-        rows = await reader.fetch(sql, repository, *chunk, *chunk, repository, subject.number)
-        # A branch may be that of several pull requests.
-        own = {row["run_id"] for row in rows if row["number"] == subject.number}
-        # What GitHub itself lists counts; only for a run that lists nothing, as those of forks do, the commit tells.
-        listed = {row["run_id"] for row in rows if row["head_sha"] is not None}
-        for row in rows:
-            is_its = row["run_id"] not in own and (row["head_sha"] is not None or row["run_id"] not in listed)
-            is_others = row["author_id"] not in {None, author_id}
-            if is_its and is_others and not is_revert(row["title"], row["head_ref"]):
-                pulls[row["run_id"]][row["number"]] = row["author_id"]
-    return pulls
 
 
 async def count_flakes(
@@ -352,12 +326,8 @@ async def count_flakes(
     if not jobs:
         return {}
     workflows = sorted({workflow for workflow, _ in jobs})
-    rows = await reader.fetch(_FLAKES.format(_places(workflows)), repository_id, since, *workflows)
+    rows = await reader.fetch(_FLAKES.format(places(workflows)), repository_id, since, *workflows)
     flaked: dict[tuple[int, str], set[int]] = defaultdict(set)
     for row in rows:
         flaked[row["workflow_id"], plain(row["name"])].add(row["run_id"])
     return {(workflow, name): len(flaked[workflow, plain(name)]) for workflow, name in jobs}
-
-
-def _places(values: Sequence[Any]) -> str:
-    return ", ".join("?" * len(values))

@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from bot import metrics
 from bot.domain.excerpts import Excerpt, find_excerpt
-from bot.domain.feedback.remarks import Annotation, exit_code_of, read_annotations, said_by_annotations
+from bot.domain.feedback.remarks import Annotation, cut_short, exit_code_of, read_annotations, said_by_annotations
 from bot.domain.feedback.report import Source
 from bot.domain.feedback.said import Said, failure_of, said_by_log
 from bot.feedback.failures import DueFailure, due_failures, keep_failure, postpone_failure
-from bot.feedback.logs import LogEnd, log_end
+from bot.feedback.logs import LogEnd, busy, log_end
 from bot.feedback.tools import Tools
 from bot.github import Client, checks
 from bot.github.errors import (
@@ -45,6 +46,7 @@ NOTHING_CAN_BE_ASKED = (RateLimited, Unauthorized, InstallationGone, Installatio
 # Asking again would not help.
 _REFUSED = (BadRequest, Forbidden, Gone, Unprocessable)
 _redact = Redactor()
+T = TypeVar("T")
 # One thread, because finding an excerpt is nothing but computing, and what waits for it holds ten megabytes at most.
 _thread = ThreadPoolExecutor(1, "excerpts")
 
@@ -112,7 +114,9 @@ async def _find(tools: Tools, client: Client, due: DueFailure) -> Said:
     """Return what a job said; raises what stands in the way."""
     if due.annotations is None:
         due.annotations = await _ask_for_annotations(client, due)
-    return said_by_annotations(due.annotations) or await _read_log(tools, client, due)
+    a_step_failed = due.at.step is not None and due.at.step.conclusion != "cancelled"
+    said = await _computed(partial(said_by_annotations, due.annotations, a_step_failed=a_step_failed))
+    return said or await _read_log(tools, client, due)
 
 
 async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotation, ...]:
@@ -128,20 +132,23 @@ async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotat
     except GitHubUnavailable:
         if due.tries < len(DELAYS):
             raise
-    return read_annotations(_redact.within(listed))
+    return await _computed(lambda: read_annotations(_redact.within(cut_short(listed))))
 
 
 async def _read_log(tools: Tools, client: Client, due: DueFailure) -> Said:
     began_at = due.at.step.started_at if due.at.step else None
     async with log_end(client, due.full_name, due.job_id, tools.clock) as end:
-        if end.is_cut_off:
-            message = f"the log has more than {end.size} bytes"
-            raise BadRequest(message)
-        excerpt = await asyncio.get_running_loop().run_in_executor(_thread, _excerpt_of, end, began_at)
+        excerpt = await _computed(partial(_excerpt_of, end, began_at))
     if excerpt is None:
         message = "the log is empty"
         raise _EmptyLog(message)
     return said_by_log(excerpt)
+
+
+async def _computed(work: Callable[[], T]) -> T:
+    """Do what takes long where it does not keep others waiting."""
+    with busy():
+        return await asyncio.get_running_loop().run_in_executor(_thread, work)
 
 
 def _excerpt_of(end: LogEnd, step_began_at: datetime | None) -> Excerpt | None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bot.domain.feedback.remarks import Annotation
 from bot.domain.feedback.report import Failure, Source
-from bot.domain.feedback.said import FailedAt, failed_step
+from bot.domain.feedback.said import FailedAt, failed_at
 from bot.store.database import Executor, Transaction
 
 HEADS, BASES = 0, 1
@@ -20,7 +20,19 @@ _NEWS = timedelta(days=7)
 """What failed longer ago is not looked at anew, whatever happens on its base branch."""
 
 _COLUMNS = ("job_id", "repository_id", "run_id", "run_attempt", "head_sha", "failed_at")
-_TOLD = ("source", "kind", "step", "test", "exit_code", "anchor", "lines", "further", "fingerprint", "is_generic")
+_TOLD = (
+    "source",
+    "kind",
+    "step",
+    "test",
+    "exit_code",
+    "anchor",
+    "lines",
+    "further",
+    "fingerprint",
+    "is_generic",
+    "fingerprints",
+)
 # SQLite joins in the order in which a CROSS JOIN is written: what is due is little, and has an index.
 _DUE = (
     "SELECT failure.job_id, failure.repository_id, failure.head_sha, failure.tries, failure.annotations,"
@@ -122,7 +134,7 @@ async def due_failures(executor: Executor, installation_id: int, now: datetime, 
 
 
 def _due(row: dict[str, Any]) -> DueFailure:
-    at = FailedAt(row["workflow_path"] or "", row["name"] or "", failed_step(row["steps"]))
+    at = failed_at(row["workflow_path"] or "", row["name"] or "", row["steps"])
     is_own = row["head_repository_id"] in {None, row["repository_id"]}
     return DueFailure(
         job_id=row["job_id"],
@@ -145,7 +157,7 @@ async def keep_failure(tx: Transaction, due: DueFailure, failure: Failure, now: 
     seven days. Returns False, changing nothing, where it is known already.
     """
     told = {name: getattr(failure, name) for name in _TOLD}
-    told |= {name: json.dumps(told[name]) for name in ("lines", "further")}
+    told |= {name: json.dumps(told[name]) for name in ("lines", "further", "fingerprints") if told[name] is not None}
     told["source"] = failure.source.value
     if not await tx.execute(_KEEP, *told.values(), _as_text(due.annotations or ()), due.job_id):
         return False
@@ -212,6 +224,7 @@ def _failure(row: dict[str, Any]) -> Failure:
         further=tuple(json.loads(row["further"])),
         fingerprint=row["fingerprint"],
         is_generic=bool(row["is_generic"]),
+        fingerprints=None if row["fingerprints"] is None else tuple(json.loads(row["fingerprints"])),
     )
 
 

@@ -22,15 +22,11 @@ _large: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 @dataclass(slots=True)
 class LogEnd:
-    """The last bytes of what is added to it, at most `most`; `size` counts all of them.
-
-    `is_cut_off` tells that the log goes on behind them, so that its end is not known.
-    """
+    """The last bytes of what is added to it, at most `most`; `size` counts all of them."""
 
     most: int = MOST_KEPT
     size: int = 0
     held: int = 0
-    is_cut_off: bool = False
     _chunks: deque[bytes] = field(default_factory=deque)
 
     def add(self, chunk: bytes) -> None:
@@ -54,14 +50,14 @@ class LogEnd:
 
 @asynccontextmanager
 async def log_end(client: Client, repository: str, job_id: int, clock: Clock) -> AsyncIterator[LogEnd]:
-    """Read a job's log and give its end; of large ones a process holds few at once, until they are left again.
+    """Read a job's log, of any size, and give its end; of large ones a process holds few at once, until they are left.
 
     Raises NotFound where there is none, or none yet, and GitHubUnavailable when it breaks off or takes too long.
     """
     end, began = LogEnd(), clock.monotonic()
     async with AsyncExitStack() as places:
         async with jobs.open_log(client, repository, job_id) as log:
-            places.enter_context(_counted())
+            places.enter_context(busy())
             is_large = False
             async for chunk in log:
                 end.add(chunk)
@@ -71,13 +67,12 @@ async def log_end(client: Client, repository: str, job_id: int, clock: Clock) ->
                 if clock.monotonic() - began > _LONGEST_SECONDS:
                     message = f"the log of job {job_id} comes in too slowly"
                     raise GitHubUnavailable(message, maybe_taken=False)
-            end.is_cut_off = log.truncated
         metrics.observe_log(end.size, clock.monotonic() - began)
         yield end
 
 
 def is_reading() -> bool:
-    """Tell whether a log comes in or is searched: a clock that is moved by hand has to wait for it."""
+    """Tell whether a log comes in, or something is searched: a clock that is moved by hand has to wait for it."""
     return _Reads.now > 0
 
 
@@ -86,7 +81,8 @@ class _Reads:
 
 
 @contextmanager
-def _counted() -> Iterator[None]:
+def busy() -> Iterator[None]:
+    """Count what is done meanwhile as reading."""
     _Reads.now += 1
     try:
         yield

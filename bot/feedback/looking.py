@@ -12,8 +12,9 @@ from bot.feedback import check_summary, comment
 from bot.feedback.commits import Commit
 from bot.feedback.evidence import unexamined_base_jobs
 from bot.feedback.failures import Unexamined, want_failures
+from bot.feedback.news import may_be_told
 from bot.feedback.pull_requests import Asked, ask_for_untold
-from bot.feedback.reporting import MISSING_WAITED_FOR, MOST_EXAMINED, Reporter, subject_of
+from bot.feedback.reporting import MISSING_WAITED_FOR, MOST_EXAMINED, Reporter, subjects_of
 from bot.feedback.rows import CommentRow, SummaryRow, ensure_comments, mark_comments, put_off
 from bot.feedback.tools import Tools
 from bot.github import Client
@@ -30,15 +31,19 @@ async def look_at_commit(tools: Tools, client: Client, reporter: Reporter, asked
     GitHub itself is asked only for a pull request that no delivery told of. Raises a GitHubError then.
     """
     commit = await reporter.commit(row.repository_id, row.head_sha, row.changed_at)
-    if commit is None or not commit.runs:
+    if commit is None:
+        return
+    if not commit.runs:
         await put_off(tools.database, row, None)
         return
     if commit.untold and await ask_for_untold(tools, client, commit, asked):
         return
     if commit.heads or commit.queued is not None or row.posted.status is not None:
         report = await reporter.report(commit, row.revision)
-        await _ask_about_failures(tools, commit, report)
-        await _mark_comments(tools, commit, report)
+        is_news = await may_be_told(tools.database.reader, row.repository_id, row.head_sha, tools.clock.now())
+        if is_news:
+            await _ask_about_failures(tools, commit, report)
+        await _mark_comments(tools, commit, report, is_news=is_news)
     elif await _is_base(tools, commit):
         await _ask_about_base(tools, commit)
     drafted = await check_summary.draft(tools, reporter, row)
@@ -81,7 +86,8 @@ async def _ask_about_failures(tools: Tools, commit: Commit, report: Report) -> N
     failed = [(each.job, each.run, each.failure) for cause in report.causes for each in cause.jobs]
     asked = _worth_asking(report)
     now = tools.clock.now()
-    of_base = await unexamined_base_jobs(tools.database.reader, subject_of(commit), failed)
+    reader = tools.database.reader
+    of_base = [job for subject in subjects_of(commit) for job in await unexamined_base_jobs(reader, subject, failed)]
     if not asked and not of_base:
         return
     async with tools.database.transaction() as tx:
@@ -121,13 +127,26 @@ def _one(commit: Commit, job: Job, run: Run) -> Unexamined:
     )
 
 
-async def _mark_comments(tools: Tools, commit: Commit, report: Report) -> None:
+async def _mark_comments(tools: Tools, commit: Commit, report: Report, *, is_news: bool) -> None:
     """Let the comments be looked at to which it may make a difference."""
     now, repository_id = tools.clock.now(), commit.place.repository_id
-    mark = ensure_comments if report.blames else mark_comments
+    mark = ensure_comments if report.blames and is_news else mark_comments
     await mark(tools.database, repository_id, [pull.number for pull in commit.heads], now)
-    if commit.queued is not None:
+    if commit.queued is not None and await _is_newest_group(tools, commit):
         await mark(tools.database, repository_id, [commit.queued], now, queue_sha=commit.sha)
+
+
+async def _is_newest_group(tools: Tools, commit: Commit) -> bool:
+    """Tell whether the pull request's comment knows of no commit that the merge queue tested for it later."""
+    sql = (
+        "SELECT 1 AS later FROM failure_comment AS comment JOIN workflow_run AS run"
+        " ON run.head_sha = comment.queue_sha AND run.repository_id = comment.repository_id"
+        " WHERE comment.repository_id = ? AND comment.number = ? AND comment.queue_sha <> ? AND run.created_at > ?"
+        " LIMIT 1"
+    )
+    began = max(run.began_at for run in commit.runs)
+    place = (commit.place.repository_id, commit.queued, commit.sha)
+    return not await tools.database.reader.fetch(sql, *place, began)
 
 
 async def _is_base(tools: Tools, commit: Commit) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from bot.feedback.shift import Memory, Shift
+from bot.feedback.shift import Memory, Shift, lease_of
 from bot.feedback.tools import Tools
 from bot.github.errors import GitHubError, InstallationGone, InstallationSuspended, RateLimited
 
@@ -87,10 +87,11 @@ class Publisher:
             self._pause(installation_id, type(error).__name__)
 
     async def _work_under_lease(self, installation_id: int) -> None:
-        async with self._tools.leases.trying(f"feedback {installation_id}") as held:
+        async with self._tools.leases.trying(lease_of(installation_id)) as held:
             if not held:
                 self._rests_until[installation_id] = self._tools.clock.time() + LOOK_AGAIN_SECONDS
                 return
+            await self._tools.github.heed(installation_id)
             try:
                 await Shift(self._tools, installation_id, self._memory).work()
             except (InstallationGone, InstallationSuspended):

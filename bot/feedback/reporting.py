@@ -14,6 +14,7 @@ from bot.domain.feedback.standing import (
     count_jobs,
     flaky_attempts,
     in_order,
+    is_allowed_to_fail,
     is_tolerated,
     runs_without_jobs,
 )
@@ -21,6 +22,7 @@ from bot.domain.triggers import merge_queue_base
 from bot.feedback.commits import Commit, Place, find_place, read_commit, while_unsettled
 from bot.feedback.evidence import Subject, count_flakes, find_evidence
 from bot.feedback.failures import asked_about, failures_of
+from bot.feedback.losses import with_losses
 from bot.feedback.tools import Tools
 from bot.feedback.usual import UsualTimes
 
@@ -39,7 +41,7 @@ class Reporter:
         self._tools = tools
         self._reader = tools.database.reader
         self._usual = UsualTimes(tools.clock)
-        self._reports: TTLCache[tuple[int, str, int], Report] = TTLCache(
+        self._reports: TTLCache[tuple[int, str, int, int | None], Report] = TTLCache(
             MOST_REMEMBERED, REMEMBERED_SECONDS, timer=tools.clock.time
         )
 
@@ -59,18 +61,25 @@ class Reporter:
         is_waited_for = self._tools.clock.now() < changed_at + MISSING_WAITED_FOR
         return while_unsettled(commit) if is_waited_for else commit
 
-    async def report(self, commit: Commit, revision: int) -> Report:
-        """Return how a commit stands; `revision` is that of its row, read before the commit was."""
-        key = (commit.place.repository_id, commit.sha, revision)
+    async def report(self, commit: Commit, revision: int, number: int | None = None) -> Report:
+        """Return how a commit stands; `revision` is that of its row, read before the commit was.
+
+        Of several pull requests whose head it is, `number` says for which of them; without one, a failure is excused
+        only if it is for all.
+        """
+        number = number if len(commit.heads) > 1 else None
+        key = (commit.place.repository_id, commit.sha, revision, number)
         report = self._reports.get(key)
         if report is None:
-            report = self._reports[key] = await self._report(commit)
+            report = self._reports[key] = await self._report(commit, number)
         return report
 
-    async def _report(self, commit: Commit) -> Report:
+    async def _report(self, commit: Commit, number: int | None) -> Report:
         jobs = commit.current_jobs()
         every = [(job, run) for run in commit.runs for job in jobs[run.run_id]]
-        causes = grouped(await self._failed(commit, every))
+        failed = await self._failed(commit, every, number)
+        allowed = {each.job.job_id for each in failed if is_allowed_to_fail(each)}
+        causes = grouped(each for each in failed if each.job.job_id not in allowed)
         without_jobs = runs_without_jobs(commit.runs, jobs)
         now = self._tools.clock.now()
         usual = await self._usual.of(self._reader, commit.place.repository_id)
@@ -78,8 +87,8 @@ class Reporter:
             repo_full_name=commit.place.full_name,
             html_url=commit.place.html_url,
             head_sha=commit.sha,
-            base_branch=base_branch(commit),
-            counts=count_jobs(every),
+            base_branch=subjects_of(commit, number)[0].base_ref,
+            counts=count_jobs(every, allowed),
             runs=commit.runs,
             causes=tuple(causes),
             flakes=await self._flakes(commit),
@@ -92,18 +101,24 @@ class Reporter:
             seconds_left=seconds_left(commit.runs, jobs, usual, now),
         )
 
-    async def _failed(self, commit: Commit, jobs: Sequence[tuple[Job, Run]]) -> list[FailedJob]:
+    async def _failed(self, commit: Commit, jobs: Sequence[tuple[Job, Run]], number: int | None) -> list[FailedJob]:
         failed = [(job, run) for job, run in jobs if job.has_failed and not is_tolerated(job, run)]
         if not failed:
             return []
         found = await failures_of(self._reader, [job.job_id for job, _ in failed])
         asked = [(job, run, found.get(job.job_id)) for job, run in failed]
-        evidence = await find_evidence(self._reader, subject_of(commit), asked, self._tools.clock.now())
         unseen = await self._unseen([job.job_id for job, _, failure in asked if failure is None], len(found))
-        return [
-            _judged(job, run, failure, evidence.get(job.job_id, Evidence()), is_unseen=job.job_id in unseen)
-            for job, run, failure in asked
-        ]
+        judged: list[list[FailedJob]] = []
+        for subject in subjects_of(commit, number):
+            evidence = await find_evidence(self._reader, subject, asked, self._tools.clock.now())
+            evidence = await with_losses(self._reader, commit.jobs, asked, evidence)
+            judged.append(
+                [
+                    _judged(job, run, failure, evidence.get(job.job_id, Evidence()), is_unseen=job.job_id in unseen)
+                    for job, run, failure in asked
+                ]
+            )
+        return [_least_excused(of_job) for of_job in zip(*judged, strict=True)]
 
     async def _unseen(self, job_ids: Sequence[int], seen: int) -> set[int]:
         """Return the jobs that are not looked into because enough others are."""
@@ -135,21 +150,27 @@ def _judged(job: Job, run: Run, failure: Failure | None, evidence: Evidence, *, 
     return FailedJob(job, run, failure, evidence, failure_class)
 
 
-def base_branch(commit: Commit) -> str | None:
-    """Return the branch that a commit is to be merged into, None where it is not to be."""
-    for pull in commit.heads or commit.pulls:
-        return pull.base_ref
-    return next((base for run in commit.runs if (base := merge_queue_base(run.head_branch)) is not None), None)
+def _least_excused(judged: Sequence[FailedJob]) -> FailedJob:
+    """Return of one failure, as judged for several pull requests, the judgement that blames, if one does."""
+    return next((each for each in judged if not each.failure_class.is_excused), judged[0])
 
 
-def subject_of(commit: Commit) -> Subject:
-    """Return whose failures these are."""
-    pull = next(iter(commit.heads or commit.pulls), None)
-    return Subject(
-        repository_id=commit.place.repository_id,
-        head_sha=commit.sha,
-        number=commit.queued if pull is None else pull.number,
-        author_id=None if pull is None else pull.author_id,
-        base_ref=base_branch(commit),
-        base_sha=None if pull is None else pull.base_sha,
-    )
+def subjects_of(commit: Commit, number: int | None = None) -> list[Subject]:
+    """Return whose failures these are: of each pull request whose head it is, of that one, or of the merge queue's."""
+    heads = [pull for pull in commit.heads if number in {None, pull.number}]
+    queue_base = next((base for run in commit.runs if (base := merge_queue_base(run.head_branch)) is not None), None)
+    pulls = heads or ([] if queue_base is not None else list(commit.pulls[:1]))
+    repository_id = commit.place.repository_id
+    if not pulls:
+        return [Subject(repository_id=repository_id, head_sha=commit.sha, number=commit.queued, base_ref=queue_base)]
+    return [
+        Subject(
+            repository_id=repository_id,
+            head_sha=commit.sha,
+            number=each.number,
+            author_id=each.author_id,
+            base_ref=each.base_ref,
+            base_sha=each.base_sha,
+        )
+        for each in pulls
+    ]

@@ -19,7 +19,10 @@ MOST_TRIES = 12
 
 _OF_INSTALLATION = (
     " FROM {table} AS due JOIN repository ON repository.repository_id = due.repository_id"
+    " JOIN installation ON installation.installation_id = repository.installation_id"
     " WHERE repository.installation_id = ? AND due.due_at <= ?"
+    # Where nothing can be written now, it is due until something can.
+    " AND installation.state = 'active' AND repository.hidden_at IS NULL"
 )
 _TO_LOOK_AT = f"SELECT due.*{_OF_INSTALLATION} AND due.urgency = 0 ORDER BY due.due_at, due.id LIMIT ?"
 _TO_WRITE = f"SELECT due.*{_OF_INSTALLATION} AND due.urgency > 0 ORDER BY due.urgency, due.due_at, due.id LIMIT 1"
@@ -67,6 +70,11 @@ class CommentRow(Struct, frozen=True):
     @property
     def table(self) -> str:
         return "failure_comment"
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it was red, and somebody has deleted it."""
+        return self.posted.state == "red" and self.comment_id is None and self.creating_since is None
 
 
 Row = SummaryRow | CommentRow
@@ -144,19 +152,18 @@ async def put_off(database: Database, row: Row, plan: Plan | None) -> None:
 
 
 async def put_off_after_failure(database: Database, row: Row, now: datetime, until: datetime | None = None) -> bool:
-    """Try again later what GitHub did not take; return whether it is given up instead, until it is marked again.
-
-    Waiting for GitHub's limits (`until`) is no failure of the row's.
-    """
-    if until is not None:
-        sql = f"UPDATE {row.table} SET due_at = ? WHERE id = ? AND revision = ?"
-        await database.execute(sql, until, row.id, row.revision)
-        return False
+    """Try again later, at `until` where that is known; return whether it is given up instead, until marked again."""
     given_up = row.tries + 1 >= MOST_TRIES
-    due_at = None if given_up else now + min(FIRST_DELAY * (1 << min(row.tries, 12)), LONGEST_DELAY)
+    later = until or now + min(FIRST_DELAY * (1 << min(row.tries, 12)), LONGEST_DELAY)
     sql = f"UPDATE {row.table} SET due_at = ?, tries = tries + 1 WHERE id = ? AND revision = ?"
-    await database.execute(sql, due_at, row.id, row.revision)
+    await database.execute(sql, None if given_up else later, row.id, row.revision)
     return given_up
+
+
+async def wait_for_limits(database: Database, row: Row, until: datetime) -> None:
+    """Let a row wait until GitHub takes requests again, which is no failure of the row's."""
+    sql = f"UPDATE {row.table} SET due_at = ? WHERE id = ? AND revision = ?"
+    await database.execute(sql, until, row.id, row.revision)
 
 
 async def mark_comments(

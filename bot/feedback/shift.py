@@ -29,6 +29,7 @@ from bot.feedback.rows import (
     put_off,
     put_off_after_failure,
     summaries_to_look_at,
+    wait_for_limits,
 )
 from bot.feedback.tools import Tools
 from bot.github.errors import (
@@ -41,6 +42,7 @@ from bot.github.errors import (
     Unauthorized,
 )
 from bot.store.database import is_unavailable
+from bot.store.leases import LeaseLost
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,11 @@ NOTHING_CAN_BE_ASKED = (Unauthorized, InstallationGone, InstallationRefused, Ins
 
 REFUSED_FOR = timedelta(minutes=10)
 MOST_REFUSALS = 10_000
+
+
+def lease_of(installation_id: int) -> str:
+    """Return the name of the right to tell an installation anything."""
+    return f"feedback {installation_id}"
 
 
 class Memory:
@@ -181,17 +188,33 @@ class Shift:
         if refused_until is not None and refused_until > self._tools.clock.now():
             await put_off_after_failure(self._tools.database, row, self._tools.clock.now(), refused_until)
             return
+        if not await self._tools.leases.is_held(lease_of(self._installation_id)):
+            message = f"another process tells installation {self._installation_id} by now"
+            raise LeaseLost(message)
         try:
             if isinstance(row, SummaryRow):
                 await self._write_check(row)
             else:
                 await self._write_comment(row)
+            await self._doubt_if_lost(row)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._doubt_if_lost(row))
+            raise
         except NOTHING_CAN_BE_ASKED:
             raise
         except Exception as error:
             if is_unavailable(error):
                 raise
             await self._failed(row, error)
+
+    async def _doubt_if_lost(self, row: Row) -> None:
+        """Have it looked at again what was written after another process had begun to write here as well.
+
+        A process that was stopped for a while, such as a machine that was asleep, goes on in the middle of a request.
+        """
+        if not await self._tools.leases.is_held(lease_of(self._installation_id)):
+            sql = f"UPDATE {row.table} SET body_hash = NULL, urgency = 0, due_at = ? WHERE id = ?"
+            await self._tools.database.execute(sql, self._tools.clock.now(), row.id)
 
     async def _write_check(self, row: SummaryRow) -> None:
         what = await check_summary.draft(self._tools, self._reporter, row)
@@ -219,7 +242,7 @@ class Shift:
 
     async def _failed(self, row: Row, error: Exception) -> None:
         what = "check" if isinstance(row, SummaryRow) else "comment"
-        until = error.until if isinstance(error, RateLimited) else None
+        until = None
         now = self._tools.clock.now()
         if isinstance(error, Forbidden):
             until = self._memory.refusals[row.repository_id, row.table] = now + REFUSED_FOR
@@ -229,7 +252,11 @@ class Shift:
             log.info("feedback is written later: %s", error, extra=_about(row))
         else:
             log.warning("feedback could not be written", extra=_about(row), exc_info=error)
-        given_up = await put_off_after_failure(self._tools.database, row, now, until)
+        if isinstance(error, RateLimited):
+            given_up = False
+            await wait_for_limits(self._tools.database, row, error.until)
+        else:
+            given_up = await put_off_after_failure(self._tools.database, row, now, until)
         metrics.count_feedback(what, "given_up" if given_up else "postponed")
 
 

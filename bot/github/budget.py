@@ -6,6 +6,7 @@ request each half minute before theirs, as long as its share of the hour lasts.
 
 import asyncio
 import itertools
+import logging
 import math
 from collections import deque
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from bot.github.errors import RateLimited
 from bot.github.faults import is_rate_limited
 from bot.github.ledger import Ask, Figures, Lane, Ledger
 from bot.github.rights import WriteRights
+
+log = logging.getLogger(__name__)
 
 BACKFILL_PATIENCE = 30.0
 # A write that has the right to write waits no longer than this; then others may have the right.
@@ -81,6 +84,7 @@ class Budget:
         self._numbers = itertools.count()
         self._backfill_started = -math.inf
         self._writing = asyncio.Lock()
+        self._shared_until = -math.inf
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_at = math.inf
 
@@ -137,6 +141,13 @@ class Budget:
         """Let backfill send one request alone, whose answer tells what other processes have used."""
         self._ledger.hour.in_doubt = True
 
+    async def heed(self) -> None:
+        """Take note of the silence that GitHub has asked another process for."""
+        until = await self._rights.silent_until(self._installation_id)
+        if until is not None:
+            self._ledger.pause.last(until)
+            self._shared_until = max(self._shared_until, until)
+
     async def close(self) -> None:
         """Stop the alarm; nobody may be waiting any more."""
         alarm = self._alarm
@@ -158,6 +169,18 @@ class Budget:
         if math.isfinite(remaining):
             metrics.GITHUB_BUDGET_REMAINING.labels(self._label).set(remaining)
 
+    async def _share(self) -> None:
+        """Let other processes know of the silence that GitHub has asked us for."""
+        until = self._ledger.pause.until
+        if until <= self._shared_until:
+            return
+        try:
+            await self._rights.ask_for_silence(self._installation_id, until)
+            self._shared_until = max(self._shared_until, until)
+        except Exception as error:
+            # The reply that was heard is worth as much; with the next one it is tried again.
+            log.warning("other processes can't be told to wait", exc_info=error)
+
     # Reading and writing
 
     @asynccontextmanager
@@ -167,6 +190,7 @@ class Budget:
             yield turn
         finally:
             self._leave(ask, counted=turn.counted)
+        await self._share()
 
     @asynccontextmanager
     async def _turn_to_write(self, ask: Ask, deadline: float) -> AsyncIterator[Turn]:
@@ -175,6 +199,7 @@ class Budget:
                 await self._permitted_soon(ask, deadline)
                 async with self._rights.hold(self._installation_id) as written_at:
                     self._ledger.written_at = max(self._ledger.written_at, written_at or -math.inf)
+                    await self.heed()
                     turn = await self._enter_soon(ask)
                     if turn is None:
                         continue
@@ -182,6 +207,7 @@ class Budget:
                         yield turn
                     finally:
                         self._leave(ask, counted=turn.counted)
+                    await self._share()
                     return
 
     async def _permitted_soon(self, ask: Ask, deadline: float) -> None:

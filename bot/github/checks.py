@@ -21,9 +21,8 @@ async def get_check_run(client: Client, repository: str, check_run_id: int) -> A
 
 
 async def update_check_run(client: Client, repository: str, check_run_id: int, body: Mapping[str, Any]) -> Answer[Json]:
-    """Change a check run. Annotations are added to those it has, so a body with some is sent only once."""
-    repeatable = not body.get("output", {}).get("annotations")
-    return await client.patch(_CHECK_RUN, _check_run(repository, check_run_id), body, repeatable=repeatable)
+    """Change a check run. Annotations are added to those it has, so that it is sent only once."""
+    return await client.patch(_CHECK_RUN, _check_run(repository, check_run_id), body, repeatable=False)
 
 
 def annotation_pages(client: Client, repository: str, check_run_id: int) -> AsyncIterator[Answer[list[Json]]]:

@@ -224,12 +224,23 @@ class GitHub:
         self._tokens.forget(installation_id)
         metrics.forget_installation(str(installation_id))
 
+    async def heed(self, installation_id: int) -> None:
+        """Take note of the silence that GitHub has asked another process for; whoever begins to ask does so before.
+
+        A write takes note of it by itself.
+        """
+        await self._budget(installation_id).heed()
+
     def _means(self, credential: Credential, installation_id: int) -> Means:
+        budget = self._budget(installation_id)
+        return Means(self._connection, credential, budget, self._etags, self._clock, str(installation_id))
+
+    def _budget(self, installation_id: int) -> Budget:
         budget = self._budgets.get(installation_id)
         if budget is None:
             budget = Budget(self._clock, self._rights, installation_id, self._figures)
             self._budgets[installation_id] = budget
-        return Means(self._connection, credential, budget, self._etags, self._clock, str(installation_id))
+        return budget
 
     async def _fetch_token(self, scope: Scope) -> InstallationToken:
         return await self.app.fetch_token(scope)

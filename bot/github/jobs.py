@@ -10,21 +10,23 @@ from bot.github.errors import BadRequest, GitHubUnavailable, NotFound
 from bot.github.repositories import named
 
 _JOB = "/repos/{owner}/{repo}/actions/jobs/{job_id}"
-LARGEST_LOG = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class JobLog:
-    """A log while it comes in: iterate over its bytes once; `truncated` tells afterwards whether the cap cut it."""
+    """A log while it comes in: iterate over its bytes once; `truncated` tells afterwards whether the cap cut it.
 
-    cap: int
+    Without a cap it comes in as a whole, whatever its size.
+    """
+
+    cap: int | None
     _chunks: AsyncIterator[bytes] = field(repr=False)
     truncated: bool = False
     size: int = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._chunks:
-            part = chunk[: self.cap - self.size]
+            part = chunk if self.cap is None else chunk[: self.cap - self.size]
             self.size += len(part)
             self.truncated = len(part) < len(chunk)
             if part:
@@ -39,8 +41,8 @@ async def get_job(client: Client, repository: str, job_id: int) -> Answer[Json]:
 
 
 @asynccontextmanager
-async def open_log(client: Client, repository: str, job_id: int, cap: int = LARGEST_LOG) -> AsyncIterator[JobLog]:
-    """Open a job's log, at most `cap` bytes of it. It lies on another host, which is given no credentials.
+async def open_log(client: Client, repository: str, job_id: int, cap: int | None = None) -> AsyncIterator[JobLog]:
+    """Open a job's log, whole or at most `cap` bytes of it. It lies on another host, which is given no credentials.
 
     Raises NotFound when there is none yet, or never will be, as for jobs that were skipped; and GitHubUnavailable,
     also while it is read, when it breaks off: open it again then, since its address lasts for a minute only.

@@ -110,6 +110,10 @@ class Pause:
         seconds = min(doubled, self._figures.longest_pause) if wait is None else max(wait, 1.0)
         self.until = max(self.until, now + seconds)
 
+    def last(self, until: float) -> None:
+        """Pause until then at least, as another process was told."""
+        self.until = max(self.until, until)
+
     def relent(self, started: float) -> None:
         """Take note that a request sent after the pause was answered."""
         if started >= self.until:

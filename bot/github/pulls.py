@@ -45,10 +45,15 @@ async def create_comment(client: Client, repository: str, number: int, body: str
     return await client.post(_COMMENTS, _pull(repository, number), {"body": body}, creates=True)
 
 
+async def get_comment(client: Client, repository: str, comment_id: int) -> Answer[Json]:
+    """Return a comment."""
+    return await client.get(_COMMENT, {**named(repository), "comment_id": str(comment_id)})
+
+
 async def update_comment(client: Client, repository: str, comment_id: int, body: str) -> Answer[Json]:
-    """Replace what a comment says; it notifies nobody."""
+    """Replace what a comment says, which notifies nobody. It is sent only once: a second time would be an edit, too."""
     variables = {**named(repository), "comment_id": str(comment_id)}
-    return await client.patch(_COMMENT, variables, {"body": body}, repeatable=True)
+    return await client.patch(_COMMENT, variables, {"body": body}, repeatable=False)
 
 
 def _pull(repository: str, number: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The right to write for an installation, which one process at a time may have."""
+"""What processes share of an installation: the right to write, which one at a time may have, and GitHub's silences."""
 
 import asyncio
 from collections import defaultdict
@@ -15,6 +15,8 @@ APP, NOBODY = 0, -1
 class WriteRights(Protocol):
     """Whoever writes twice at once, or too fast from two places, makes duplicates and meets secondary limits.
 
+    Whoever goes on asking while GitHub wants silence, from whichever process, may be banned.
+
     https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
     """
 
@@ -25,6 +27,15 @@ class WriteRights(Protocol):
         held for one request at a time: not much longer than the request's timeout, waits for limits lie outside.
         """
 
+    async def ask_for_silence(self, installation_id: int, until: float) -> None:
+        """Let every process know that GitHub wants to hear nothing until then, an epoch second; the latest counts."""
+
+    async def silent_until(self, installation_id: int) -> float | None:
+        """Return the epoch second until which GitHub wants to hear nothing, as any process was told, or None.
+
+        It may be over.
+        """
+
 
 class InProcessRights:
     """Enough for a single process; several of them need a database between them."""
@@ -33,6 +44,7 @@ class InProcessRights:
         self._clock = clock
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._left: dict[int, float] = {}
+        self._silent_until: dict[int, float] = {}
 
     @asynccontextmanager
     async def hold(self, installation_id: int) -> AsyncIterator[float | None]:
@@ -41,3 +53,9 @@ class InProcessRights:
                 yield self._left.get(installation_id)
             finally:
                 self._left[installation_id] = self._clock.time()
+
+    async def ask_for_silence(self, installation_id: int, until: float) -> None:
+        self._silent_until[installation_id] = max(self._silent_until.get(installation_id, until), until)
+
+    async def silent_until(self, installation_id: int) -> float | None:
+        return self._silent_until.get(installation_id)

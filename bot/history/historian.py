@@ -113,9 +113,11 @@ class Historian:
         installation_id, line = place
         shift = Shift(self._tools, installation_id)
         step = shift.answer if line is Line.ANSWERS else shift.fetch
+        await self._tools.github.heed(installation_id)
         while await step():
             # Whatever the trouble was, it is over.
             self._pauses.pop(place, None)
+            await self._tools.github.heed(installation_id)
 
     def _pause(self, place: Place, reason: str) -> None:
         now = self._tools.clock.time()

@@ -159,6 +159,7 @@ async def _deleted(tools: Tools, installation_id: int, date: datetime) -> facts.
 async def _sync_repositories(tools: Tools, told: facts.Installation) -> None:
     # Its repositories belong to it only if it is known whose it is.
     await _record_installations(tools, [told])
+    await tools.github.heed(told.installation_id)
     client = tools.github.installation(told.installation_id, patience=PATIENCE)
     listed: set[int] = set()
     date, total = None, 0

@@ -17,7 +17,7 @@ from bot.history.reading import read_jobs, read_pull_requests, read_run
 from bot.history.requests import marks_for
 from bot.history.tools import Tools
 from bot.history.wanted import drop_wanted, let_go, postpone, run_states
-from bot.recorder import end_unlisted_jobs, mark_gone, record, repository_as_known
+from bot.recorder import end_unlisted_jobs, mark_commit_of_run, mark_gone, record, repository_as_known
 from bot.store import models
 from bot.store.database import Transaction
 from bot.store.wanted import WantedRun
@@ -181,9 +181,10 @@ async def _keep(tx: Transaction, repository: models.Repository, wanted: WantedRu
         await mark_gone(tx, wanted.run_id, now)
     if found.finished:
         if found.listed:
-            await end_unlisted_jobs(tx, wanted.run_id, found.listed)
+            await end_unlisted_jobs(tx, wanted.run_id, found.listed, now)
             listed = "UPDATE workflow_run SET jobs_attempt = ? WHERE run_id = ? AND jobs_attempt < ?"
-            await tx.execute(listed, found.listed, wanted.run_id, found.listed)
+            if await tx.execute(listed, found.listed, wanted.run_id, found.listed):
+                await mark_commit_of_run(tx, wanted.run_id, now)
         await drop_wanted(tx, wanted)
     else:
         await postpone(tx, wanted, now + next_look(wanted.tries))

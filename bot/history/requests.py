@@ -52,9 +52,12 @@ def urgency_of(kind: Kind, what: str) -> int:
 
 
 async def marks_for(tx: Transaction, backfill_id: int | None) -> Marks:
-    """Return what recording for a backfill (None: for none) lets be looked at: what was before the App is no news."""
+    """Return what recording for a backfill (None: for none) lets be looked at.
+
+    What was before the App is no news, nor is what somebody asks for as history.
+    """
     rows = await tx.fetch("SELECT kind FROM backfill WHERE id = ?", backfill_id) if backfill_id else []
-    return Marks.NEVER if rows and rows[0]["kind"] == Kind.INSTALLATION else Marks.IF_NEW
+    return Marks.NEVER if rows and rows[0]["kind"] in OF_REPOSITORY else Marks.IF_NEW
 
 
 class Target(Struct, frozen=True):

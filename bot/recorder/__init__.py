@@ -8,7 +8,7 @@ from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
 from bot.recorder.actions import action_statements
 from bot.recorder.directory import note_deliveries, record_directory
-from bot.recorder.due import Marks, due_statements, only_news
+from bot.recorder.due import NEWS_SPAN, Marks, due_statements, mark_commit_of_run, only_news
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
 from bot.recorder.links import link_by_branch
@@ -16,9 +16,11 @@ from bot.recorder.statements import Statement, job_statements, pull_request_stat
 from bot.store.database import Transaction, current
 
 __all__ = [
+    "NEWS_SPAN",
     "Marks",
     "end_unlisted_jobs",
     "link_by_branch",
+    "mark_commit_of_run",
     "mark_gone",
     "note_deliveries",
     "record",
@@ -40,13 +42,11 @@ async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime, *,
     teams = await record_directory(tx, news, now, exclusive=bool(pull_requests or heads))
     marked = await _marked(tx, news, marks)
     recorded = statements(runs, jobs, pull_requests, teams, heads)
-    for statement in (*recorded, *due_statements(marked, now), *action_statements(news, now)):
+    for statement in (*recorded, *due_statements(marked, now, marks), *action_statements(news, now)):
         await tx.execute_many(statement.sql, statement.rows)
 
 
 async def _marked(tx: Transaction, news: Sequence[facts.Facts], marks: Marks) -> Sequence[facts.Facts]:
-    if marks is Marks.NEVER:
-        return ()
     return news if marks is Marks.ALWAYS else await only_news(tx, news)
 
 

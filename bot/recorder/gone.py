@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from bot.recorder.due import mark_commit_of_run
 from bot.store.database import Transaction
 
 # What had not ended will not be told to end any more. How it ended is not known, which is what null says.
@@ -15,17 +16,20 @@ _END_JOBS = "UPDATE workflow_job SET status = 'completed', conclusion = NULL WHE
 async def mark_gone(tx: Transaction, run_id: int, now: datetime) -> None:
     """Mark a run that GitHub has no more; what it was doing is over, with a conclusion that nobody knows.
 
-    The versions stay as they are, so that a late delivery that tells the end still has its say.
+    The versions stay as they are, so that a late delivery that tells the end still has its say. What is told of its
+    commit is looked at.
     """
     for table in ("workflow_run_attempt", "workflow_run"):
         await tx.execute(_END_RUN.format(table), run_id)
     await tx.execute(_END_JOBS, run_id)
-    await tx.execute("UPDATE workflow_run SET gone_at = ? WHERE run_id = ? AND gone_at IS NULL", now, run_id)
+    if await tx.execute("UPDATE workflow_run SET gone_at = ? WHERE run_id = ? AND gone_at IS NULL", now, run_id):
+        await mark_commit_of_run(tx, run_id, now)
 
 
-async def end_unlisted_jobs(tx: Transaction, run_id: int, attempt: int) -> None:
+async def end_unlisted_jobs(tx: Transaction, run_id: int, attempt: int, now: datetime) -> None:
     """End what else there is of a run's jobs once all that GitHub lists of them, up to an attempt, have ended.
 
-    A job may have been told of and never come to be.
+    A job may have been told of and never come to be. What is told of its commit is looked at then.
     """
-    await tx.execute(f"{_END_JOBS} AND COALESCE(run_attempt, 0) <= ?", run_id, attempt)
+    if await tx.execute(f"{_END_JOBS} AND COALESCE(run_attempt, 0) <= ?", run_id, attempt):
+        await mark_commit_of_run(tx, run_id, now)

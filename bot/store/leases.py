@@ -15,7 +15,7 @@ import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ _TAKE = (
 _INHERIT = "UPDATE lease SET holder = ?, until = ? WHERE name = ? AND holder = ? RETURNING left_at"
 _RENEW = "UPDATE lease SET until = ? WHERE name = ? AND holder = ?"
 _LEAVE = "UPDATE lease SET holder = NULL, left_at = ? WHERE name = ? AND holder = ?"
+_ASK_FOR_SILENCE = (
+    "INSERT INTO lease (name, until, silent_until) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
+    " SET silent_until = excluded.silent_until"
+    " WHERE lease.silent_until IS NULL OR lease.silent_until < excluded.silent_until"
+)
 _HOLDER = re.compile(r"(?P<place>.+)-(?P<pid>[0-9]{1,9})-[0-9a-f]{6}")
 
 
@@ -118,6 +123,11 @@ class Leases:
         finally:
             await self._leave(name)
 
+    async def is_held(self, name: str) -> bool:
+        """Tell whether the right is this process's by the database's word, which it may have lost unknowingly."""
+        sql = "SELECT until FROM lease WHERE name = ? AND holder = ?"
+        return bool(await self._database.fetch(sql, name, self._holder))
+
     @asynccontextmanager
     async def waiting(self, name: str, lasts: timedelta) -> AsyncIterator[datetime | None]:
         """Wait for the right, and have it at most `lasts`; gives when its last holder left it, or None.
@@ -133,6 +143,15 @@ class Leases:
             yield left_at
         finally:
             await self._leave(name)
+
+    async def ask_for_silence(self, name: str, until: datetime) -> None:
+        """Let everybody who asks about a right, whoever has it, know that nothing is to be done until then."""
+        await self._database.execute(_ASK_FOR_SILENCE, name, self._clock.now(), until)
+
+    async def silent_until(self, name: str) -> datetime | None:
+        """Return until when nothing is to be done, which may be over, or None."""
+        rows = await self._database.reader.fetch("SELECT silent_until FROM lease WHERE name = ?", name)
+        return to_moment(rows[0]["silent_until"]) if rows else None
 
     async def _take(self, name: str, lasts: timedelta, *, from_the_dead: bool = False) -> tuple[bool, datetime | None]:
         # The database tells processes apart, and this one takes again what it failed to give back; its tasks it can't.
@@ -182,7 +201,7 @@ class Leases:
 
 
 class WriteLeases:
-    """The right to write to GitHub for an installation, among all processes on one database."""
+    """The right to write to GitHub for an installation, and its silences, among all processes on one database."""
 
     def __init__(self, leases: Leases) -> None:
         self._leases = leases
@@ -193,6 +212,19 @@ class WriteLeases:
         """Wait for the right; gives the epoch second at which its last holder left it."""
         async with (
             self._locks[installation_id],
-            self._leases.waiting(f"write {installation_id}", WRITE_LASTS) as left_at,
+            self._leases.waiting(_writing(installation_id), WRITE_LASTS) as left_at,
         ):
             yield None if left_at is None else left_at.timestamp()
+
+    async def ask_for_silence(self, installation_id: int, until: float) -> None:
+        """Let every process know that GitHub wants to hear nothing for the installation until that epoch second."""
+        await self._leases.ask_for_silence(_writing(installation_id), datetime.fromtimestamp(until, UTC))
+
+    async def silent_until(self, installation_id: int) -> float | None:
+        """Return the epoch second until which GitHub wants to hear nothing, as any process was told, or None."""
+        until = await self._leases.silent_until(_writing(installation_id))
+        return None if until is None else until.timestamp()
+
+
+def _writing(installation_id: int) -> str:
+    return f"write {installation_id}"

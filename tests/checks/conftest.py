@@ -17,15 +17,6 @@ from bot.demo.github import SimulatedGitHub
 from bot.settings import Settings
 from tests.demo.conformance import AnswersHeld
 from tests.demo.stage import Receiver, Stage, set_stage
-from tests.inbox.databases import (
-    migrated_postgres,
-    migrated_sqlite,
-    migrated_url,
-    postgres_template,
-    sqlite_template,
-)
-
-__all__ = ["migrated_postgres", "migrated_sqlite", "migrated_url", "postgres_template", "sqlite_template"]
 
 T = TypeVar("T")
 

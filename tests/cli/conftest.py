@@ -9,15 +9,6 @@ from typing import NamedTuple, Protocol
 import pytest
 
 import bot.cli
-from tests.inbox.databases import (
-    migrated_postgres,
-    migrated_sqlite,
-    migrated_url,
-    postgres_template,
-    sqlite_template,
-)
-
-__all__ = ["migrated_postgres", "migrated_sqlite", "migrated_url", "postgres_template", "sqlite_template"]
 
 
 class Outcome(NamedTuple):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.fingerprints import fingerprint, is_generic, job_without_matrix, normalized
+from bot.domain.fingerprints import fingerprint, is_generic, job_without_matrix, normalized, normalized_test
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,35 @@ def test_leaving_out_a_matrix_never_fails(name: str) -> None:
         "ninja: build stopped: subcommand failed.",
         "Error",
         "",
+        "AssertionError: assert False",
+        "E   AssertionError: assert False",
+        "AssertionError",
+        "java.lang.AssertionError",
+        "AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:",
+        "Error: Timeout",
+        "TimeoutError",
+        "error: undefined",
+        "npm error code 1",
+        "FAILED (failures=3)",
+        "FAILED (failures=1, errors=2)",
+        "    expect(received).toBe(expected) // Object.is equality",
+        "    Expected: true",
+        'task: Failed to run task "test": exit status 1',
+        "error: Recipe `test` failed on line 12 with exit code 1",
+        "There was 1 failure:",
+        "BUILD FAILED in 1m 12s",
+        "Error: mage failed: exit status 1",
+        "ERROR: InvocationError for command /home/runner/.tox/py311/bin/pytest (exited with code 1)",
+        "  py311: FAIL code 1 (3.20=setup[1.1]+cmd[2.1] seconds)",
+        "Test Suites: 1 failed, 12 passed, 13 total",
+        "System.NullReferenceException: Object reference not set to an instance of an object.",
+        'Exception in thread "main" java.lang.NullPointerException',
+        "SyntaxError: invalid syntax",
+        "panic: test timed out after 10m0s",
+        "Bus error",
+        "Aborted (core dumped)",
+        "Segmentation fault (core dumped)",
+        "/home/runner/work/_temp/1.sh: line 3: 2345 Segmentation fault      (core dumped) ./run",
     ],
 )
 def test_what_says_nothing_is_generic(line: str) -> None:
@@ -117,6 +146,12 @@ def test_what_says_nothing_is_generic(line: str) -> None:
         "--- FAIL: TestStore (0.1s)",
         "error: linker `cc` not found",
         "No space left on device",
+        "AssertionError: assert 500 == 200",
+        "AssertionError: total is wrong",
+        "Error: Timeout of 2000ms exceeded in cart.spec.ts",
+        "    Expected: <Cart total=3>",
+        "error: undefined: chargeCard",
+        "java.lang.NullPointerException: cart is null",
         "make: *** No rule to make target 'x'.  Stop.",
     ],
 )
@@ -140,3 +175,29 @@ def test_every_part_of_a_fingerprint_counts() -> None:
         for failure in ("assert a == b", "assert a == c")
     }
     assert len(told) == 24
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("tests/test_a.py::test_tls_1_2", "tests/test_a.py::test_tls_1_3", False),
+        ("TestAPIv1", "TestAPIv2", False),
+        ("Cart.Adds(a: 1, b: 2)", "Cart.Adds(a: 7, b: 9)", False),
+        ("test_wait[5s]", "test_wait[10s]", False),
+        ("TestStore (0.10s)", "TestStore (2.41s)", True),
+        ("test_of_9f8e7d6c1a", "test_of_1a2b3c4d5e", True),
+        ("t[<a at 0x7f3a9c001d90>]", "t[<a at 0x7f3a9c0aab20>]", True),
+        ("t[0b9f3a52-3c1e-4d5f-8a7b-1c2d3e4f5a6b]", "t[1b9f3a52-3c1e-4d5f-8a7b-1c2d3e4f5a6b]", True),
+        ("t[/tmp/pytest-1/x]", "t[/tmp/pytest-2/y]", True),
+    ],
+)
+def test_a_tests_name_keeps_its_numbers(first: str, second: str, same: bool) -> None:
+    assert (normalized_test(first) == normalized_test(second)) is same
+    told = [fingerprint("ci.yml", "test", "Run", name, is_test=True) for name in (first, second)]
+    assert (told[0] == told[1]) is same
+
+
+def test_what_is_said_twice_is_more_than_what_is_said_once() -> None:
+    once, twice = (fingerprint("ci.yml", "lint", "Run", "3:4 error no-console", time=time) for time in (1, 2))
+    assert once != twice
+    assert once == fingerprint("ci.yml", "lint", "Run", "3:4 error no-console")

@@ -1,5 +1,7 @@
 """What is taken for a secret, and what is not."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,61 @@ SECRETS = [
     ("a -----BEGIN PRIVATE KEY-----x-----END PRIVATE KEY----- b", "a *** b"),
 ]
 
+ALSO_SECRETS = [
+    ("export DB_PASS=Sup3rS3cret!", "export DB_PASS=***"),
+    ("DB_PASS: Sup3rS3cret!", "DB_PASS: ***"),
+    ('db_pass = "Sup3rS3cret!"', 'db_pass = "***"'),
+    ("user=admin pass=Sup3rS3cret!", "user=admin pass=***"),
+    ("keystore.pass=Abc12345", "keystore.pass=***"),
+    ("PGPASSWORD=abc psql", "PGPASSWORD=*** psql"),
+    ("MYSQL_PWD=hunter2", "MYSQL_PWD=***"),
+    ("ENCRYPTION_KEY=abcdef0123456789", "ENCRYPTION_KEY=***"),
+    ("SIGNING_KEY=abcdef0123456789", "SIGNING_KEY=***"),
+    ("SESSION_KEY: abcdef123456789", "SESSION_KEY: ***"),
+    ("secret key: wJalrXUtnFEMI/K7MDENG", "secret key: ***"),
+    ("GH_PAT: abcdefghijklmnop1234567890", "GH_PAT: ***"),
+    ("PAT=abcdefghijklmnop1234567890", "PAT=***"),
+    ("_auth = dXNlcjpwYXNzd29yZA==", "_auth = ***"),
+    ("-Dsonar.login=0123456789abcdef01234567", "-Dsonar.login=***"),
+    ("storePassword 'Abc12345'", "storePassword '***'"),
+    ("SecretString: hello-World-1234", "SecretString: ***"),
+    ('password: "correct horse"', 'password: "***"'),
+    ('password = "it\'s hunter2", x', 'password = "***", x'),
+    (r"{\"token\":\"abcdefghij\",\"id\":1}", r"{\"token\":\"***\",\"id\":1}"),
+    ("curl -u admin:Sup3rS3cret https://x.y/z", "curl -u admin:*** https://x.y/z"),
+    ("curl -s --user 'admin:Sup3r S3cret' x", "curl -s --user 'admin:*** S3cret' x"),
+    ("mysql -u root -pSup3rS3cret shop", "mysql -u root -p*** shop"),
+    ("sshpass -p Sup3rS3cret ssh a@b", "sshpass -p *** ssh a@b"),
+    ("docker login -u a -p Sup3rS3cret", "docker login -u a -p ***"),
+    ("redis-cli -h x -a Sup3rS3cret", "redis-cli -h x -a ***"),
+    ("Authorization: ApiKey VnVhQ2ZHY0JDZGJr==", "Authorization: ApiKey ***"),
+    ("authorization=Bearer abcdef", "authorization=Bearer ***"),
+    (f"AWS4-HMAC-SHA256 SignedHeaders=host, Signature={DIGEST}", "AWS4-HMAC-SHA256 SignedHeaders=host, Signature=***"),
+    ("-H 'Cookie: theme=dark; session=abcdef123456' x", "-H 'Cookie: ***' x"),
+    ("redis://default:p@ss/w0rd@host:6379", "redis://default:***@host:6379"),
+    ("postgresql://user:p@ssw0rd@host/db", "postgresql://user:***@host/db"),
+    ("https://user:pw@host.example/x?to=a@b.example", "https://user:***@host.example/x?to=a@b.example"),
+    ("POST https://discord.com/api/webhooks/123456789012345678/" + "aB3_" * 15, "POST https://***"),
+    (f"https://acme.webhook.office.com/webhookb2/{UUID}@{UUID}/IncomingWebhook/{'a' * 32}/1", "https://acme.***"),
+    ("password is Sup3rS3cret1", "password is ***"),
+    ("password: correct-horse-battery", "password: ***"),
+    ("token abcdefghij1234567890abcdef was rejected", "token *** was rejected"),
+    (
+        "Base64:\n" + "aB1/" * 16 + "\n" + "Cd2+" * 16 + "\n" + "eF3x" * 16 + "\nAb==\nend",
+        "Base64:\n***\n***\n***\n***\nend",
+    ),
+]
+
+BY_PREFIX = [
+    "glrt-" + "abcdefghij0123456789", "glptt-" + DIGEST, "ATATT3x" + "FfGF0abcdefghijklmnopqrstuv=AB12",
+    "ATCTT3x" + "FfGN0abcdefghijklmnopqrstuv", "shpat_" + "0123456789abcdef" * 2, "lin_api_" + "a1B2" * 10,
+    "PMAK-" + DIGEST[:24] + "-" + DIGEST[:34], "dapi" + "0123456789abcdef" * 2, "rubygems_" + "0123456789abcdef" * 3,
+    "oy2" + "a1b2c3d4e5" * 4 + "xyz", "whsec_" + "a1B2" * 8, "sq0csp-" + "a1B2" * 10, "sntrys_" + "eyJpYXQi" * 4,
+    "figd_" + "a1B2" * 10, "tskey-auth-" + "abcdef1CNTRL-abcdefghij", "pul-" + DIGEST, "dp.pt." + "a1B2" * 10,
+    "gsk_" + "a1B2" * 10, "key-" + DIGEST[:32], "hvb." + "AAAAAQ" + "a1B2" * 6, "sk-proj-" + "abcDEF123_abcdefghij",
+    "sk-ant-api03-" + "abcdefghijklmnop", "sk-" + "a1B2" * 8,
+]  # fmt: skip
+
 HARMLESS = [
     f"HEAD is now at {DIGEST}",
     f"sha256:{DIGEST}{DIGEST[:24]}",
@@ -76,12 +133,53 @@ HARMLESS = [
     "weighs_total != weighs_more",
     "expected 3 passwords, got 2",
     "-----BEGIN CERTIFICATE-----",
+    "-----BEGIN CERTIFICATE-----\n" + ("aB1/" * 16 + "\n") * 4 + "-----END CERTIFICATE-----",
+    f"{DIGEST}{DIGEST[:24]}\n" * 4,
+    "error: unexpected token=IDENTIFIER",
+    "Unexpected token: Identifier42",
+    "tests/test_auth.py::test_login[password=short1]",
+    "--- FAIL: TestPassword/password=short_is_rejected (0.00s)",
+    "E       assert {'token': 'abc'} == {'token': 'def'}",
+    '{"password": "This field is required."}',
+    'Expected password: "Must be at least 8 chars"',
+    "PWD=/home/runner/work/shop",
+    "OLDPWD=/home/runner",
+    "PASSWORD_FILE: /run/secrets/db",
+    "SECRET_NAME: production-db",
+    "secretName=my-secret",
+    "secretKeyRef=postgres",
+    "max_tokens=4096",
+    "token_count=1024",
+    "token_type=Bearer",
+    "TOKENIZER: bert-base-uncased",
+    "PASSWORD_RESET_TIMEOUT=86400",
+    "docker build --secret id=mysecret,src=x .",
+    "GET https://x.example/wiki?key=some-page-id",
+    "Cookie: missing",
+    "const token = await getToken()",
+    "const apiKey = process.env.API_KEY",
+    'password = request.form["password"]',
+    "private_key: /etc/ssl/key.pem1",
+    "bootstrap sk-spinner-circle-fade-dot-12",
+    "3 passed, pass=3 fail=1",
+    "--- PASS: TestCreatesWorkerError2 (0.67s)",
+    "PASS src/components/button2.test.ts",
+    "tests/test_node.py::test_opens_token \x1b[32mPASSED\x1b[0m\x1b[32m [ 10%]",
+    "docker run -u 1000:1000 -p 8080:80 image",
+    "mkdir -p build/output",
+    "https://registry.example:4873/@scope/name",
+    'secret "database-url" not found',
 ]
 
 
-@pytest.mark.parametrize(("text", "masked"), SECRETS)
+@pytest.mark.parametrize(("text", "masked"), SECRETS + ALSO_SECRETS)
 def test_a_secret_is_masked_and_nothing_around_it(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+@pytest.mark.parametrize("token", BY_PREFIX)
+def test_a_token_is_known_by_its_form(token: str) -> None:
+    assert mask(f"using {token}, and") == "using ***, and"
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -89,7 +187,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert mask(text) == text
 
 
-PIECES = [text for text, _ in SECRETS] + HARMLESS
+PIECES = [text for text, _ in SECRETS + ALSO_SECRETS] + HARMLESS
 
 
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=10)), max_size=6), st.sampled_from(" \n"))
@@ -100,6 +198,17 @@ def test_no_line_is_lost_and_no_secret_stays_among_others(pieces: list[str], bet
     assert not any(secret in masked for secret in (GITHUB, AWS, JWT, "MIIEpAIBAAKCAQEA"))
 
 
-@pytest.mark.parametrize("text", [masked for _, masked in SECRETS])
+@pytest.mark.parametrize("text", [masked for _, masked in SECRETS + ALSO_SECRETS])
 def test_what_is_masked_stays_as_it_is(text: str) -> None:
     assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["pat ", "password=", "--token ", "://a:", "://a:b@", "-u a:", "curl -u ", "eyJaaaaaaaa.", "sk-", "bearer a",
+     "cookie: a=", "authorization: a ", "aB1" * 23 + "\n", "-----BEGIN PRIVATE KEY-----", "\\", "a", "?key="],
+)  # fmt: skip
+def test_the_time_it_takes_grows_with_the_text_alone(piece: str) -> None:
+    began = time.perf_counter()
+    mask(piece * (20_000 // len(piece)))
+    assert time.perf_counter() - began < 5

@@ -97,6 +97,18 @@ def test_entities_in_order() -> None:
     assert sorted(entities) == entities
 
 
+def test_entities_that_tell_the_same_whenever_they_were_made() -> None:
+    told = ordering.entity_version(NOON, 1, LOW)
+    assert ordering.tell_the_same(told, ordering.entity_version(NOON, 2, LOW))
+    others = [
+        ordering.entity_version(LATER, 1, LOW),
+        ordering.entity_version(NOON, 1, HIGH),
+        ordering.entity_version(NOON, 1, LOW, last=True),
+        b"",
+    ]
+    assert not any(ordering.tell_the_same(told, other) for other in others)
+
+
 @given(st.sampled_from(STATUSES), st.sampled_from(CONCLUSIONS), st.datetimes(timezones=st.just(UTC)), st.integers(0))
 def test_no_version_is_below_all(status: str, conclusion: str | None, at: datetime, made: int) -> None:
     made %= 2**64

@@ -1,6 +1,7 @@
 """What an excerpt shows of logs that are short enough to be read here; whole logs are in `logs`."""
 
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -231,3 +232,27 @@ def test_a_hostile_line_takes_no_longer_than_others(piece: str) -> None:
 @given(st.lists(WORDS | st.text(max_size=3), min_size=1, max_size=4).map("".join), st.integers(500, 5000))
 def test_a_line_of_anything_repeated_takes_no_longer_than_others(piece: str, times: int) -> None:
     find_excerpt(f"error: first\n{piece * times}\n{piece * times} failed")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["##[group]Run x"] * 100_000,
+        [*["##[group]Run x"] * 499, "##[endgroup]"] * 200,
+        ["##[group]Run x", "shell: x", "##[endgroup]", "##[error]x"] * 25_000,
+        ["Post job cleanup."] * 100_000,
+    ],
+    ids=["heads", "heads of one end", "steps", "clean-ups"],
+)
+def test_a_log_of_nothing_but_marks_takes_no_longer_than_others(lines: list[str]) -> None:
+    began = time.perf_counter()
+    failed_region(log(*lines))
+    assert time.perf_counter() - began < 4
+
+
+def test_of_very_many_steps_the_last_count() -> None:
+    lines = [*step("early", "error: early", code=1), *step("x") * 6_000, *step("late", "error: late", code=3)]
+    region = failed_region(log(*lines))
+    assert (region.exit_code, region.lines[-1][1]) == (1, "##[error]Process completed with exit code 1.")
+    region = failed_region(log(*lines[6:]))
+    assert (region.step, region.exit_code) == ("late", 3)

@@ -169,10 +169,20 @@ class Harness:
         if await self._due_at(FEEDBACK_TABLES, now) is not None:
             for process in self.processes:
                 process.begin("feedback", process.publisher.catch_up)
-        if any(process.tasks for process in self.processes):
-            await let_pass(self.github, self.clock, 0, busy=lambda: self.database.is_working)
+        await self._come_to_rest([task for process in self.processes for task in process.tasks.values()])
         for process in self.processes:
             process.drop_done()
+
+    async def _come_to_rest(self, tasks: list[asyncio.Task[object]]) -> None:
+        """Wait until these are done or nothing but the clock can bring them on."""
+        if not tasks:
+            return
+        stuck = asyncio.ensure_future(let_pass(self.github, self.clock, 0, busy=lambda: self.database.is_working))
+        done = asyncio.ensure_future(asyncio.wait(tasks))
+        await asyncio.wait((done, stuck), return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (done, stuck):
+            waiting.cancel()
+        await asyncio.gather(done, stuck, return_exceptions=True)
 
     async def _hand_over(self) -> None:
         self.post.collect()

@@ -1,13 +1,15 @@
 """A repository whose past is told run by run, and failures to be held against it."""
 
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.feedback.report import Evidence, Failure, Job, Run, Source
-from bot.feedback.evidence import Failed, Subject, find_evidence
+from bot.feedback.elsewhere import Failed
+from bot.feedback.evidence import Subject, find_evidence
 from bot.store.database import Database
 from tests import builders as make
 from tests.store.recording import NOON, record
@@ -18,7 +20,7 @@ MONA, HUBOT, OCTO = 6, 8, 9
 SUBJECT = Subject(repository_id=9, head_sha=OWN, number=1, author_id=MONA, base_ref="main", base_sha=BASE_SHA)
 INSERT = (
     "INSERT INTO job_failure (job_id, repository_id, run_id, run_attempt, head_sha, failed_at, source, fingerprint,"
-    " is_generic) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " is_generic, fingerprints) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -61,17 +63,19 @@ class Past:
         return make.job(next(self.ids), run["id"], **{**known, **told})
 
     async def said(self, job_id: int, fingerprint: str | None, *, hours: float = 1, **told: Any) -> None:
-        """Note what a job said; without a fingerprint it is still to be looked into."""
+        """Note what a job said, first and in all; without a fingerprint it is still to be looked into."""
         (job,) = await self.database.fetch("SELECT run_id, head_sha FROM workflow_job WHERE job_id = ?", job_id)
         source = None if fingerprint is None else "log"
         at = NOON - timedelta(hours=hours)
+        every = told.get("fingerprints", fingerprint and [fingerprint])
         row = (job_id, 9, job["run_id"], 1, job["head_sha"], at, source, fingerprint, told.get("is_generic", False))
-        await self.database.execute_many(INSERT, [row])
+        await self.database.execute_many(INSERT, [(*row, None if every is None else json.dumps(every))])
 
     async def base_fails(self, fingerprint: str | None, hours: float = 1, **told: Any) -> int:
         """Record a run of main whose job test failed, and what it said."""
-        run_id, (job_id,) = await self.ran(hours, [("test", "failure")], **told)
-        await self.said(job_id, fingerprint)
+        every = {"fingerprints": told.pop("fingerprints")} if "fingerprints" in told else {}
+        run_id, (job_id,) = await self.ran(hours, [(told.pop("name", "test"), "failure")], **told)
+        await self.said(job_id, fingerprint, hours=hours, **every)
         return run_id
 
     async def pull(self, number: int, author: int, head_sha: str, **told: Any) -> None:
@@ -80,11 +84,11 @@ class Past:
 
     async def other(self, number: int, author: int, fingerprint: str = "a", hours: float = 1, **told: Any) -> None:
         """Record a pull request whose job failed, and what it said."""
-        head = sha(number)
+        head, every = sha(number), {"fingerprints": told.pop("fingerprints")} if "fingerprints" in told else {}
         await self.pull(number, author, head, **told)
         fails = {"event": "pull_request", "head_branch": "topic", "head_sha": head}
         _, (job_id,) = await self.ran(hours, [("test", "failure")], **fails)
-        await self.said(job_id, fingerprint, hours=hours)
+        await self.said(job_id, fingerprint, hours=hours, **every)
 
     async def evidence(self, *failed: Failed, subject: Subject = SUBJECT) -> Evidence:
         """Return the evidence for the first of some failures, by default of job test with fingerprint a."""
@@ -124,11 +128,12 @@ def failure(fingerprint: str | None = "a", name: str = "test", job_id: int = 6, 
         "source": Source.LOG,
         "kind": "python",
         "step": "Run pytest",
-        "test": None,
+        "test": "test_a",
         "exit_code": 1,
         "anchor": "E assert 1 == 2",
         "lines": (),
         "further": (),
         "is_generic": False,
+        "fingerprints": (fingerprint,),
     }
     return job, run, None if fingerprint is None else Failure(**{**said, "fingerprint": fingerprint, **told})

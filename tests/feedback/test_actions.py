@@ -60,7 +60,8 @@ async def test_each_failed_run_of_the_commit_and_no_other(desk: Desk) -> None:
         await desk.run(workflow=desk.workflow("fine"), of=first),
         await desk.run("bad", workflow=desk.workflow("bad"), of=first),
     )
-    # Only the newest of a workflow counts.
+    # A later one takes the place of one that had ended.
+    await rest(desk)
     newer = await desk.run("lint", of=first)
     elsewhere = await desk.run("unit")
     await desk.press(first)
@@ -133,6 +134,25 @@ async def test_a_re_request_runs_again_what_failed_and_wants_a_new_check_run(des
     # What is run again tells of itself first, and one check run does for both.
     assert row["due_at"] is not None
     assert row["due_at"] - desk.house.clock.now() <= EVENTS_TAKE
+
+
+@pytest.mark.parametrize("has_come", [True, False], ids=["has come", "has not come"])
+async def test_a_check_run_that_came_of_the_first_re_run_does_for_all_of_them(desk: Desk, has_come: bool) -> None:
+    first = await desk.run("unit")
+    runs = [first, *[await desk.run(name, workflow=desk.workflow(name), of=first) for name in ("one", "two", "three")]]
+    desk.house.github.checks.rerequest_suite(desk.check(first).suite, desk.mona)
+    await desk.hear()
+    for tries in range(2):
+        # The answers get lost, twice, so that the others are run again only later.
+        desk.house.github.rest.scripted_faults.add(Cut(answered=True), operation=RERUN)
+        await desk.carry_out()
+        assert [len(run.attempts) for run in runs].count(2) == tries + 1
+        await rest(desk, 15)
+        if has_come:
+            await desk.house.database.execute("UPDATE check_summary SET generation = generation + 1")
+    await desk.carry_out()
+    assert ([len(run.attempts) for run in runs], await desk.ended()) == ([2] * 4, [("done", "4 run again")])
+    assert len(await desk.renewals()) == (0 if has_come else 1)
 
 
 async def test_a_re_request_where_nothing_failed_only_makes_a_new_check_run(desk: Desk) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from bot.domain.feedback.classes import classify
 from bot.domain.feedback.report import Base, Evidence, Failure, FailureClass, Job
-from bot.feedback.evidence import SPAN, Failed, Subject, base_runs, count_flakes, find_evidence, unexamined_base_jobs
+from bot.feedback.elsewhere import Failed
+from bot.feedback.evidence import SPAN, Subject, base_runs, count_flakes, find_evidence, unexamined_base_jobs
 from bot.settings import Dialect
 from bot.store.database import Database, Executor
 from tests import builders as make
@@ -90,6 +91,7 @@ async def test_only_what_is_worth_it_is_to_be_looked_into(past: Past) -> None:
     assert len(asked) == 10
     assert job_ids[33] in asked
     assert job_ids[-1] not in asked
+    assert await unexamined(failure(name="test (33)"), failure(name="test (7)", job_id=7)) == [job_ids[7], job_ids[33]]
     assert await unexamined(failure(None, name="lint")) == [job_ids[-1]]
     # What says nothing can't be compared.
     assert await unexamined(failure(is_generic=True)) == []
@@ -134,14 +136,46 @@ async def test_what_runs_on_the_branch_for_its_own_sake_counts(past: Past, event
 
 
 async def test_the_commit_that_it_is_based_on_counts_on_whichever_branch(past: Past) -> None:
-    await past.ran()
+    await past.base_fails("c")
     queue = f"gh-readonly-queue/main/pr-3-{sha(1)}"
     await past.base_fails("a", hours=9, head_sha=BASE_SHA, event="merge_group", head_branch=queue)
-    assert (await past.evidence()).base == Base("main", BASE_SHA, 1, 1, True)
-    assert (await past.evidence(failure("b"))).base == Base("main", sha(1000), 1, 1, False)
+    assert (await past.evidence()).base == Base("main", BASE_SHA, 0, 1, True)
+    assert (await past.evidence(failure("b"))).base == Base("main", sha(1000), 0, 1, False)
     # A pull request's run at that commit is another's affair.
     await past.database.execute("UPDATE workflow_run SET event = 'pull_request' WHERE event = 'merge_group'")
-    assert (await past.evidence()).base == Base("main", sha(1000), 1, 1, False)
+    assert (await past.evidence()).base == Base("main", sha(1000), 0, 1, False)
+
+
+async def test_the_commit_that_it_is_based_on_excuses_nothing_once_the_branch_is_mended(past: Past) -> None:
+    await past.base_fails("a", hours=9, head_sha=BASE_SHA)
+    assert (await past.evidence()).base == Base("main", BASE_SHA, 0, 1, True)
+    run_id, _ = await past.ran(hours=2)
+    assert (await past.evidence()).base == Base("main", sha(run_id), 1, 2, False)
+
+
+async def test_what_ran_on_the_base_long_ago_tells_nothing(past: Past) -> None:
+    await past.base_fails("a", hours=24 * 31)
+    assert await past.evidence() == Evidence()
+    await past.base_fails("a", hours=24 * 29)
+    assert (await past.evidence()).base == Base("main", sha(1002), 0, 1, True)
+
+
+async def test_the_base_excuses_only_what_it_has_all_of(past: Past) -> None:
+    await past.base_fails("a", fingerprints=["a", "b"])
+    for ours, expected in ((("b",), True), (("b", "a"), True), (("a", "c"), False), (None, None)):
+        found = (await past.evidence(failure("b", fingerprints=ours))).base
+        assert found is not None
+        assert found.fails_alike is expected
+
+
+async def test_a_leg_that_passed_on_the_base_is_not_excused_by_another(past: Past) -> None:
+    _, (_, windows) = await past.ran(jobs=[("test (linux)", "success"), ("test (windows)", "failure")])
+    await past.said(windows, "a")
+    expected = {"linux": False, "windows": True, "macos": True}
+    for leg, alike in expected.items():
+        found = (await past.evidence(failure(name=f"test ({leg})"))).base
+        assert found is not None
+        assert found.fails_alike is alike
 
 
 async def test_the_last_twenty_runs_are_counted(past: Past) -> None:
@@ -196,7 +230,7 @@ async def test_a_commit_of_a_merge_queue_is_held_against_the_branch_it_goes_to(p
     await past.other(2, HUBOT)
     await past.other(3, MONA)
     queued = Subject(repository_id=9, head_sha=sha(71), number=7, base_ref="main")
-    assert await past.evidence(subject=queued) == Evidence(Base("main", sha(run_id), 0, 1, True), (2,))
+    assert await past.evidence(subject=queued) == Evidence(Base("main", sha(run_id), 0, 1, True), (2,), 1)
 
 
 async def test_without_a_branch_there_is_no_base(past: Past) -> None:
@@ -240,11 +274,48 @@ async def test_the_author_is_looked_up_where_it_is_not_told(past: Past) -> None:
         (HUBOT, {"title": 'Revert "Change it"'}),
         (HUBOT, {"head": {"sha": sha(2), "ref": "revert-1-topic", "repo": HOME}}),
         (HUBOT, {"hours": SPAN / timedelta(hours=1) + 1}),
+        (HUBOT, {"draft": True}),
+        # It stands on the very commits, or on others'.
+        (HUBOT, {"base": {"sha": OWN, "ref": "topic", "repo": HOME}}),
+        (HUBOT, {"base": {"sha": BASE_SHA, "ref": "release-1", "repo": HOME}}),
     ],
 )
 async def test_what_never_counts_as_others(past: Past, author: int, told: dict[str, Any]) -> None:
     await past.other(3, OCTO)
     await past.other(2, author, **told)
+    assert (await past.evidence()).others == (3,)
+
+
+async def test_others_excuse_only_what_they_have_all_of(past: Past) -> None:
+    await past.ran(hours=2)
+    await past.other(2, HUBOT, fingerprints=["a", "b"])
+    await past.other(3, OCTO, fingerprints=["c", "b", "a"])
+    for ours, shared in ((("a",), 2), (("a", "b"), 2), (("a", "c"), 1), (("a", "d"), 0), (None, 0)):
+        evidence = await past.evidence(failure("a", fingerprints=ours))
+        assert (evidence.others, evidence.shared_by) == ((2,) if ours is None else (2, 3), shared) or ours is None
+        excused = classify(*_asked(failure("a", fingerprints=ours)), evidence).is_excused
+        assert excused is (shared == 2)
+
+
+async def test_what_others_had_from_the_base_is_no_flake(past: Past) -> None:
+    await past.ran(hours=2)
+    await past.other(2, HUBOT)
+    await past.other(3, OCTO)
+    assert (await past.evidence()).shared_by == 2
+    await past.base_fails("b", hours=9, fingerprints=["b", "a"])
+    evidence = await past.evidence()
+    assert (evidence.others, evidence.shared_by) == ((2, 3), 0)
+    assert classify(*_asked(failure()), evidence) is FailureClass.NEW
+
+
+async def test_one_that_went_into_another_branch_when_it_ran_does_not_count(past: Past) -> None:
+    await past.other(3, OCTO)
+    await past.pull(2, HUBOT, sha(50))
+    stacked = make.linked(2)
+    stacked["base"] = {**stacked["base"], "ref": "topic"}
+    ran = {"event": "pull_request", "head_branch": "top", "head_sha": sha(50), "pull_requests": [stacked]}
+    _, (job_id,) = await past.ran(1, [("test", "failure")], **ran)
+    await past.said(job_id, "a")
     assert (await past.evidence()).others == (3,)
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ from bot.feedback import examining, logs
 from bot.feedback.examining import examine_due
 from bot.feedback.failures import BASES, Unexamined, annotations_of, failures_of, want_failures
 from bot.feedback.tools import Tools
-from bot.github import jobs as github_jobs
 from bot.github.errors import GitHubUnavailable, InstallationSuspended, RateLimited
 from bot.store.database import Database, to_moment
 from tests.history.house import House, housed
@@ -393,10 +391,35 @@ async def test_of_a_long_log_the_end_is_read(ward: Ward) -> None:
     assert failure.test == "tests/test_a.py::test_b"
 
 
-async def test_a_log_whose_end_is_out_of_reach_is_not_judged(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_end_is_read_whatever_the_size(ward: Ward) -> None:
     (job,) = await ward.fail(causes.pytest())
-    monkeypatch.setattr(github_jobs, "open_log", partial(github_jobs.open_log, cap=500))
-    assert (await ward.look_into(job)).source is Source.STEP
+    noise = ("2026-01-05T09:00:02.0000000Z " + "x" * 100_000 + "\n") * 700
+    assert len(noise) > 70_000_000
+    async with log_host(ward, answered((SCRIPT + noise + FAILED + LAST).encode())):
+        assert (await ward.look_into(job)).test == "tests/test_a.py::test_b"
+
+
+async def test_words_on_the_runner_that_a_script_prints_lead_to_the_log(ward: Ward) -> None:
+    (job,) = await ward.fail(causes.pytest())
+    said = "The runner has received a shutdown signal."
+    ward.house.github.world.annotations[job.id].append(Annotation(".github", 1, 1, "failure", said))
+    failure = await ward.look_into(job)
+    assert (failure.source, failure.kind) == (Source.LOG, "python")
+
+
+async def test_long_annotations_keep_nobody_waiting(ward: Ward) -> None:
+    (job,) = await ward.fail(causes.pytest())
+    notes = [Annotation(".github", line, line, "failure", "eyJ" * 21_000) for line in range(1, 200)]
+    ward.house.github.world.annotations[job.id] += notes
+    await ward.want([job])
+    looked = asyncio.create_task(ward.examine())
+    longest, loop = 0.0, asyncio.get_running_loop()
+    while not looked.done():
+        began = loop.time()
+        await asyncio.sleep(0)
+        longest = max(longest, loop.time() - began)
+    assert await looked == 1
+    assert longest < 1
 
 
 async def test_each_job_is_wanted_once(ward: Ward) -> None:

@@ -2,9 +2,13 @@
 
 from itertools import pairwise
 
+import pytest
+
 from bot.demo.github.rest.journal import Write
 from bot.demo.github.state.actions import WorkflowRun
+from bot.store import connected
 from bot.store.database import Database
+from tests.databases import quick
 from tests.feedback.harness import Harness, harnessed
 from tests.feedback.scenes import GIVES_UP, RESUMES, push_to_main, start
 
@@ -38,7 +42,18 @@ def what(write: Write) -> str:
     return "completion" if write.body.get("conclusion") else "in progress"
 
 
-async def test_forty_pull_requests_that_fail_at_once_are_told_a_second_apart(database: Database) -> None:
+async def test_forty_pull_requests_that_fail_at_once_are_told_a_second_apart(migrated_sqlite: str) -> None:
+    async with connected(quick(migrated_sqlite)) as database:
+        await hold_queue(database)
+
+
+@pytest.mark.deep
+async def test_they_are_told_so_on_postgresql(migrated_postgres: str) -> None:
+    async with connected(migrated_postgres) as database:
+        await hold_queue(database)
+
+
+async def hold_queue(database: Database) -> None:
     async with harnessed(database) as house:
         runs = await failing_at_once(house)
         failed_at = house.clock.now()

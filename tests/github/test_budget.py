@@ -292,7 +292,35 @@ async def test_the_right_to_write_is_held_while_writing_and_not_while_waiting_fo
         for budget in budgets:
             tasks.create_task(take(budget, WRITE, clock, times))
         await wind(clock, 200)
-    assert held == [("held 7", 0), ("left", 0), ("held 7", 100), ("left", 100)]
+    # The second hears of the silence only once it has the right, and gives it back at once.
+    spans = [(0, 0), (100, 100), (100, 101)]
+    assert held == [each for held_at, left_at in spans for each in (("held 7", held_at), ("left", left_at))]
+    assert [at - start for at in times] == [100, 101]
+
+
+async def test_what_can_not_be_shared_is_shared_with_the_next_reply(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Away(InProcessRights):
+        is_away = True
+
+        async def ask_for_silence(self, installation_id: int, until: float) -> None:
+            if self.is_away:
+                raise ConnectionError
+            await super().ask_for_silence(installation_id, until)
+
+    rights, until = Away(clock), clock.time() + 90
+    here, there = Budget(clock, rights, 7), Budget(clock, rights, 7)
+    async with here.turn(READ):
+        async with here.turn(READ) as turn:
+            turn.heard(Reply(429, {"Retry-After": "90"}, b"{}"))
+        assert here.outlook().paused_until == until
+        assert "other processes can't be told to wait" in caplog.messages
+        await there.heed()
+        assert there.outlook().paused_until is None
+        rights.is_away = False
+    await there.heed()
+    assert there.outlook().paused_until == until
 
 
 async def test_two_processes_write_a_second_apart(clock: ManualClock) -> None:

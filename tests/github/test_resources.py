@@ -108,6 +108,12 @@ REQUESTS: list[tuple[str, str, str, Ask]] = [
         lambda github: pulls.create_comment(github.installation(7), REPOSITORY, 5, "hello"),
     ),
     (
+        "GET",
+        f"{HOME}/issues/comments/6",
+        "{}",
+        lambda github: pulls.get_comment(github.installation(7), REPOSITORY, 6),
+    ),
+    (
         "PATCH",
         f"{HOME}/issues/comments/6",
         "{}",

@@ -17,7 +17,7 @@ from bot.demo.github import let_pass
 from bot.demo.github.rest import Call, RateLimited, Slow
 from bot.demo.github.rest.faults import RestFault
 from bot.demo.github.rest.service import Rest
-from bot.github import Client, checks, repositories
+from bot.github import Client, checks, errors, repositories
 from bot.github.answers import Reply
 from bot.github.connection import Connection
 from bot.history import Historian, ask_for_backfill, opened
@@ -187,6 +187,22 @@ async def test_two_processes_together_take_no_more(house: House) -> None:
     hours = hours_of(house)
     assert len(hours) > 2
     assert max(hours) <= 30
+
+
+async def test_what_another_process_was_refused_is_waited_for(house: House) -> None:
+    house.add_past(10, days=3)
+    await ask(house, 4)
+    settings = settings_for(house.github, house.tools.github.app.connection.api_url)
+    house.github.rest.scripted_faults.add(RateLimited(429, retry_after=600), operation="repos/get")
+    async with opened(settings, house.database, house.clock, events.acts_on) as tools:
+        client = tools.github.installation(house.installation_id, patience=1)
+        with pytest.raises(errors.RateLimited) as refusal:
+            await house.while_time_passes(repositories.get_repository(client, "acme/rocket"), step=0.2)
+    await house.catch_up()
+    asked = [call.at for call in house.github.rest.ledger.calls if call.operation == JOBS]
+    assert asked
+    assert min(asked) >= refusal.value.until
+    assert await house.differences() == []
 
 
 # Whoever is live goes first.

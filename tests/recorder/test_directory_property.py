@@ -137,9 +137,9 @@ async def check_on(database: Database, happened: Happened, arrived: Happened) ->
 
 
 @pytest.mark.timeout(300)
-def test_every_order_ends_in_the_same_directory(migrated_url: str) -> None:
+def test_every_order_ends_in_the_same_directory(quick_url: str) -> None:
     with asyncio.Runner() as runner:
-        opened = connected(migrated_url)
+        opened = connected(quick_url)
         database = runner.run(opened.__aenter__())
 
         @settings(calm, max_examples=EXAMPLES)

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bot import events
-from bot.domain import facts
-from bot.recorder import Marks, record
+from bot.domain import facts, ordering
+from bot.recorder import Marks, end_unlisted_jobs, mark_gone, record
 from bot.recorder.due import NEWS_SPAN
 from bot.store.database import Database, to_moment
 from tests import builders as make
@@ -26,8 +27,8 @@ async def of_run(sha: str = make.SHA, at: datetime = NOW) -> list[facts.Facts]:
     return await told("workflow_run", make.event("requested", workflow_run=run))
 
 
-async def of_pull_request(number: int = 1, sha: str = make.SHA) -> list[facts.Facts]:
-    pull = make.pull_request(number, head_sha=sha, updated_at=NOW.strftime("%Y-%m-%dT%H:%M:%SZ"))
+async def of_pull_request(number: int = 1, sha: str = make.SHA, at: datetime = NOW) -> list[facts.Facts]:
+    pull = make.pull_request(number, head_sha=sha, updated_at=at.strftime("%Y-%m-%dT%H:%M:%SZ"))
     return await told("pull_request", make.event("opened", pull_request=pull))
 
 
@@ -88,6 +89,18 @@ async def test_what_was_long_ago_is_no_news(database: Database) -> None:
     assert await commits(database) == [("c" * 40, 1)]
 
 
+async def test_a_pull_request_that_stands_as_it_stood_is_no_news_when_asked_for_again(database: Database) -> None:
+    *others, first = await of_pull_request()
+    assert isinstance(first, facts.PullRequest)
+    states = [(1, b"the same"), (2, b"the same"), (3, b"another.")]
+    revisions = []
+    for made, state in states:
+        fact = structs.replace(first, version=ordering.entity_version(first.updated_at, made, state))
+        await write(database, [*others, fact], marks=Marks.IF_NEW)
+        revisions += [revision for _, revision in await commits(database)]
+    assert revisions == [1, 1, 2]
+
+
 async def test_history_tells_of_nothing_that_is_known(database: Database) -> None:
     first = [*await of_run(), *await of_pull_request()]
     await write(database, first, marks=Marks.NEVER)
@@ -98,3 +111,100 @@ async def test_history_tells_of_nothing_that_is_known(database: Database) -> Non
     run = next(fact for fact in newer if isinstance(fact, facts.WorkflowRun))
     await write(database, [*first, *newer[:2]], marks=Marks.IF_NEW)
     assert (await commits(database), run.head_sha) == ([(make.SHA, 1)], make.SHA)
+
+
+LONG_AGO = NOW - NEWS_SPAN - timedelta(hours=1)
+
+
+async def test_a_pull_request_does_not_move_what_quiet_is_measured_by(database: Database) -> None:
+    await write(database, await of_pull_request(at=NOW - timedelta(hours=1)))
+    assert (await mark_of(database))["changed_at"] == NOW - timedelta(hours=1)
+    await write(database, [*await of_run(), *await of_pull_request()])
+    assert (await mark_of(database))["changed_at"] == NOW
+    await settle(database)
+    await write(database, await of_pull_request(at=LATER), LATER)
+    row = await mark_of(database)
+    assert (row["changed_at"], row["due_at"], row["revision"], row["urgency"]) == (NOW, LATER, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("told_already", "is_marked"),
+    [
+        ("status = 'in_progress'", True),
+        ("status = 'completed'", True),
+        ("creating_since = '2026-11-01 00:00:00+00:00'", True),
+        ("tries = 0", False),
+    ],
+)
+@pytest.mark.parametrize(("at", "marks"), [(LONG_AGO, Marks.ALWAYS), (NOW, Marks.NEVER)], ids=["old", "history"])
+async def test_what_is_no_news_still_keeps_true_what_is_told(
+    database: Database, told_already: str, is_marked: bool, at: datetime, marks: Marks
+) -> None:
+    await write(database, await of_run(at=LONG_AGO - timedelta(hours=1)), marks=Marks.NEVER)
+    insert = "INSERT INTO check_summary (repository_id, head_sha, changed_at) VALUES (?, ?, ?)"
+    await database.execute(insert, 9, make.SHA, LONG_AGO)
+    await database.execute(f"UPDATE check_summary SET {told_already}")
+    await write(database, await of_run(at=at), marks=marks)
+    row = await mark_of(database)
+    assert (row["due_at"], row["changed_at"]) == ((NOW, NOW) if is_marked else (None, LONG_AGO))
+
+
+@pytest.mark.parametrize(("state", "is_marked"), [("red", True), ("green", False), ("none", False)])
+async def test_an_old_pull_request_lets_a_red_comment_be_looked_at(
+    database: Database, state: str, is_marked: bool
+) -> None:
+    insert = "INSERT INTO failure_comment (repository_id, number, changed_at, state, head_sha) VALUES (?, ?, ?, ?, ?)"
+    await database.execute(insert, 9, 1, LONG_AGO, state, make.SHA)
+    insert = "INSERT INTO check_summary (repository_id, head_sha, changed_at) VALUES (?, ?, ?)"
+    await database.execute(insert, 9, make.SHA, LONG_AGO)
+    await write(database, await of_pull_request(at=LONG_AGO))
+    expected = NOW if is_marked else None
+    assert (await mark_of(database, "failure_comment"))["due_at"] == expected
+    row = await mark_of(database)
+    assert (row["due_at"], row["changed_at"]) == (expected, LONG_AGO)
+
+
+async def test_marks_of_both_kinds_are_made_at_once(database: Database) -> None:
+    shas = [letter * 40 for letter in "abcd"]
+    news = [
+        *await of_run(shas[2]),
+        *await of_pull_request(1, shas[1], at=NOW - timedelta(minutes=5)),
+        *await of_pull_request(2, shas[3], at=LONG_AGO),
+        *await of_run(shas[0], at=LONG_AGO),
+    ]
+    await write(database, news)
+    assert await commits(database) == [(shas[1], 1), (shas[2], 1)]
+
+
+async def test_the_same_state_told_later_is_no_news(database: Database) -> None:
+    first = [*await of_run(), *await of_pull_request()]
+    await write(database, first)
+    await settle(database)
+    again = [*await of_run(), *await of_pull_request()]
+    assert [fact.version for fact in again[1:]] != [fact.version for fact in first[1:]]  # type: ignore[union-attr]
+    await write(database, again, LATER, marks=Marks.IF_NEW)
+    assert await commits(database) == []
+
+
+async def test_a_run_that_is_gone_lets_its_commit_be_looked_at_once(database: Database) -> None:
+    run = await of_run()
+    run_id = next(fact.run_id for fact in run if isinstance(fact, facts.WorkflowRun))
+    await write(database, run)
+    await settle(database)
+    for now in (LATER, LATER + timedelta(hours=1)):
+        async with database.transaction() as tx:
+            await mark_gone(tx, run_id, now)
+    row = await mark_of(database)
+    assert (row["due_at"], row["changed_at"], row["revision"]) == (LATER, LATER, 2)
+
+
+async def test_jobs_that_are_not_listed_let_their_commit_be_looked_at(database: Database) -> None:
+    run = await of_run()
+    run_id = next(fact.run_id for fact in run if isinstance(fact, facts.WorkflowRun))
+    job = await told("workflow_job", make.event("queued", workflow_job=make.job(7, run_id, status="queued")))
+    await write(database, [*run, *job])
+    await settle(database)
+    for now in (LATER, LATER + timedelta(hours=1)):
+        async with database.transaction() as tx:
+            await end_unlisted_jobs(tx, run_id, 1, now)
+    assert (await mark_of(database))["due_at"] == LATER

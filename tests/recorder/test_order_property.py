@@ -33,8 +33,8 @@ Told = Sequence[list[facts.Facts]]
 
 
 @pytest.fixture(scope="module")
-def quick(migrated_sqlite: Path) -> Iterator[QuickRecord]:
-    record = QuickRecord(migrated_sqlite)
+def quick(sqlite_template: Path) -> Iterator[QuickRecord]:
+    record = QuickRecord(sqlite_template)
     yield record
     record.close()
 
@@ -100,9 +100,9 @@ async def check_on(database: Database, story: Story) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_every_order_ends_in_what_happened_on_real_databases(migrated_url: str) -> None:
+def test_every_order_ends_in_what_happened_on_real_databases(quick_url: str) -> None:
     with asyncio.Runner() as runner:
-        opened = connected(migrated_url)
+        opened = connected(quick_url)
         database = runner.run(opened.__aenter__())
 
         @settings(calm, max_examples=ON_EACH_DATABASE)

@@ -69,9 +69,9 @@ async def test_names_that_are_joined_still_fit(database: Database) -> None:
     assert await take(database, "repository", changed(old, ("repository", "owner"), long))
 
 
-def test_spoilt_bodies(migrated_url: str) -> None:
+def test_spoilt_bodies(quick_url: str) -> None:
     with asyncio.Runner() as runner:
-        opened = connected(migrated_url)
+        opened = connected(quick_url)
         database = runner.run(opened.__aenter__())
 
         @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))

@@ -13,8 +13,11 @@ import pytest
 
 from bot.clock import Clock, ManualClock
 from bot.demo.github import let_pass
-from bot.github import GitHub
+from bot.demo.github.rest.faults import RateLimited
+from bot.github import Client, GitHub
+from bot.github import errors as github_errors
 from bot.github.checks import create_check_run
+from bot.github.repositories import get_repository
 from bot.store.database import Database, to_moment
 from bot.store.leases import LASTS, RENEWED_EVERY, WRITE_LASTS, LeaseLost, Leases, WriteLeases, is_dead, new_holder
 from tests.history.house import House, housed, settings_for
@@ -331,3 +334,58 @@ async def test_two_processes_write_one_after_the_other(database: Database) -> No
         # Neither waits until the other has nothing more to say.
         assert len({*names[:6]}) == 2
     # That no two went out at once, or within a second, is what `housed` asks GitHub in the end.
+
+
+# GitHub's silence
+
+SILENCE = 70
+READ, WRITE = "repos/get", "checks/create"
+
+
+async def be_refused(house: House, operation: str) -> float:
+    """Let GitHub refuse something to the first process; return the epoch second until which it wants silence."""
+    client = house.tools.github.installation(house.installation_id, patience=1)
+    house.github.rest.scripted_faults.add(RateLimited(429, retry_after=SILENCE), operation=operation)
+    asking = get_repository(client, "acme/rocket") if operation == READ else create(client, house)
+    with pytest.raises(github_errors.RateLimited):
+        await house.while_time_passes(asking, step=0.1)
+    return house.clock.time() + SILENCE
+
+
+async def create(client: Client, house: House) -> None:
+    sha = house.stage.repository.tip().commit.sha
+    await create_check_run(client, "acme/rocket", {"name": "CI", "head_sha": sha})
+
+
+@pytest.mark.parametrize("operation", [READ, WRITE])
+async def test_what_one_process_is_refused_no_other_asks_for_too_early(database: Database, operation: str) -> None:
+    async with housed(database) as house, beside(house) as another:
+        until = await be_refused(house, operation)
+        hasty = another.installation(house.installation_id, patience=1)
+        # A write notes it by itself, a read once it is told to.
+        with pytest.raises(github_errors.RateLimited) as refusal:
+            await house.while_time_passes(create(hasty, house), step=0.1)
+        assert refusal.value.until.timestamp() == pytest.approx(until, abs=1)
+        async with beside(house) as reading:
+            await reading.heed(house.installation_id)
+            assert reading.installation(house.installation_id).outlook().paused_until == pytest.approx(until, abs=1)
+        patient = another.installation(house.installation_id)
+        await house.while_time_passes(create(patient, house), step=0.2)
+        assert until - 1 <= house.clock.time() <= until + 2
+    # That nothing was sent too early is what `housed` asks GitHub in the end.
+
+
+async def test_a_silence_is_its_installations_own_and_lasts_as_long_as_the_longest(
+    clock: ManualClock, ours: Leases, theirs: Leases
+) -> None:
+    here, there = WriteLeases(ours), WriteLeases(theirs)
+    now = clock.time()
+    assert await there.silent_until(7) is None
+    await here.ask_for_silence(7, now + 90)
+    await there.ask_for_silence(7, now + 60)
+    assert [await each.silent_until(7) for each in (here, there)] == [now + 90] * 2
+    assert await there.silent_until(8) is None
+    # The right itself is as free as before, and who takes it and leaves it does not end the silence.
+    async with there.hold(7):
+        await here.ask_for_silence(7, now + 120)
+    assert await here.silent_until(7) == now + 120

@@ -83,6 +83,12 @@ class Stage:
         (row,) = await current().reader.fetch("SELECT count(*) AS runs FROM workflow_run")
         self.backfilled_runs = row["runs"]
 
+    async def seen_for(self, lasting: timedelta) -> None:
+        """Let the App have been installed so long ago: nothing is told of what ended before that."""
+        since = self.clock.now() - lasting
+        for table in ("installation", "repository"):
+            await current().execute(f"UPDATE {table} SET created_at = ?", since)
+
     async def pass_time(self, lasting: timedelta) -> None:
         """Let time go by on a clock that is moved by hand, and then some more until all that is under way is done."""
         if not isinstance(self.clock, ManualClock):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 from bot.demo.github.activity import TOUR, activity
+from bot.demo.github.plays import LONGEST_STORY
 from bot.demo.scenario.agreement import differences
 from bot.demo.scenario.stage import Stage, usual_faults
 
@@ -22,6 +23,7 @@ async def run_tour(stage: Stage) -> AsyncIterator[str]:
     yield f"The App is installed on {stage.team}; history is fetched …"
     await stage.until_backfilled()
     yield f"{stage.backfilled_runs} runs from before are recorded."
+    await stage.seen_for(SPREAD + LONGEST_STORY)
     stage.github.webhooks.faults = usual_faults(stage.github.seed)
     async for moment in activity(stage.github, stage.company, TOUR, over=SPREAD):
         yield moment.text

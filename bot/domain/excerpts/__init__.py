@@ -2,6 +2,7 @@
 
 from bot.domain.excerpts.cleaning import clean, shown
 from bot.domain.excerpts.finding import ELLIPSIS, MOST_LINES, Anchor, Excerpt, find_excerpt
+from bot.domain.excerpts.naming import Told
 from bot.domain.excerpts.steps import Region, failed_region
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Anchor",
     "Excerpt",
     "Region",
+    "Told",
     "clean",
     "failed_region",
     "find_excerpt",

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from bot.domain.excerpts.cleaning import shown
+from bot.domain.excerpts.naming import Naming, Told
 from bot.domain.excerpts.steps import Region, failed_region
 from bot.domain.failures import NOTHING, UNTOLD, Weighed, weigh
 from bot.domain.failures.noise import RETRIED
@@ -32,8 +33,6 @@ _NEAR = 6
 _GENERIC = 76
 """Up to here a line is an error only in general; that counts for more in the last lines of a step."""
 _NEAR_THE_END = 40
-_TEST_IS_NEAR = 80
-"""A test named within so many lines before the anchor is the one that it is about."""
 _SECTION = re.compile(r"=+ (\S.{0,200}) =+")
 _NOT_MINDED = ("RERUNS", "PASSES", "XFAILURES", "XPASSES", "warnings summary")
 # What is said so often by a kind of this sort was asked for again and again.
@@ -56,7 +55,7 @@ class Excerpt(Struct, frozen=True):
     """What to show of a log: at most 20 `lines`, `…` among them where lines are left out.
 
     `test` is the name of the failed test nearest to the anchor, `step` the command or action that failed,
-    each None where the log does not tell.
+    each None where the log does not tell. `told` is all that the step says failed.
     """
 
     anchor: Anchor
@@ -65,6 +64,7 @@ class Excerpt(Struct, frozen=True):
     test: str | None
     step: str | None
     exit_code: int | None
+    told: Told = Told()
 
 
 def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt | None:
@@ -74,7 +74,8 @@ def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt |
 
     https://docs.github.com/en/rest/actions/workflow-jobs#download-job-logs-for-a-workflow-run
     """
-    region = _end_of(failed_region(log, step_started_at))
+    whole = failed_region(log, step_started_at)
+    region = _end_of(whole)
     if not region.lines:
         return None
     weighed = _settled([weigh(line) for _, line in region.lines], region)
@@ -82,13 +83,17 @@ def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt |
     if weighed[best].points < UNTOLD:  # then the end of the step tells more
         return _last_words(region)
     further = _further_places(weighed, best, region)
+    naming = Naming(weighed, [line for _, line in region.lines])
+    # A step whose head is not there may have begun before what is left of the log.
+    is_whole = region.step is not None and len(region.lines) == len(whole.lines)
     return Excerpt(
         anchor=_anchor(region, weighed, best),
         lines=_around(best, further, weighed, region),
         further=tuple(_anchor(region, weighed, place) for place in further),
-        test=_nearest_test(weighed, best),
+        test=naming.test_of(best),
         step=region.step,
         exit_code=region.exit_code,
+        told=naming.told(best) if is_whole else Told(),
     )
 
 
@@ -214,18 +219,3 @@ def _last_words(region: Region) -> Excerpt:
 def _anchor(region: Region, weighed: Sequence[Weighed], place: int) -> Anchor:
     number, text = region.lines[place]
     return Anchor(number, shown(text), weighed[place].kind)
-
-
-def _nearest_test(weighed: Sequence[Weighed], best: int) -> str | None:
-    """Return the test that the anchor names, else the last one named shortly before, else the next one."""
-    before = range(best, max(-1, best - _TEST_IS_NEAR), -1)
-    after = range(best + 1, len(weighed))
-    named = next((test for place in (*before, *after) if (test := weighed[place].test)), None)
-    return None if named is None else _in_full(named, weighed)
-
-
-def _in_full(name: str, weighed: Sequence[Weighed]) -> str:
-    """Return a test's whole id, as pytest tells it in its summary, where just one test has that name."""
-    end = f"::{name.replace('.', '::')}"
-    whole = {each.test for each in weighed if each.test is not None and each.test.endswith(end)}
-    return whole.pop() if len(whole) == 1 else name

@@ -6,6 +6,7 @@ too, so what counts is the first that ends with an error.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ _ERROR = "##[error]"
 _AFTER_THE_JOB = ("Post job cleanup.", "Cleaning up orphan processes")
 _LONGEST_HEAD = 500
 """So many lines may lie between a head's first and last; a script is listed there whole."""
+_MOST_HEADS = 5_000
+"""Of a log with more, the last ones count."""
 _LAST_WORDS = 6
 """So many lines may follow the error of an action that failed, before its step is over."""
 
@@ -38,7 +41,10 @@ _AGAINST_A_SCRIPT = re.compile(
     r"|Executing the custom container|Could not find (?:file|a part)|No space left)"
 )
 _ACTION = re.compile(r"##\[group\]Run (?:[\w.-]+/[\w./-]+@\S+|\./\S*|docker://\S+)$")
-_BODY_OF_HEAD = ("shell: ", "with:", "env:", "\x1b[36;1m")
+_SHELL = "shell: "
+_BODY_OF_HEAD = (_SHELL, "with:", "env:", "\x1b[36;1m")
+_MAY_BE_BODY = re.compile("|".join(map(re.escape, _BODY_OF_HEAD)))
+_SHORTEST_BODY = 3
 _SECOND = re.compile(r"\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", re.ASCII)
 _EXIT_CODE = re.compile(r"(?i)exit(?:ed)?(?: with)?(?: code| status):? (?P<exit>-?\d{1,10})\b")
 
@@ -77,6 +83,14 @@ class _Segment:
             return self.terminal
         following = sum(bool(without_timestamp(raw).strip()) for raw in raws[self.error + 1 : self.last + 1])
         return self.error if following <= _LAST_WORDS else None
+
+
+class _Marks(Struct, frozen=True):
+    """Where in a log groups end, where what a head lists begins, and where it lists a shell; in order, from 0."""
+
+    ends: list[int]
+    bodies: list[int]
+    shells: list[int]
 
 
 def failed_region(log: str, step_started_at: datetime | None = None) -> Region:
@@ -126,26 +140,26 @@ def _exit_code(segment: _Segment, lines: Sequence[tuple[int, str]]) -> int | Non
 def _segments(raws: Sequence[str]) -> list[_Segment]:
     """Cut the log at the heads of steps; there is at least one segment."""
     places = [place for place, raw in enumerate(raws) if "##[" in raw or "Post job" in raw or "orphan" in raw]
-    heads = _heads(raws, [place for place in places if _RUN in raws[place]])
+    marks = _marks(raws)
+    heads = _heads(raws, [place for place in places if _RUN in raws[place]][-_MOST_HEADS:], marks)
     segments = [_Segment(None, 0, 0, len(raws) - 1)]
     for place in places:
         line = without_timestamp(raws[place])
         if place in heads or line.startswith(_AFTER_THE_JOB):
             segments[-1].last = place - 1
-            segments.append(_begun(raws, place, heads.get(place)))
+            segments.append(_begun(raws, place, heads.get(place), marks))
         elif line.startswith(_ERROR):
             _note_error(segments[-1], place, line)
     return segments
 
 
-def _begun(raws: Sequence[str], place: int, end_of_head: int | None) -> _Segment:
+def _begun(raws: Sequence[str], place: int, end_of_head: int | None, marks: _Marks) -> _Segment:
     """Return the segment that begins at a place, with a head there or, as the clean-up does, without."""
     last = len(raws) - 1
     if end_of_head is None:
         return _Segment(None, place, place + 1, last, is_clean_up=True)
     title = clean(raws[place])[len(_RUN) :]
-    is_script = any(without_timestamp(raw).startswith("shell: ") for raw in raws[place:end_of_head])
-    return _Segment(title, place, end_of_head + 1, last, is_script=is_script)
+    return _Segment(title, place, end_of_head + 1, last, is_script=_next(marks.shells, place, end_of_head) is not None)
 
 
 def _note_error(segment: _Segment, place: int, line: str) -> None:
@@ -156,22 +170,32 @@ def _note_error(segment: _Segment, place: int, line: str) -> None:
         segment.exit_code = int(found["exit"]) if found["exit"] else None
 
 
-def _heads(raws: Sequence[str], candidates: Sequence[int]) -> dict[int, int]:
+def _marks(raws: Sequence[str]) -> _Marks:
+    marks = _Marks([], [], [])
+    for place, raw in enumerate(raws):
+        if _END_OF_GROUP in raw:
+            marks.ends.append(place)
+        elif _MAY_BE_BODY.search(raw) and (line := without_timestamp(raw)).startswith(_BODY_OF_HEAD):
+            marks.bodies.append(place)
+            if line.startswith(_SHELL):
+                marks.shells.append(place)
+    return marks
+
+
+def _next(places: Sequence[int], after: int, before: int) -> int | None:
+    """Return the first of ordered places that lies between two."""
+    found = bisect_right(places, after)
+    return places[found] if found < len(places) and places[found] < before else None
+
+
+def _heads(raws: Sequence[str], candidates: Sequence[int], marks: _Marks) -> dict[int, int]:
     """Return where heads begin and end. Scripts may call a group of theirs `Run …`, but list no shell in it."""
-    ends = {place: _end_of_head(raws, place) for place in candidates}
-    heads = {place: end for place, end in ends.items() if _is_head(raws, place, end)}
+    found = ((place, _next(marks.ends, place, place + _LONGEST_HEAD)) for place in candidates)
+    ends = {place: place if end is None else end for place, end in found}
+    heads = {place: end for place, end in ends.items() if _is_head(raws, place, end, marks)}
     return heads or ends
 
 
-def _end_of_head(raws: Sequence[str], place: int) -> int:
-    following = range(place + 1, min(place + _LONGEST_HEAD, len(raws)))
-    return next((each for each in following if _END_OF_GROUP in raws[each]), place)
-
-
-def _is_head(raws: Sequence[str], place: int, end: int) -> bool:
-    body = [without_timestamp(raw) for raw in raws[place + 1 : end]]
-    return (
-        len(body) <= 2
-        or bool(_ACTION.match(clean(raws[place])))
-        or any(line.startswith(_BODY_OF_HEAD) for line in body)
-    )
+def _is_head(raws: Sequence[str], place: int, end: int, marks: _Marks) -> bool:
+    is_short = end - place <= _SHORTEST_BODY
+    return is_short or bool(_ACTION.match(clean(raws[place]))) or _next(marks.bodies, place, end) is not None

@@ -30,28 +30,40 @@ def plain(name: str) -> str:
 
 
 class BaseJob(Struct, frozen=True):
-    """A failed job of a base run; `fingerprint` is None while `is_examined` is not true."""
+    """A failed job of a base run; `fingerprints` are those of all that it said, once it `is_examined`."""
 
     job_id: int
     run_id: int
     attempt: int
     name: str
     is_examined: bool = False
-    fingerprint: str | None = None
+    fingerprints: frozenset[str] = frozenset()
 
 
 class Compared(Struct, frozen=True):
-    """What the failed jobs of one run said that differ only in their matrix; complete once all were looked into."""
+    """What failed jobs of one run said together; complete once all were looked into."""
 
-    fingerprints: frozenset[str | None]
+    fingerprints: frozenset[str]
     is_complete: bool
+
+
+class Comparison(Struct, frozen=True):
+    """What failed jobs of one run said that differ only in their matrix: each by its full name, and all together."""
+
+    by_name: Mapping[str, Compared]
+    together: Compared
+
+    def with_job(self, name: str) -> Compared:
+        """Return what speaks for a job: its namesake, or else, if that did not run or is one too many, all others."""
+        return self.by_name.get(name, self.together)
 
 
 class BaseRun(Struct, frozen=True):
     """A finished run of the base; `is_own` where it ran on the very commit that the pull request is based on.
 
     `jobs` tells of each job, without its matrix, whether any of it failed in any attempt; it is empty where the jobs
-    are not known, and then `has_passed` tells that none did.
+    are not known, and then `has_passed` tells that none did. `failing` are the names, matrix and all, of those that
+    failed, `passing` those of the others.
     """
 
     run_id: int
@@ -59,11 +71,20 @@ class BaseRun(Struct, frozen=True):
     is_own: bool
     has_passed: bool
     jobs: Mapping[str, bool]
+    failing: frozenset[str] = frozenset()
+    passing: frozenset[str] = frozenset()
 
-    def failed(self, job: str) -> bool | None:
-        """Tell whether a job failed there, None where the run does not tell: it was skipped, say, or is new."""
+    def failed(self, name: str) -> bool | None:
+        """Tell whether a job failed there, None where the run does not tell: it was skipped, say, or is new.
+
+        Only where no job of the very name ran do those speak that differ in their matrix.
+        """
+        if name in self.failing:
+            return True
+        if name in self.passing:
+            return False
         if self.jobs:
-            return self.jobs.get(job)
+            return self.jobs.get(plain(name))
         return False if self.has_passed else None
 
 
@@ -75,8 +96,8 @@ def is_revert(title: str | None, head_ref: str | None) -> bool:
 class Standing(Struct, frozen=True):
     """How a job stands on the base: did not fail in `passed` of the last `of` runs of the branch that tell of it.
 
-    It is held against the `speaking` runs, at least one: the newest of the branch that tells of it, and the newest on
-    the pull request's own base that does.
+    It is held against the `speaking` runs, at least one: the newest of the branch that tells of it, and, unless it has
+    passed in that, the newest on the pull request's own base that does.
     """
 
     speaking: tuple[BaseRun, ...]
@@ -84,28 +105,44 @@ class Standing(Struct, frozen=True):
     of: int
 
 
-def standing_of(runs: Sequence[BaseRun], job: str) -> Standing | None:
+def standing_of(runs: Sequence[BaseRun], name: str) -> Standing | None:
     """Return how a job stands on the base, None where nothing is known of its workflow there.
 
-    `runs` are those of the workflow, the newest first.
+    `name` is the job's with its matrix; `runs` are those of the workflow, the newest first.
     """
     known = [run for run in runs if run.jobs or run.has_passed]
     if not known:
         return None
-    telling = [run for run in known if run.failed(job) is not None]
+    telling = [run for run in known if run.failed(name) is not None]
     branch = [run for run in telling if not run.is_own]
     own = [run for run in telling if run.is_own]
     # Where no run tells of the job, it is new, or runs for pull requests alone.
-    speaking = (*branch[:1], *own[:1]) or (known[0],)
-    told = [run.failed(job) for run in (branch or own[:1])]
+    is_mended = bool(branch) and branch[0].failed(name) is False
+    speaking = (*branch[:1], *(() if is_mended else own[:1])) or (known[0],)
+    told = [run.failed(name) for run in (branch or own[:1])]
     return Standing(speaking, told.count(False), len(told))
 
 
+def tolerates(runs: Iterable[BaseRun], name: str) -> bool:
+    """Tell whether a workflow passes on the base although a job fails; `name` is its whole one, with its matrix.
+
+    The newest of its `runs` decides that shows it: of one in which others failed as well, nobody can tell.
+    """
+    for run in runs:
+        if name in run.failing and (run.has_passed or len(run.failing) == 1):
+            return run.has_passed
+    return False
+
+
 def base_for(
-    branch: str, standing: Standing, job: str, failure: Failure | None, compared: Mapping[tuple[int, str], Compared]
+    branch: str, standing: Standing, name: str, failure: Failure | None, compared: Mapping[tuple[int, str], Comparison]
 ) -> Base:
-    """Return how the base stands with a failure of a job; what its failed jobs said there is told by run and job."""
-    alike = [_fails_alike(run, job, failure, compared.get((run.run_id, job))) for run in standing.speaking]
+    """Return how the base stands with a failure of a job.
+
+    What its failed jobs said there is told by run and by job without matrix.
+    """
+    job = plain(name)
+    alike = [_fails_alike(run, name, failure, compared.get((run.run_id, job))) for run in standing.speaking]
     shown = next((run for run, each in zip(standing.speaking, alike, strict=True) if each), standing.speaking[0])
     return Base(branch, shown.head_sha, standing.passed, standing.of, _together(alike))
 
@@ -116,12 +153,14 @@ def _together(alike: Sequence[bool | None]) -> bool | None:
     return None if None in alike else False
 
 
-def _fails_alike(run: BaseRun, job: str, failure: Failure | None, compared: Compared | None) -> bool | None:
-    if not run.failed(job):
+def _fails_alike(run: BaseRun, name: str, failure: Failure | None, comparison: Comparison | None) -> bool | None:
+    """Tell whether the base has all that a job said failed: what it has not is the pull request's own."""
+    if not run.failed(name):
         return False
-    if failure is None or failure.is_generic or compared is None:
+    if failure is None or not failure.is_comparable or comparison is None:
         return None
-    if failure.fingerprint in compared.fingerprints:
+    compared = comparison.with_job(name)
+    if compared.fingerprints.issuperset(failure.fingerprints or ()):
         return True
     return False if compared.is_complete else None
 
@@ -129,23 +168,39 @@ def _fails_alike(run: BaseRun, job: str, failure: Failure | None, compared: Comp
 def worth_a_look(failed: Iterable[BaseJob], names: Collection[str]) -> dict[str, list[BaseJob]]:
     """Return which failed jobs of one base run to compare with jobs of these names, by their name without the matrix.
 
-    The same leg of the matrix and the newest attempt tell most. Those looked into for another's sake come for free.
+    Those of the very names speak, the newest attempt first; only for a name that none has do the others. Those looked
+    into for another's sake come for free.
     """
-    wanted = {plain(name) for name in names}
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        wanted[plain(name)].add(name)
     by_job: dict[str, list[BaseJob]] = defaultdict(list)
     for each in sorted(failed, key=lambda each: (each.name not in names, -each.attempt, each.name, each.job_id)):
         if (job := plain(each.name)) in wanted:
             by_job[job].append(each)
-    return {
-        job: jobs[:MOST_EXAMINED] + [each for each in jobs[MOST_EXAMINED:] if each.is_examined]
-        for job, jobs in by_job.items()
-    }
+    return {job: _worthy(jobs, wanted[job]) for job, jobs in by_job.items()}
+
+
+def _worthy(jobs: Sequence[BaseJob], names: Collection[str]) -> list[BaseJob]:
+    there = {each.name for each in jobs}
+    speaking = [each for each in jobs if each.name in names or not there.issuperset(names)]
+    chosen = speaking[:MOST_EXAMINED]
+    known = {each.job_id for each in chosen}
+    return [*chosen, *(each for each in jobs if each.is_examined and each.job_id not in known)]
 
 
 def compare(jobs: Sequence[BaseJob]) -> Compared:
     """Return what these jobs said together."""
-    said = frozenset(each.fingerprint for each in jobs if each.is_examined)
-    return Compared(said, all(each.is_examined for each in jobs))
+    told = frozenset[str]().union(*(each.fingerprints for each in jobs if each.is_examined))
+    return Compared(told, all(each.is_examined for each in jobs))
+
+
+def comparison(jobs: Sequence[BaseJob]) -> Comparison:
+    """Return what these jobs of one run said, which differ only in their matrix."""
+    by_name: dict[str, list[BaseJob]] = defaultdict(list)
+    for each in jobs:
+        by_name[each.name].append(each)
+    return Comparison({name: compare(each) for name, each in by_name.items()}, compare(jobs))
 
 
 def others_of(authors: Mapping[int, int]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ _RERUN_FAILED = {
     "description": "Runs what failed or was cancelled again",
     "identifier": RERUN_FAILED,
 }
+_RERUN_CANCELLED = _RERUN_FAILED | {"label": "Re-run jobs", "description": "Runs what was cancelled again"}
 
 
 def buttons(report: Report, actions_write: bool) -> list[dict[str, str]]:
@@ -22,4 +23,6 @@ def buttons(report: Report, actions_write: bool) -> list[dict[str, str]]:
     A run that failed before it had any job can't be run again like that, so it alone makes no button.
     """
     may_help = report.is_finished and (report.causes or report.cancelled_jobs)
-    return [dict(_RERUN_FAILED)] if actions_write and may_help else []
+    if not (actions_write and may_help):
+        return []
+    return [dict(_RERUN_FAILED if report.causes else _RERUN_CANCELLED)]

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from bot.domain.feedback.report import Evidence, Failure, FailureClass, Job, Source
 
 LIKELY_FLAKY = 2
-"""So many pull requests of others with the same failure make it a flaky one."""
+"""So many pull requests of others that have all of a failure make it a flaky one."""
+
+_OUTSIDE = frozenset({"network", "resources"})
+"""Kinds of failures that come from outside though no test is named (bot/domain/failures)."""
 
 # What GitHub's runner does before the first step that the workflow asks for, in GitHub's words.
 _SET_UP = re.compile(r"Set up (?:job|runner)|Initialize containers|Pull [^\s/:]+[/:]\S+")
@@ -23,13 +26,34 @@ _RUNNER_IS_GONE = re.compile(
     r"|GitHub Actions has encountered an internal error"
     r")"
 )
+_WHILE_AT_WORK = re.compile(r"lost communication|shutdown signal|encountered an error while running")
 # A limit of time that was set, or that the work reached, is the work's own affair.
 _TOO_SLOW = re.compile(r"exceeded the maximum execution time|has timed out after \d+ minutes")
-# What a workflow asks for and is not there, or may not be had: whoever asks is to blame, though the set-up fails.
+# What may go wrong outside while a job is set up; nothing else there excuses.
+_FAULT_OUTSIDE = re.compile(
+    r"(?i)\b(?:HTTP(?:/[\d.]+)?|status)(?: status)?(?: code)?(?: does not indicate success)?:? ?(?:5\d\d|429)\b"
+    r"|\b(?:service unavailable|bad gateway|gateway time-?out|internal server error|too ?many ?requests)"
+    r"|\brate limit(?:s|ed)?\b"
+    r"|\btimed out\b|\b(?:i/o|handshake|client\.|connection) ?timeout\b|deadline exceeded"
+    r"|request canceled while waiting for connection|did not properly respond after a period of time"
+    r"|connection (?:was )?(?:reset|refused|aborted)|forcibly closed by the remote host|unexpected EOF|socket hang up"
+    r"|temporary failure in name resolution|server misbehaving|EAI_AGAIN"
+    r"|(?:github\.com|githubusercontent\.com|ghcr\.io|docker\.(?:io|com))\b.{0,200}"
+    r"(?:no such host|name or service not known|could not be resolved)"
+    r"|could not resolve host: \S*(?:github|docker)\.\w+"
+    r"|TLS handshake|SSL connection could not be established"
+    r"|failed to download (?:archive|action) .{0,300}after \d+ attempts"
+    r"|no space left on device|not enough space on the disk"
+)
+# What was asked for in vain, or could not be started, whatever it printed: whoever asks is to blame.
 _ASKED_IN_VAIN = re.compile(
-    r"(?i)unable to resolve action|can't find 'action\.ya?ml'|has been automatically failed because"
-    r"|manifest unknown|manifest for .{1,300} not found|repository does not exist|pull access denied"
-    r"|invalid reference format|invalid workflow file|not allowed (?:to be used )?in "
+    r"(?i)unable to resolve action|action could not be found|missing download info|can't find 'action\.ya?ml'"
+    r"|fail(?:ed)? to load |\(Line: \d+|unexpected value|section is required|template is not valid"
+    r"|has been automatically failed because|invalid workflow file|not allowed (?:to be used )?in "
+    r"|manifest unknown|manifest for .{1,300} not found|no matching manifest|invalid reference format"
+    r"|repository does not exist|access(?: to the resource is)? denied|unauthorized|authentication required"
+    r"|failed to initialize container|failed to start|is unhealthy|docker create failed"
+    r"|localhost|127\.0\.0\.1|\[::1\]"
 )
 # How a process ends that was told to, or made to: by SIGINT, SIGKILL, SIGTERM, or Ctrl-C on Windows.
 _ENDED_FROM_OUTSIDE = frozenset({None, 130, 137, 143, -1073741510})
@@ -39,21 +63,27 @@ def classify(job: Job, failure: Failure | None, evidence: Evidence) -> FailureCl
     """Return whose fault a failure is; `failure` is None while nobody has looked into it.
 
     Where several hold, the more certain comes first: that the runner went away is seen on the job itself, whatever the
-    base does; that the base fails alike is a fact of today, and stands above what a fortnight makes likely.
+    base does; that the base fails alike is a fact of today, and stands above what a fortnight makes likely. A runner
+    that was lost before, at the same work, may have been lost to it.
     """
     if failure is None:
         return FailureClass.PENDING
-    if is_infrastructure(job, failure):
+    if is_infrastructure(job, failure) and not evidence.lost_before:
         return FailureClass.INFRA
-    if failure.is_generic:
+    if not failure.is_comparable or evidence.lost_before:
         return _of_generic(evidence)
     if evidence.base is not None and evidence.base.fails_alike:
         return FailureClass.BASE
-    if len(evidence.others) >= LIKELY_FLAKY:
+    if evidence.shared_by >= LIKELY_FLAKY and _may_be_flaky(failure):
         return FailureClass.FLAKY
     if evidence.base is None:
         return FailureClass.NO_BASE
     return FailureClass.PENDING if evidence.base.fails_alike is None else FailureClass.NEW
+
+
+def _may_be_flaky(failure: Failure) -> bool:
+    """What a compiler or a linter says is no accident: whoever fails alike has made the same mistake."""
+    return failure.test is not None or failure.kind in _OUTSIDE
 
 
 def _of_generic(evidence: Evidence) -> FailureClass:
@@ -66,17 +96,25 @@ def is_infrastructure(job: Job, failure: Failure) -> bool:
     """Tell whether a job failed for want of a runner or of GitHub, whatever it was to do.
 
     Words alone are not enough, since tests and scripts may print any: the job has to bear them out. Either no step of
-    it failed, so that it was broken off from outside; or GitHub itself noted the words on the job, no test is named,
-    and no process ended of its own accord.
+    it failed, so that it was broken off from outside; or the runner itself noted the words on the job, no test is
+    named, and no process ended of its own accord; or it was being set up, and the fault is one of the named ones.
     """
     if job.conclusion != "failure" or _says(_TOO_SLOW, failure):
         return False
     if job.step is None:
-        return failure.source is Source.STEP or _runner_is_gone(failure)
+        return failure.source is Source.STEP or runner_is_gone(failure.anchor)
     if job.in_set_up:
-        return not _says(_ASKED_IN_VAIN, failure)
+        is_outside = _says(_FAULT_OUTSIDE, failure) or any(map(runner_is_gone, _said(failure)))
+        return is_outside and not _says(_ASKED_IN_VAIN, failure)
     is_noted = failure.source is Source.ANNOTATIONS and failure.test is None
-    return is_noted and failure.exit_code in _ENDED_FROM_OUTSIDE and _runner_is_gone(failure)
+    return is_noted and failure.exit_code in _ENDED_FROM_OUTSIDE and runner_is_gone(failure.anchor)
+
+
+def is_lost(job: Job, failure: Failure) -> bool:
+    """Tell whether the runner went away under a job's work, which the work may have brought about."""
+    if job.in_set_up or not is_infrastructure(job, failure):
+        return False
+    return failure.anchor is None or _WHILE_AT_WORK.search(failure.anchor) is not None
 
 
 def is_set_up(steps: Sequence[str]) -> bool:
@@ -87,9 +125,14 @@ def is_set_up(steps: Sequence[str]) -> bool:
     return bool(steps) and steps[0] == "Set up job" and all(_SET_UP.fullmatch(step) for step in steps)
 
 
-def _runner_is_gone(failure: Failure) -> bool:
-    return _RUNNER_IS_GONE.match(failure.anchor or "") is not None
+def runner_is_gone(said: str | None) -> bool:
+    """Tell whether these are the words of the runner or of GitHub itself for a runner that is lost or taken away."""
+    return _RUNNER_IS_GONE.match(said or "") is not None
 
 
 def _says(pattern: re.Pattern[str], failure: Failure) -> bool:
-    return any(pattern.search(line) for line in (failure.anchor or "", *failure.further, *failure.lines))
+    return any(map(pattern.search, _said(failure)))
+
+
+def _said(failure: Failure) -> tuple[str, ...]:
+    return (failure.anchor or "", *failure.further, *failure.lines)

@@ -135,10 +135,15 @@ def saying(pull: Pull, posted: PostedComment, report: Report | None, queue: Repo
         return Saying.NOTHING if posted.state == "none" else Saying.AS_IT_IS
     if (report is not None and report.blames) or (queue is not None and queue.blames):
         return Saying.RED
-    if posted.state != "red":
-        return Saying.AS_IT_IS if posted.state == "green" else Saying.NOTHING
+    if posted.state == "none":
+        return Saying.NOTHING
+    # What a green one says is settled, unless it is not known whether it does.
+    if posted.state == "green" and posted.told is not None:
+        return Saying.AS_IT_IS
     if report is not None and report.conclusion in {Conclusion.SUCCESS, Conclusion.NEUTRAL}:
         return Saying.GREEN
+    if posted.state == "green":
+        return Saying.AS_IT_IS
     return Saying.OUTDATED if posted.head_sha != pull.head_sha else Saying.AS_IT_IS
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bot.domain.excerpts import ELLIPSIS, MOST_LINES, clean
+from bot.domain.excerpts import ELLIPSIS, MOST_LINES, Told, clean
 from bot.domain.excerpts.finding import MOST_FURTHER
 from bot.domain.failures import UNTOLD, Weighed, weigh
+from bot.domain.feedback.classes import runner_is_gone
 from bot.domain.feedback.report import Source
 from bot.domain.feedback.said import Said, shortened, storable
 from bot.domain.fingerprints import is_generic, normalized
@@ -30,6 +31,9 @@ _LEVELS = ("failure", "warning", "notice")
 _LAST_LINE = 2**31 - 1
 # GitHub puts what is about no file there.
 _NO_FILE = frozenset({"", ".", ".github"})
+_RUNNERS_PATH = ".github"
+_CANCELED = re.compile(r"The operation was cancell?ed\.?")
+_MOST_OF_STEP = 10
 _NOT_OF_THE_REPOSITORY = re.compile(r"[/\\~]|[A-Za-z]:|(?:.*/)?\.\.(?:/|$)|\w+://", re.ASCII)
 _EXIT_CODE = re.compile(r"Process completed with exit code (-?\d{1,10})\b", re.ASCII)
 _BEFORE = 5
@@ -40,7 +44,8 @@ _LOOKED_AT = 60
 class Annotation(Struct, frozen=True, omit_defaults=True):
     """A remark on some lines of a file, counted from 1; `level` is failure, warning or notice.
 
-    The path is relative to the repository, empty where the remark is about no file.
+    The path is relative to the repository, empty where the remark is about no file. `is_runners_own` tells of words on
+    a runner that went away that no script can have printed.
     """
 
     level: str
@@ -51,6 +56,7 @@ class Annotation(Struct, frozen=True, omit_defaults=True):
     title: str = ""
     start_column: int | None = None
     end_column: int | None = None
+    is_runners_own: bool = False
 
     @property
     def is_on_file(self) -> bool:
@@ -76,17 +82,57 @@ class _Sent(Struct):
     end_column: int | None = None
 
 
-def read_annotations(sent: Iterable[Any]) -> tuple[Annotation, ...]:
-    """Return what GitHub lists, each once, failures first, at most 50; what is not as documented is passed over."""
-    found: dict[Annotation, None] = {}
+def read_annotations(sent: Iterable[Any], most: int | None = MOST_KEPT) -> tuple[Annotation, ...]:
+    """Return what GitHub lists, each once, failures first, at most 50 or `most`; what is not as documented is left out.
+
+    None is no limit.
+    """
+    found = []
     for each in sent:
         try:
             annotation = _annotation(msgspec.convert(each, _Sent))
         except msgspec.ValidationError:
             continue
         if annotation.level in _LEVELS and annotation.message:
-            found[annotation] = None
-    return tuple(sorted(found, key=lambda each: _LEVELS.index(each.level))[:MOST_KEPT])
+            found.append(annotation)
+    found.sort(key=lambda each: _LEVELS.index(each.level))
+    return tuple(dict.fromkeys(_with_last_word_marked(found)))[:most]
+
+
+def _with_last_word_marked(found: list[Annotation]) -> list[Annotation]:
+    """Mark the runner's own last word on a job among annotations in their order, if it tells that the runner is gone.
+
+    Behind what a script prints as an error the runner says how the script ended; unless that was pushed out, since of
+    a step GitHub keeps ten.
+    """
+    failures = [each for each in found if each.level == "failure"]
+    while failures and _CANCELED.fullmatch(failures[-1].message):
+        failures.pop()
+    if not failures or sum(each.level == "failure" for each in found) >= _MOST_OF_STEP:
+        return found
+    last = failures[-1]
+    is_own = last.path == _RUNNERS_PATH and not last.title and runner_is_gone(last.message)
+    place = len(failures) - 1
+    return [*found[:place], msgspec.structs.replace(last, is_runners_own=is_own), *found[place + 1 :]]
+
+
+def cut_short(sent: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return of what GitHub lists what is read, about as long as it is kept.
+
+    A word that would be cut goes as a whole, since half a secret is not known for one.
+    """
+    return [
+        {name: _cut(each[name]) for name in _Sent.__struct_fields__ if name in each}
+        for each in sent
+        if isinstance(each, dict)
+    ]
+
+
+def _cut(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= LONGEST_MESSAGE:
+        return value
+    text = value[:LONGEST_MESSAGE]
+    return text if value[LONGEST_MESSAGE].isspace() else re.sub(r"(?<!\S)\S+\Z", "", text) or text
 
 
 def _annotation(sent: _Sent) -> Annotation:
@@ -132,15 +178,23 @@ class _Weighing(Struct, frozen=True):
         return text
 
     @property
+    def test(self) -> str | None:
+        return self.weighed.test or weigh(self.annotation.title).test
+
+    @property
     def names_a_cause(self) -> bool:
         """Whether it says more than that something failed."""
         return not 0 < self.weighed.points < UNTOLD and not is_generic(self.lines[self.best])
 
 
-def said_by_annotations(annotations: Iterable[Annotation]) -> Said | None:
-    """Return what the failures among a job's annotations tell of its cause, None where they name none."""
+def said_by_annotations(annotations: Iterable[Annotation], *, a_step_failed: bool = True) -> Said | None:
+    """Return what the failures among a job's annotations tell of its cause, None where they name none.
+
+    Where a step failed, which any script can bring about, that the runner is gone is believed to the runner alone.
+    """
     failures = [each for each in annotations if each.level == "failure"]
-    causes = [each for each in map(_weigh, failures) if each.names_a_cause]
+    believed = [each for each in failures if each.is_runners_own or not (a_step_failed and _tells_of_a_runner(each))]
+    causes = [each for each in map(_weigh, believed) if each.names_a_cause]
     if not causes:
         return None
     # The first of equals: later errors tend to follow from it.
@@ -149,12 +203,22 @@ def said_by_annotations(annotations: Iterable[Annotation]) -> Said | None:
     return Said(
         source=Source.ANNOTATIONS,
         kind=causes[0].weighed.kind,
-        test=causes[0].weighed.test or weigh(causes[0].annotation.title).test,
+        test=causes[0].test,
         exit_code=exit_code_of(failures),
         anchor=causes[0].anchor,
         lines=_lines(causes[0], further),
         further=further,
+        told=_told(causes) if len(failures) < _MOST_OF_STEP else Told(),
     )
+
+
+def _told(causes: Sequence[_Weighing]) -> Told:
+    tests = dict.fromkeys(each.test for each in causes if each.test)
+    return Told(tuple(tests), tuple(each.anchor for each in causes if not each.test), is_whole=True)
+
+
+def _tells_of_a_runner(annotation: Annotation) -> bool:
+    return any(map(runner_is_gone, (annotation.title, *annotation.message.split("\n"))))
 
 
 def exit_code_of(annotations: Iterable[Annotation]) -> int | None:

@@ -7,7 +7,11 @@ from msgspec import Struct
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """The newest attempt of a run; of several runs of a workflow for one event only the newest counts."""
+    """The newest attempt of a run.
+
+    `pulls` are the numbers of the pull requests that GitHub lists for it, or where it lists none, those whose head it
+    has run on. `ended_at` is when its newest attempt ended, as far as is known, None while it goes on.
+    """
 
     run_id: int
     attempt: int
@@ -22,6 +26,12 @@ class Run(Struct, frozen=True, kw_only=True):
     began_at: datetime
     are_jobs_listed: bool = False
     """Whether GitHub's own list of this attempt's jobs is recorded."""
+    head_repository_id: int | None = None
+    pulls: tuple[int, ...] = ()
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+    has_jobs: bool = False
+    """Whether any job is known of a run that ended badly though none of its jobs is known to have."""
 
     @property
     def is_done(self) -> bool:
@@ -64,7 +74,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Why a job failed; `lines` (at most 20) hold the anchor, `further` are further anchors (at most 2).
 
     `fingerprint` is the same for the same failure anywhere; a generic one says nothing about the cause. `kind` is that
-    of the rule which found the anchor (bot/domain/failures).
+    of the rule which found the anchor (bot/domain/failures). `fingerprints` are those of all that the job said failed,
+    which is more than one where several tests did; None where not all of it is known.
     """
 
     source: Source
@@ -77,6 +88,12 @@ class Failure(Struct, frozen=True, kw_only=True):
     further: tuple[str, ...]
     fingerprint: str
     is_generic: bool
+    fingerprints: tuple[str, ...] | None = None
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether it can be told of another failure that it is the same, or has all of this one in it."""
+        return self.fingerprints is not None and not self.is_generic
 
 
 class Base(Struct, frozen=True):
@@ -84,7 +101,8 @@ class Base(Struct, frozen=True):
 
     `sha` is the newest commit of it on which the workflow has finished, or the pull request's own base if that was
     recorded; of the last `of` (at most 20) finished runs there, the job did not fail in `passed`. `fails_alike` tells
-    that the same fingerprint is among the failures of `sha`, None that they have not been looked into yet.
+    that the same fingerprint is among the failures of `sha`, None that they have not been looked into yet. `tolerates`
+    tells that the workflow passed there although this very job failed (continue-on-error).
     """
 
     branch: str
@@ -92,17 +110,22 @@ class Base(Struct, frozen=True):
     passed: int
     of: int
     fails_alike: bool | None
+    tolerates: bool = False
 
 
 class Evidence(Struct, frozen=True):
     """What is known about a failure from elsewhere: of 14 days, of this repository.
 
     `others` are the numbers of pull requests of other authors with the same fingerprint, reverts left out. `base` is
-    None where the workflow has not run there, as far as is recorded.
+    None where the workflow has not run there, as far as is recorded. `lost_before` is in how many earlier attempts of
+    a job whose runner was lost it was lost as well. `shared_by` is by how many of the others at least each thing was
+    said that the job said; 0 where not all of that is known, or where the base has said any of it as well.
     """
 
     base: Base | None = None
     others: tuple[int, ...] = ()
+    shared_by: int = 0
+    lost_before: int = 0
 
 
 class FailureClass(StrEnum):
@@ -192,8 +215,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """All that is told about one commit; the order of everything in it follows from what it is, never from arrival.
 
     `conclusion` is what it comes to, None while a run is going on. `seconds_left` is an estimate, None where there is
-    none, 0 where the time is over. `runs_without_jobs` are those that failed or were cancelled before any job began,
-    such as where the workflow file is wrong (startup_failure).
+    none, 0 where the time is over. `runs_without_jobs` are those that failed or were cancelled though no job of
+    theirs is known to have, such as where the workflow file is wrong (startup_failure) and there are none.
     """
 
     repo_full_name: str

@@ -1,25 +1,27 @@
 """What was found out about a failed job, brought into the form in which it is kept."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
-from bot.domain.excerpts import MOST_LINES, Excerpt
+from bot.domain.excerpts import MOST_LINES, Excerpt, Told
 from bot.domain.feedback.report import Failure, Source
-from bot.domain.fingerprints import fingerprint, is_generic
+from bot.domain.fingerprints import fingerprint, is_generic, normalized
 
 LONGEST = 500
 """So many characters of a line, a step or a test are kept."""
 UNKNOWN = "unknown"
 """The kind of a failure that no rule speaks of."""
+_FAILED = frozenset({"failure", "timed_out"})
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """What a job said when it failed, where it was read; `step` is known from logs alone."""
+    """What a job said when it failed, where it was read; `step` is known from logs alone, `told` is all that failed."""
 
     source: Source
     kind: str = UNKNOWN
@@ -29,6 +31,7 @@ class Said(Struct, frozen=True, kw_only=True):
     anchor: str | None = None
     lines: Sequence[str] = ()
     further: Sequence[str] = ()
+    told: Told = Told()
 
 
 class Step(Struct, frozen=True, rename="camel"):
@@ -40,11 +43,15 @@ class Step(Struct, frozen=True, rename="camel"):
 
 
 class FailedAt(Struct, frozen=True):
-    """Where a failure happened; `step` is the one that failed, None where that is not recorded."""
+    """Where a failure happened; `step` is the one that failed, None where that is not recorded.
+
+    `later` are the names of further steps that failed.
+    """
 
     workflow_path: str
     job_name: str
     step: Step | None = None
+    later: tuple[str, ...] = ()
 
 
 def storable(text: str) -> str:
@@ -62,15 +69,25 @@ def failed_step(steps: str | None) -> Step | None:
 
     What runs always after it may fail as well, for want of what it needs.
     """
-    try:
-        read = msgspec.json.decode(steps or "[]", type=list[Step])
-    except msgspec.DecodeError:
-        return None
-    for conclusions in ({"failure", "timed_out"}, {"cancelled"}):
+    read = _steps(steps)
+    for conclusions in (_FAILED, {"cancelled"}):
         for step in read:
             if step.conclusion in conclusions:
                 return step
     return None
+
+
+def failed_at(workflow_path: str, job_name: str, steps: str | None) -> FailedAt:
+    """Return where a failure happened; the steps of the job are given as they are recorded, in JSON."""
+    failed = [step.name or "" for step in _steps(steps) if step.conclusion in _FAILED]
+    return FailedAt(workflow_path, job_name, failed_step(steps), tuple(failed[1:]))
+
+
+def _steps(steps: str | None) -> list[Step]:
+    try:
+        return msgspec.json.decode(steps or "[]", type=list[Step])
+    except msgspec.DecodeError:
+        return []
 
 
 def said_by_log(excerpt: Excerpt) -> Said:
@@ -84,6 +101,7 @@ def said_by_log(excerpt: Excerpt) -> Said:
         anchor=excerpt.anchor.text,
         lines=excerpt.lines,
         further=tuple(anchor.text for anchor in excerpt.further),
+        told=excerpt.told,
     )
 
 
@@ -107,9 +125,32 @@ def failure_of(said: Said, at: FailedAt, redact: Callable[[str], str]) -> Failur
         anchor=anchor,
         lines=_lines(said.lines, redact),
         further=tuple(filter(None, map(kept, said.further))),
-        fingerprint=fingerprint(at.workflow_path, at.job_name, step, test or anchor or ""),
+        fingerprint=fingerprint(at.workflow_path, at.job_name, step, test or anchor or "", is_test=test is not None),
+        fingerprints=None if said.kind == UNKNOWN else _fingerprints(said, at, step, kept),
         is_generic=said.kind == UNKNOWN or (test is None and is_generic(anchor or "")),
     )
+
+
+def _fingerprints(
+    said: Said, at: FailedAt, step: str | None, kept: Callable[[str], str | None]
+) -> tuple[str, ...] | None:
+    """Return the fingerprints of all that failed, None where not all of it is known.
+
+    Of steps that failed later nobody reads what they said, so that they did is all that can be compared.
+    """
+    if not said.told.is_whole:
+        return None
+    place = (at.workflow_path, at.job_name)
+    tests = {kept(test) or "" for test in (*said.told.tests, said.test) if test}
+    found = {fingerprint(*place, step, test, is_test=True) for test in tests}
+    anchors = [kept(anchor) or "" for anchor in said.told.anchors]
+    times: Counter[str] = Counter()
+    for anchor in anchors or ([] if tests else [kept(said.anchor or "") or ""]):
+        text = normalized(anchor)
+        times[text] += 1
+        found.add(fingerprint(*place, step, anchor, time=times[text]))
+    found |= {fingerprint(*place, kept(later), "") for later in at.later}
+    return tuple(sorted(found))
 
 
 def _exit_code(code: int | None) -> int | None:

@@ -1,22 +1,49 @@
 """How the runs and jobs of one commit stand together: which of them count, how many there are, what they come to."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from bot.domain.feedback.report import Cause, Conclusion, Counts, Flake, Job, Run
+from bot.domain.feedback.report import Cause, Conclusion, Counts, FailedJob, Flake, Job, Run
+from bot.domain.triggers import PULL_REQUEST_EVENTS
 
 FAILED = frozenset({"failure", "timed_out", "startup_failure"})
 NOT_NEEDED = frozenset({"skipped", "neutral"})
+_BAD = FAILED | {"cancelled"}
 
 
 def current_runs(runs: Iterable[Run]) -> list[Run]:
-    """Return of several runs of a workflow for one event and branch the newest, as when a branch was pushed back."""
-    newest: dict[tuple[object, ...], Run] = {}
-    for run in sorted(runs, key=lambda run: run.run_id):
-        newest[run.workflow_id or run.workflow_path, run.event, run.head_branch] = run
-    return sorted(newest.values(), key=lambda run: (run.workflow_name, run.workflow_path, run.event or "", run.run_id))
+    """Return the runs that count: all but those in whose place a later run of the same workflow has come.
+
+    That is so where a branch was pushed back, or something was asked for once more. Two runs that went on side by side,
+    as when a pull request is opened and labelled, may have had different jobs, so both count.
+    """
+    alike: dict[tuple[object, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        place = (run.workflow_id or run.workflow_path, run.event, run.head_branch, run.head_repository_id)
+        alike[place].append(run)
+    current = [run for told in alike.values() for run in told if not any(_supersedes(each, run) for each in told)]
+    return sorted(current, key=lambda run: (run.workflow_name, run.workflow_path, run.event or "", run.run_id))
+
+
+def _supersedes(newer: Run, older: Run) -> bool:
+    """Tell whether a run has come in the place of an older one, both of one workflow, event and branch."""
+    if newer.run_id <= older.run_id or not older.is_done or newer.conclusion in NOT_NEEDED:
+        return False
+    if not _are_of_one_pull_request(newer, older):
+        return False
+    # Of a concurrency group the newer run cancels the older one, which therefore ends later than the newer begins.
+    if older.conclusion == "cancelled":
+        return True
+    return newer.created_at is not None and older.ended_at is not None and older.ended_at < newer.created_at
+
+
+def _are_of_one_pull_request(one: Run, other: Run) -> bool:
+    """Tell whether two runs are about the same merge: of one head, several pull requests may have several bases."""
+    if one.event not in PULL_REQUEST_EVENTS:
+        return True
+    return len(one.pulls) <= 1 and one.pulls == other.pulls
 
 
 def current_jobs(run: Run, jobs: Iterable[Job]) -> list[Job]:
@@ -25,18 +52,53 @@ def current_jobs(run: Run, jobs: Iterable[Job]) -> list[Job]:
     A re-run of the failed jobs keeps the others, which GitHub may or may not list anew. What failed before and is not
     there yet is about to be run again.
     """
-    newest = _newest_by_name(jobs)
+    newest = [tried[-1] for tried in _by_attempts(jobs)]
     return sorted(
-        (job for job in newest.values() if job.attempt == run.attempt or job.conclusion not in {*FAILED, "cancelled"}),
+        (job for job in newest if job.attempt == run.attempt or job.conclusion not in _BAD),
         key=lambda job: (job.name, job.job_id),
     )
 
 
-def _newest_by_name(jobs: Iterable[Job]) -> dict[str, Job]:
-    newest: dict[str, Job] = {}
-    for job in sorted(jobs, key=lambda job: (job.attempt, job.job_id)):
-        newest[job.name] = job
-    return newest
+def _by_attempts(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Return the jobs of a run, each with what it was in earlier attempts, the oldest first.
+
+    Only the name tells which job is which, and several of one attempt may share it: GitHub cuts long ones.
+    """
+    by_name: dict[str, dict[int, list[Job]]] = defaultdict(lambda: defaultdict(list))
+    for job in sorted(jobs, key=lambda job: job.job_id):
+        by_name[job.name][job.attempt].append(job)
+    found: list[list[Job]] = []
+    for attempts in by_name.values():
+        of_name: list[list[Job]] = []
+        for attempt in sorted(attempts):
+            _go_on(of_name, attempts[attempt])
+        found += of_name
+    return found
+
+
+def _go_on(tried: list[list[Job]], again: Sequence[Job]) -> None:
+    """Add to jobs of one name those of the next attempt: copies to what they are copies of, then where one failed."""
+    left = list(tried)
+    run_again: list[Job] = []
+    for job in again:
+        copied = next((each for each in left if _is_copy(job, each[-1])), None)
+        if copied is None:
+            run_again.append(job)
+        else:
+            copied.append(job)
+            left = [each for each in left if each is not copied]
+    left.sort(key=lambda each: each[-1].conclusion not in {*_BAD, None})
+    for place, job in enumerate(run_again):
+        if place < len(left):
+            left[place].append(job)
+        else:
+            tried.append([job])
+
+
+def _is_copy(job: Job, before: Job) -> bool:
+    """Tell whether a job was not run again, but is listed for the next attempt as it was in the one before."""
+    same = job.conclusion is not None and job.conclusion == before.conclusion
+    return same and (job.started_at, job.completed_at) == (before.started_at, before.completed_at)
 
 
 def is_settled(run: Run, jobs: Sequence[Job]) -> bool:
@@ -59,11 +121,17 @@ def is_tolerated(job: Job, run: Run) -> bool:
     return run.is_done and run.conclusion == "success" and (job.has_failed or job.conclusion == "cancelled")
 
 
-def count_jobs(jobs: Sequence[tuple[Job, Run]]) -> Counts:
-    """Count the jobs by how they stand."""
+def is_allowed_to_fail(failed: FailedJob) -> bool:
+    """Tell whether it is believed that a job's failure will make no difference to its run, which goes on."""
+    base = failed.evidence.base
+    return not failed.run.is_done and base is not None and base.tolerates
+
+
+def count_jobs(jobs: Sequence[tuple[Job, Run]], allowed: Collection[int] = ()) -> Counts:
+    """Count the jobs by how they stand; `allowed` are the ids of those that seem to be allowed to fail."""
     counted: dict[str, int] = defaultdict(int)
     for job, run in jobs:
-        counted["tolerated" if is_tolerated(job, run) else _standing(job)] += 1
+        counted["tolerated" if is_tolerated(job, run) or job.job_id in allowed else _standing(job)] += 1
     return Counts(total=len(jobs), **counted)
 
 
@@ -82,12 +150,8 @@ def flaky_attempts(jobs: Iterable[Job]) -> dict[int, tuple[tuple[int, str], ...]
 
     They are by the id of the job that has passed.
     """
-    by_name: dict[str, list[Job]] = defaultdict(list)
-    for job in jobs:
-        by_name[job.name].append(job)
     found: dict[int, tuple[tuple[int, str], ...]] = {}
-    for tried in by_name.values():
-        tried.sort(key=lambda job: (job.attempt, job.job_id))
+    for tried in _by_attempts(jobs):
         attempts = {job.attempt: job.conclusion for job in tried if job.conclusion is not None}
         if tried[-1].conclusion == "success" and any(conclusion in FAILED for conclusion in attempts.values()):
             found[tried[-1].job_id] = _until_it_passed(attempts)
@@ -104,14 +168,16 @@ def _until_it_passed(attempts: Mapping[int, str]) -> tuple[tuple[int, str], ...]
 
 
 def runs_without_jobs(runs: Iterable[Run], jobs: Mapping[int, Sequence[Job]]) -> list[Run]:
-    """Return the runs that ended badly though none of their jobs did, such as where the workflow file is wrong."""
-    bad = {*FAILED, "cancelled"}
+    """Return the runs that ended badly though none of their jobs did, such as where the workflow file is wrong.
+
+    Each tells whether it has any job.
+    """
     return [
-        run
+        msgspec.structs.replace(run, has_jobs=bool(jobs.get(run.run_id)))
         for run in runs
         if run.is_done
-        and run.conclusion in bad
-        and not any(job.conclusion in bad and job.status == "completed" for job in jobs.get(run.run_id, ()))
+        and run.conclusion in _BAD
+        and not any(job.conclusion in _BAD and job.status == "completed" for job in jobs.get(run.run_id, ()))
     ]
 
 

@@ -11,8 +11,12 @@ class CheckText(Struct, frozen=True):
 
 
 class Marker(Struct, frozen=True):
-    """What tells our comment from all others, hidden in its first line: the how-many-th on its pull request it is."""
+    """What tells our comment from all others, hidden in its first line.
+
+    That is the how-many-th on its pull request it is, and the commit that it is about, None where that is not told.
+    """
 
     number: int
     sequence: int
     is_red: bool
+    head_sha: str | None = None

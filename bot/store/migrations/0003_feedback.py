@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ("due_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("tries", fields.IntField(db_default=0)),
                 ("asked", fields.TextField(null=True, unique=False)),
+                ("generation", fields.IntField(null=True)),
                 ("outcome", fields.TextField(null=True, unique=False)),
             ],
             options={
@@ -122,6 +123,7 @@ class Migration(migrations.Migration):
                 ("annotations", fields.TextField(null=True, unique=False)),
                 ("fingerprint", fields.CharField(null=True, max_length=32)),
                 ("is_generic", fields.BooleanField(db_default=True)),
+                ("fingerprints", fields.TextField(null=True, unique=False)),
             ],
             options={
                 "table": "job_failure",
@@ -135,6 +137,11 @@ class Migration(migrations.Migration):
                 "table_description": "What a failed job said: its annotations, the excerpt of its log, and the fingerprint of the failure.",
             },
             bases=["Model"],
+        ),
+        ops.AddField(
+            model_name="Lease",
+            name="silent_until",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
         ),
         ops.AddIndex(
             model_name="WorkflowRun",

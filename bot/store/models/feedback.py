@@ -74,7 +74,8 @@ class JobFailure(Model):
     """What a failed job said: its annotations, the excerpt of its log, and the fingerprint of the failure.
 
     `source` is where the anchor was found (annotations, log or step), None while that is still to be asked for, which
-    is due at `due_at`. `lines`, `further` and `annotations` are JSON. The index on what is due is a partial one.
+    is due at `due_at`. `lines`, `further`, `annotations` and `fingerprints` are JSON; these are of all that the job
+    said failed, None where not all of it is known. The index on what is due is a partial one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -98,6 +99,7 @@ class JobFailure(Model):
     annotations = fields.TextField(null=True)
     fingerprint = fields.CharField(max_length=32, null=True)
     is_generic = fields.BooleanField(db_default=True)
+    fingerprints = fields.TextField(null=True)
 
     class Meta:
         table = "job_failure"
@@ -114,7 +116,7 @@ class Action(Model):
     `kind` is rerun_failed (our own button), rerequest_check or rerequest_suite (GitHub's), on a check of the App
     `app_id`; `state` is wanted, done, refused, failed or expired, and `outcome` says in words what became of it.
     `asked` is a JSON object: the runs that GitHub may have been asked for already, each with its attempt before that.
-    The index on what is due is a partial one.
+    `generation` is that of the commit's check run when the action was begun. The index on what is due is a partial one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -131,6 +133,7 @@ class Action(Model):
     due_at = fields.DatetimeField(null=True)
     tries = fields.IntField(db_default=0)
     asked = fields.TextField(null=True)
+    generation = fields.IntField(null=True)
     outcome = fields.TextField(null=True)
 
     class Meta:

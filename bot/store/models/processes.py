@@ -29,13 +29,17 @@ class TimedJob(Model):
 
 
 class Lease(Model):
-    """The right to do something that one process at a time may do, until it is given back or its time is over."""
+    """The right to do something that one process at a time may do, until it is given back or its time is over.
+
+    Of a right to write to GitHub `silent_until` is the moment until which GitHub wants to hear nothing at all.
+    """
 
     id = fields.IntField(primary_key=True)
     name = fields.CharField(max_length=NAME, unique=True)
     holder = fields.CharField(max_length=NAME, null=True)
     until = fields.DatetimeField()
     left_at = fields.DatetimeField(null=True)
+    silent_until = fields.DatetimeField(null=True)
 
     class Meta:
         table = "lease"

@@ -82,6 +82,7 @@ def failure(anchor: str | None = "E       assert 500 == 402", **told: Any) -> Fa
         "further": (),
         "fingerprint": "f" * 32,
         "is_generic": False,
+        "fingerprints": (told.get("fingerprint", "f" * 32),),
     }
     return Failure(**known | told)
 

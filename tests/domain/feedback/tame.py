@@ -7,6 +7,7 @@ from markdown_it.token import Token
 from msgspec.structs import replace
 
 from bot.domain.feedback.report import Cause, FailedJob, Failure, Flake, Job, Report, Run
+from bot.domain.feedback.words.excerpt import lines_of
 from bot.domain.feedback.words.markdown import code, link, server_of
 from bot.domain.feedback.words.wording import _IN_CONCLUSIONS
 from bot.domain.fingerprints import is_generic
@@ -61,9 +62,9 @@ def _job(each: Job, server: str | None) -> Job:
 
 def _failure(each: Failure) -> Failure:
     anchor = each.anchor if each.anchor is not None and is_generic(each.anchor) else _text(each.anchor)
-    return replace(
-        each, step=_text(each.step), test=_text(each.test), anchor=anchor, lines=tuple(map(_text, each.lines))
-    )
+    # Whether there is anything to show besides the anchor follows from what the lines say.
+    lines = (TAME, "other") if lines_of(each) else ()
+    return replace(each, step=_text(each.step), test=_text(each.test), anchor=anchor, lines=lines)
 
 
 def _cause(each: Cause, server: str | None) -> Cause:

@@ -83,10 +83,24 @@ def test_the_summary_while_jobs_are_running() -> None:
     )
 
 
+@pytest.mark.parametrize(("failed", "words"), [(1, "1 failed (not new)"), (2, "2 failed (none of them new)")])
+def test_the_summary_says_that_nothing_is_new_before_all_is_done(failed: int, words: str) -> None:
+    assert f": {words}, 2 passed" in check_text(going_on(cause(BASE), counts=replace(RUNNING, failed=failed))).summary
+
+
 def test_the_summary_of_what_is_excused_alone_shows_it_in_full() -> None:
     summary = check_text(report(cause(BASE, base=FAILS_ALIKE), conclusion=Conclusion.NEUTRAL)).summary
     assert "### Not because of this pull request\n\n#### `assert 500 == 402`\n- **Not new**: " in summary
     assert "→ E       assert 500 == 402" in summary
+
+
+def test_a_run_that_has_jobs_did_not_fail_before_they_began() -> None:
+    ended = [run(2, "Docs", conclusion="cancelled", has_jobs=True), run(3, "Release", has_jobs=True), run(4, "Site")]
+    told = check_text(report(runs_without_jobs=tuple(ended)))
+    assert told.title == "1 workflow could not start, 1 workflow failed"
+    assert "runs/3) failed**, though none of its jobs is known to have" in told.summary
+    assert "1 workflow cancelled, though no job is known to have been." in told.summary
+    assert "runs/4) failed** before any job began" in told.summary
 
 
 def test_the_summary_tells_what_else_happened() -> None:
@@ -99,7 +113,7 @@ def test_the_summary_tells_what_else_happened() -> None:
     )
     summary = check_text(told).summary
     assert "`#1 failed → #2 passed`, 4th time in 14 days" in summary
-    assert "2 jobs cancelled: `a` and `b`." in summary
+    assert "\n\nCancelled: `a` and `b`." in summary
     assert "1 workflow cancelled before any job began." in summary
     assert "**[`Release`](https://github.com/octo/shop/actions/runs/3) timed out** before any job began" in summary
     assert "### Waiting for approval\n\n- [`Deploy`](https://github.com/octo/shop/actions/runs/4)" in summary

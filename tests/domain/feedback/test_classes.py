@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.feedback.classes import classify, is_set_up
+from bot.domain.feedback.classes import classify, is_lost, is_set_up
 from bot.domain.feedback.report import Base, Evidence, Failure, FailureClass, Source
 from tests.domain.feedback.reports import failure, job
 
@@ -31,12 +31,15 @@ def plain(**told: Any) -> Failure:
         (Evidence(base(True)), FailureClass.BASE, FailureClass.NO_BASE),
         (Evidence(base(None)), FailureClass.PENDING, FailureClass.NO_BASE),
         (Evidence(None, (4,)), FailureClass.NO_BASE, FailureClass.NO_BASE),
-        (Evidence(None, (4, 5)), FailureClass.FLAKY, FailureClass.NO_BASE),
+        (Evidence(None, (4, 5), 2), FailureClass.FLAKY, FailureClass.NO_BASE),
+        # Others had a part of it alone, or the base had it as well.
+        (Evidence(base(False), (4, 5), 1), FailureClass.NEW, FailureClass.NEW),
+        (Evidence(base(False), (4, 5)), FailureClass.NEW, FailureClass.NEW),
         (Evidence(base(False), (4,)), FailureClass.NEW, FailureClass.NEW),
-        (Evidence(base(False), (4, 5)), FailureClass.FLAKY, FailureClass.NEW),
-        (Evidence(base(None), (4, 5)), FailureClass.FLAKY, FailureClass.NO_BASE),
+        (Evidence(base(False), (4, 5), 2), FailureClass.FLAKY, FailureClass.NEW),
+        (Evidence(base(None), (4, 5), 2), FailureClass.FLAKY, FailureClass.NO_BASE),
         # What the base does today is more certain than what others saw in a fortnight.
-        (Evidence(base(True), (4, 5)), FailureClass.BASE, FailureClass.NO_BASE),
+        (Evidence(base(True), (4, 5), 2), FailureClass.BASE, FailureClass.NO_BASE),
     ],
 )
 def test_what_the_evidence_comes_to(
@@ -44,7 +47,23 @@ def test_what_the_evidence_comes_to(
 ) -> None:
     assert classify(job(), failure(), evidence) is of_one_that_says_something
     assert classify(job(), failure(is_generic=True), evidence) is of_a_generic_one
+    assert classify(job(), failure(fingerprints=None), evidence) is of_a_generic_one
     assert classify(job(), None, evidence) is FailureClass.PENDING
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"test": "test_a"}, FailureClass.FLAKY),
+        ({"test": None, "kind": "network"}, FailureClass.FLAKY),
+        ({"test": None, "kind": "resources"}, FailureClass.FLAKY),
+        ({"test": None, "kind": "rust"}, FailureClass.NEW),
+        ({"test": None, "kind": "javascript"}, FailureClass.NEW),
+        ({"test": None, "kind": "runner"}, FailureClass.NEW),
+    ],
+)
+def test_only_tests_and_faults_outside_are_flaky(told: dict[str, Any], expected: FailureClass) -> None:
+    assert classify(job(), failure(**told), Evidence(base(False), (4, 5), 2)) is expected
 
 
 @pytest.mark.parametrize(
@@ -64,10 +83,6 @@ def test_what_the_evidence_comes_to(
         # GitHub itself noted it on the job.
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS)),
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS, exit_code=143)),
-        # The workflow's own steps had not begun.
-        ({"step": "Set up job", "in_set_up": True}, plain(anchor="Failed to download archive after 1 attempts.")),
-        ({"step": "Initialize containers", "in_set_up": True}, plain(anchor="Docker pull failed with exit code 1")),
-        ({"step": "Set up job", "in_set_up": True}, plain(anchor=None, source=Source.STEP, is_generic=True)),
     ],
 )
 def test_infrastructure_excuses_whatever_else_holds(told_of_job: dict[str, Any], said: Failure) -> None:
@@ -100,6 +115,8 @@ def test_infrastructure_excuses_whatever_else_holds(told_of_job: dict[str, Any],
         # What the workflow itself asks for in vain.
         ({"step": "Set up job", "in_set_up": True}, plain(anchor="Unable to resolve action `a/b@v9`, unable to find")),
         ({"step": "Initialize containers", "in_set_up": True}, plain(anchor="x", lines=("manifest unknown",))),
+        # A job that could not be set up, and nobody knows why.
+        ({"step": "Set up job", "in_set_up": True}, plain(anchor=None, source=Source.STEP, is_generic=True)),
         # A step of the workflow that has such a name.
         ({"step": "Set up job"}, plain(anchor="x")),
         ({"step": "Pull the data"}, plain(anchor="x")),
@@ -172,3 +189,96 @@ def test_words_alone_never_make_a_failed_step_infrastructure(said: Failure, evid
 )
 def test_which_steps_are_the_runners_own(steps: list[str], expected: bool) -> None:
     assert is_set_up(steps) is expected
+
+
+# While a job is set up, and a runner that is lost again
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Response status code does not indicate success: 503 (Service Unavailable).",
+        "Response status code does not indicate success: 429 (Too Many Requests).",
+        "Error response from daemon: received unexpected HTTP status: 502 Bad Gateway",
+        "Failed to download archive 'https://codeload.github.com/octo/setup/tar.gz/1' after 3 attempts.",
+        'Get "https://registry-1.docker.io/v2/": net/http: request canceled while waiting for connection',
+        'Get "https://ghcr.io/v2/": net/http: TLS handshake timeout',
+        "dial tcp 44.205.64.79:443: i/o timeout",
+        "read tcp 10.1.0.4:3322->140.82.121.33:443: read: connection reset by peer",
+        "dial tcp 140.82.121.34:443: connect: connection refused",
+        "dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: no such host",
+        "dial tcp: lookup ghcr.io: Temporary failure in name resolution",
+        "No such host is known. (api.github.com:443): api.github.com: Name or service not known",
+        "The SSL connection could not be established, see inner exception.",
+        "The HTTP request timed out after 00:01:40.",
+        "toomanyrequests: You have reached your pull rate limit.",
+        "API rate limit exceeded for installation ID 7.",
+        "write /var/lib/docker/tmp/GetImageBlob1: no space left on device",
+        SIGNAL,
+    ],
+)
+def test_a_fault_outside_excuses_a_job_that_could_not_be_set_up(said: str) -> None:
+    setting_up = job(step="Set up job", in_set_up=True)
+    assert classify(setting_up, plain(anchor=said), NOTHING) is FailureClass.INFRA
+    last = plain(anchor="Docker pull failed with exit code 1", lines=(said,))
+    assert classify(setting_up, last, Evidence(base(False))) is FailureClass.INFRA
+    assert classify(job(step="Set up job"), plain(anchor=said), NOTHING) is FailureClass.NO_BASE
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "One or more containers failed to start.",
+        "Failed to initialize container postgres:16",
+        "An action could not be found at the URI 'https://api.github.com/repos/octo/503/tarball/x'",
+        "Missing download info for actions/cache@v1",
+        "Fail to load octo/setup/action.yml",
+        "octo/setup/action.yml (Line: 3, Col: 1): Unexpected value 'timed out'",
+        "Top level 'runs:' section is required for /home/runner/work/_actions/octo/setup/v1/action.yml",
+        "no matching manifest for linux/arm64/v8 in the manifest list entries",
+        "Error response from daemon: denied: requested access to the resource is denied",
+        "Error response from daemon: unauthorized: authentication required",
+        "Docker pull failed with exit code 1",
+        "Docker create failed with exit code 125",
+        "Container operations are only supported on Linux runners",
+        "The template is not valid. .github/workflows/ci.yml (Line: 5): Unexpected value ''",
+        "Unable to resolve action `octo/rate limit@v9`, unable to find version `v9`",
+        "The nested depth of composite actions exceeds 10",
+        'Get "http://localhost:5000/v2/": dial tcp 127.0.0.1:5000: connect: connection refused',
+        "dial tcp: lookup ghrc.io on 10.0.0.2:53: no such host",
+    ],
+)
+def test_what_was_asked_for_in_vain_excuses_no_set_up(said: str) -> None:
+    setting_up = job(step="Initialize containers", in_set_up=True)
+    assert classify(setting_up, plain(anchor=said), NOTHING) is FailureClass.NO_BASE
+    assert classify(setting_up, plain(anchor=said), Evidence(base(False))) is FailureClass.NEW
+    assert classify(setting_up, plain(anchor=said), Evidence(base(True))) is FailureClass.BASE
+
+
+def test_a_container_that_did_not_start_is_not_excused_by_what_it_printed() -> None:
+    said = plain(anchor="One or more containers failed to start.", lines=("psql: connection refused", "timed out"))
+    assert classify(job(step="Initialize containers", in_set_up=True), said, NOTHING) is FailureClass.NO_BASE
+
+
+@pytest.mark.parametrize(
+    ("told_of_job", "said", "expected"),
+    [
+        ({"step": None}, plain(anchor=LOST), True),
+        ({"step": None}, plain(anchor=None, source=Source.STEP), True),
+        ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS), True),
+        ({}, plain(anchor=SIGNAL), False),
+        ({"step": None}, plain(anchor="The job was not acquired by Runner of type hosted"), False),
+        ({"step": None}, plain(anchor="GitHub Actions has encountered an internal error"), False),
+        ({"step": "Set up job", "in_set_up": True}, plain(anchor=SIGNAL), False),
+    ],
+)
+def test_which_runners_were_lost_at_work(told_of_job: dict[str, Any], said: Failure, expected: bool) -> None:
+    assert is_lost(job(**told_of_job), said) is expected
+
+
+def test_a_runner_that_is_lost_again_does_not_excuse() -> None:
+    lost, said = job(step=None), plain(anchor=LOST, source=Source.ANNOTATIONS)
+    assert classify(lost, said, Evidence(base(False), lost_before=0)) is FailureClass.INFRA
+    assert classify(lost, said, Evidence(base(False), lost_before=1)) is FailureClass.NEW
+    assert classify(lost, said, Evidence(base(True), (4, 5), lost_before=1)) is FailureClass.NO_BASE
+    assert classify(lost, said, Evidence(None, (4, 5), lost_before=2)) is FailureClass.NO_BASE

@@ -28,12 +28,13 @@ from tests.domain.feedback.reports import (
 NEW, KNOWN, FLAKY, INFRA = FailureClass.NEW, FailureClass.BASE, FailureClass.FLAKY, FailureClass.INFRA
 NO_BASE, PENDING = FailureClass.NO_BASE, FailureClass.PENDING
 
+FOOTER = "<sub>The whole is in the check **CI summary**. The label `ci-mute` silences this comment.</sub>"
 ONE = f"""\
 {marker_text(MARKER)}
 ### ❌ 1 new failure in 3 jobs at `abc1234`
 
 #### `assert 500 == 402`
-- **New**: base `9f8e7d6` passed 20 of 20
+- **New**: passes on `main` (the runs up to base `9f8e7d6` passed 20 of 20)
 - Test `tests/test_orders.py::test_expired_card`
 - In [`CI / test (3.11)`]({REPOSITORY}/actions/runs/1/job/1) › `Run pytest`, exit code 1
 - 2 other jobs failed alike: `CI / test (3.12)` and `CI / test (3.13)`
@@ -42,7 +43,9 @@ ONE = f"""\
       def test_expired_card():
 → E       assert 500 == 402
   tests/test_orders.py:88: AssertionError
-```"""
+```
+
+{FOOTER}"""
 
 
 def test_one_new_failure() -> None:
@@ -57,39 +60,62 @@ def test_excused_failures_come_after_those_that_blame_in_a_line_each() -> None:
         "\n\n### Not because of this pull request\n\n"
         "- `assert 500 == 402`, test `tests/test_orders.py::test_expired_card`, "
         f"in [`CI / lint`]({REPOSITORY}/actions/runs/1/job/7) › `Run pytest`, exit code 1"
-        " — **Not new**: `main` fails alike at `9f8e7d6` (passed 3 of 20)"
+        " — **Not new**: fails the same way on `main` at `9f8e7d6` (passed in 3 of the last 20 runs)"
+        f"\n\n{FOOTER}"
     )
 
 
+def test_that_one_is_flaky_is_no_more_than_likely() -> None:
+    text = failure_comment(report(cause(), cause(KNOWN), cause(FLAKY)), MARKER)
+    assert text.count("### Probably not because of this pull request\n") == 1
+
+
 LOST = failure("The hosted runner lost communication with the server.", source=Source.ANNOTATIONS, test=None)
+PASSING = "the runs up to base `9f8e7d6` passed 20 of 20"
 VERDICTS: list[tuple[Cause, str]] = [
-    (cause(), "**New**: base `9f8e7d6` passed 20 of 20"),
+    (cause(), f"**New**: passes on `main` ({PASSING})"),
     (
         cause(others=(7,)),
-        "**New**: base `9f8e7d6` passed 20 of 20; also failed in 1 other pull request here in 14 days",
+        f"**New**: passes on `main` ({PASSING}); also failed in 1 other pull request here in 14 days",
     ),
     (
         cause(base=Base("main", BASE, 17, 20, False)),
-        "**New**: base `9f8e7d6` passed 17 of 20, and did not fail alike",
+        "**New**: does not fail like this on `main` (the runs up to base `9f8e7d6` passed 17 of 20)",
     ),
     (
+        cause(base=Base("main", BASE, 0, 20, False)),
+        "**New**: fails on `main` too, but differently (the runs up to base `9f8e7d6` passed 0 of 20)",
+    ),
+    (cause(base=Base("main", BASE, 0, 0, False)), "**New**: the job has not run on `main` yet"),
+    (
         cause(said=failure(is_generic=True)),
-        "**New**: base `9f8e7d6` passed 20 of 20; what it says is too general to be compared",
+        f"**New**: passes on `main` ({PASSING}); the output does not say why it failed",
     ),
     (cause(base=None), "**New**: nothing is known that excuses it"),
     (cause(NO_BASE, base=None), "**Not known**: the workflow has not run on `main`"),
     (
+        cause(NO_BASE, base=FAILS_ALIKE, said=failure(is_generic=True)),
+        f"**Not known**: on `main`, {PASSING.replace('20 of', '3 of')}, but the output does not say why it failed",
+    ),
+    (
         cause(NO_BASE, base=FAILS_ALIKE),
-        "**Not known**: base `9f8e7d6` passed 3 of 20, but what it says is too general to be compared",
+        "**Not known**: on `main`, the runs up to base `9f8e7d6` passed 3 of 20, but not all that failed here is known",
+    ),
+    (
+        cause(NO_BASE, said=failure(is_generic=True)),
+        f"**Probably yours**: on `main`, {PASSING}, but the output does not say why it failed",
     ),
     (cause(PENDING, unknown=True, base=None), "**Not yet known**: it is still being looked into"),
-    (cause(PENDING), "**Not yet known**: it is still being looked into; base `9f8e7d6` passed 20 of 20"),
-    (cause(KNOWN, base=FAILS_ALIKE), "**Not new**: `main` fails alike at `9f8e7d6` (passed 3 of 20)"),
-    (cause(KNOWN, base=Base("main", BASE, 0, 0, True)), "**Not new**: `main` fails alike at `9f8e7d6`"),
-    (cause(KNOWN, base=None), "**Not new**: `main` fails alike"),
+    (cause(PENDING), f"**Not yet known**: it is still being looked into; on `main`, {PASSING}"),
+    (
+        cause(KNOWN, base=FAILS_ALIKE),
+        "**Not new**: fails the same way on `main` at `9f8e7d6` (passed in 3 of the last 20 runs)",
+    ),
+    (cause(KNOWN, base=Base("main", BASE, 0, 0, True)), "**Not new**: fails the same way on `main` at `9f8e7d6`"),
+    (cause(KNOWN, base=None), "**Not new**: fails the same way on `main`"),
     (
         cause(FLAKY, others=(1, 2, 3, 4)),
-        "**Likely flaky**: also failed in 4 other pull requests here in 14 days; base `9f8e7d6` passed 20 of 20",
+        f"**Likely flaky**: also failed in 4 other pull requests here in 14 days; on `main`, {PASSING}",
     ),
     (cause(FLAKY, base=None), "**Likely flaky**: it has passed on the same commit"),
     (cause(INFRA, said=LOST), "**Infrastructure**: the runner was lost"),
@@ -137,7 +163,7 @@ def test_of_twelve_causes_ten_are_shown_and_three_of_them_with_lines() -> None:
     assert [n for n in range(12) if f"`Error: number {n}`" in text] == list(range(10))
     assert text.count("```text") == 3
     assert text.count("### Further failures") == 1
-    assert text.endswith("\n\n**2 more causes** are not shown here.")
+    assert text.endswith(f"\n\n**2 more causes** are not shown here.\n\n{FOOTER}")
 
 
 def test_the_name_of_a_workflow_without_one_is_that_of_its_file() -> None:
@@ -150,7 +176,7 @@ def test_a_workflow_that_could_not_start() -> None:
     assert text == (
         f"{marker_text(MARKER)}\n### ❌ 1 workflow could not start at `abc1234`\n\n"
         f"- **[`Release`]({REPOSITORY}/actions/runs/9) could not start**: "
-        "its workflow file, or one that it calls, is not valid"
+        f"its workflow file, or one that it calls, is not valid\n\n{FOOTER}"
     )
 
 
@@ -163,12 +189,12 @@ def test_the_history_of_flaky_jobs() -> None:
     history = "`#1 failed → #2 timed out → #3 passed`, first time in 14 days"
     assert f"- [`CI / e2e`]({REPOSITORY}/actions/runs/1/job/5): {history}" in text
     assert "`#1 failed → #2 passed`, 22nd time in 14 days" in text
-    assert text.endswith("\n- 3 more jobs")
+    assert text.endswith(f"\n- 3 more jobs\n\n{FOOTER}")
 
 
 def test_after_a_push_it_first_says_that_it_is_about_the_old_commit() -> None:
     text = failure_comment(report(cause()), MARKER, superseded_by="fedcba9876543210")
-    first = "⏳ **This is about the old commit `abc1234`.** The new one, `fedcba9`, is being checked."
+    first = "⏳ **This is about the old commit `abc1234`.** There is no result for the new one, `fedcba9`, yet."
     assert text.split("\n")[1] == first
     assert text.endswith(ONE.partition("#### ")[2].partition("```")[2])
 
@@ -201,18 +227,22 @@ FLAKE = Flake(job(7, "e2e"), run(), ((1, "failure"), (2, "success")), 4)
 @pytest.mark.parametrize(
     ("told", "line"),
     [
-        (report(conclusion=Conclusion.SUCCESS), "✅ Everything passes at `abc1234`."),
+        (report(conclusion=Conclusion.SUCCESS), "✅ Everything passed at `abc1234`."),
         (
             report(cause(KNOWN), conclusion=Conclusion.NEUTRAL),
             "✅ No new failures at `abc1234`: what still fails there is not because of this pull request.",
         ),
         (
+            report(cause(KNOWN), cause(FLAKY), conclusion=Conclusion.NEUTRAL),
+            "✅ No new failures at `abc1234`: what still fails there is probably not because of this pull request.",
+        ),
+        (
             report(conclusion=Conclusion.SUCCESS, flakes=(FLAKE,)),
-            f"✅ Everything passes at `abc1234`; {HISTORY} in 14 days.",
+            f"✅ Everything passed at `abc1234`; {HISTORY} in 14 days.",
         ),
         (
             report(conclusion=Conclusion.SUCCESS, flakes=(FLAKE, FLAKE, FLAKE)),
-            f"✅ Everything passes at `abc1234`; {HISTORY} in 14 days, and 2 more.",
+            f"✅ Everything passed at `abc1234`; {HISTORY} in 14 days, and 2 more.",
         ),
     ],
 )
@@ -253,4 +283,4 @@ def test_the_fattest_comment_has_its_size_and_is_cut_between_causes() -> None:
     assert 30_000 < size(text) <= 60_000
     assert " more causes** are not shown here." in text
     assert text.count("```") % 2 == 0
-    assert text.endswith("- 4 more jobs")
+    assert text.endswith(f"- 4 more jobs\n\n{FOOTER}")

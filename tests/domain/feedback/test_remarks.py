@@ -14,6 +14,7 @@ from bot.domain.feedback.remarks import (
     MOST_TOLD,
     Annotation,
     check_annotations,
+    cut_short,
     exit_code_of,
     read_annotations,
     said_by_annotations,
@@ -348,3 +349,69 @@ def test_what_is_kept_is_short_and_without_secrets() -> None:
     assert max(map(len, (failure.anchor or "", *failure.lines))) == 500
     assert token not in repr(failure)
     assert is_storable(failure.anchor or "")
+
+
+# Words on the runner
+
+SIGNAL = "The runner has received a shutdown signal. This can happen when the runner service is stopped."
+CANCELED = "The operation was canceled."
+KILLED = "Process completed with exit code 137."
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [sent(SIGNAL)],
+        [sent(SIGNAL), sent(CANCELED)],
+        [sent("unused import", "src/a.py"), sent(SIGNAL), sent(CANCELED), sent("Node.js 16 is old", level="warning")],
+        [sent(KILLED), sent(SIGNAL)],
+    ],
+)
+def test_the_runners_last_word_is_believed(listed: list[dict[str, Any]]) -> None:
+    assert [each.message for each in read_annotations(listed) if each.is_runners_own] == [SIGNAL]
+    found = said(*listed)
+    assert found is not None
+    assert found.anchor == SIGNAL
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [sent(SIGNAL), sent(KILLED)],
+        [sent(SIGNAL), sent(CANCELED), sent(KILLED)],
+        [sent(SIGNAL)] * 10,
+        [*[sent("no")] * 9, sent(SIGNAL)],
+        [sent(SIGNAL, "signal.")],
+        [sent("no", title=SIGNAL)],
+        [sent(f"no\n{SIGNAL}")],
+        [sent(SIGNAL, title="The runner")],
+    ],
+)
+def test_what_a_script_can_print_is_not(listed: list[dict[str, Any]]) -> None:
+    assert not any(each.is_runners_own for each in read_annotations(listed))
+    found = said(*listed)
+    assert found is None or (found.anchor == "no" and SIGNAL not in found.lines)
+
+
+def test_where_no_step_failed_the_words_need_not_be_the_last() -> None:
+    found = said_by_annotations(read_annotations([sent(SIGNAL), sent(KILLED)]), a_step_failed=False)
+    assert found is not None
+    assert found.anchor == SIGNAL
+
+
+# What is cut before it is read
+
+
+def test_what_is_long_is_cut_and_what_is_not_read_is_left_out() -> None:
+    (short,) = cut_short([sent("error " * 10_000), None, "no", 7])
+    assert len(short["message"]) <= LONGEST_MESSAGE
+    assert "raw_details" not in short
+    assert cut_short([{"message": 7}]) == [{"message": 7}]
+    assert cut_short([sent("x" * 10_000)])[0]["message"] == "x" * LONGEST_MESSAGE
+
+
+def test_no_half_of_a_secret_is_left_by_a_cut() -> None:
+    for before in range(LONGEST_MESSAGE - 60, LONGEST_MESSAGE + 10):
+        address = "https://octocat:hunter22@example.org/x"
+        (short,) = cut_short([sent("x" * before + " " + address + " y" * 100)])
+        assert "hunter" not in Redactor()(short["message"])

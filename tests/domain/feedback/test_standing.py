@@ -1,12 +1,14 @@
 """Which runs and jobs of a commit count, how many there are, and what they come to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.domain.feedback.report import (
+    Base,
     Cause,
     Conclusion,
     Counts,
@@ -23,6 +25,7 @@ from bot.domain.feedback.standing import (
     current_runs,
     flaky_attempts,
     going_on,
+    is_allowed_to_fail,
     is_settled,
     runs_without_jobs,
 )
@@ -61,6 +64,10 @@ def job(id: int = 1, conclusion: str | None = "success", name: str = "test", att
     )
 
 
+def later(job: Job) -> Job:
+    return replace(job, started_at=NOON + timedelta(minutes=5), completed_at=NOON + timedelta(minutes=6))
+
+
 FAILED, GOING_ON = run(conclusion="failure"), run(conclusion=None, status="in_progress")
 
 
@@ -68,10 +75,83 @@ def cause(failure_class: FailureClass) -> Cause:
     return Cause(failure_class, (FailedJob(job(1, "failure"), run(), None, Evidence(), failure_class),))
 
 
-def test_of_a_workflow_that_ran_twice_for_one_event_the_newest_run_counts() -> None:
-    runs = [run(2), run(5), run(3, event="push"), run(4, workflow_id=8, workflow_name="Lint"), run(6, head_branch="x")]
-    assert [each.run_id for each in current_runs(runs)] == [5, 6, 3, 4]
-    assert current_runs(reversed(runs)) == current_runs(runs)
+def lasting(id: int, begin: float, end: float | None, conclusion: str | None = "success", **changes: object) -> Run:
+    """A run of pull request 1 that was created and ended so many minutes past noon."""
+    times = {
+        "created_at": NOON + timedelta(minutes=begin),
+        "ended_at": None if end is None else NOON + timedelta(minutes=end),
+    }
+    status = "in_progress" if end is None else "completed"
+    conclusion = None if end is None else conclusion
+    return run(id, conclusion, status, **({"pulls": (1,), "head_repository_id": 3} | times | changes))
+
+
+FORMER = lasting(1, 0, 10, "failure")
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "expected"),
+    [
+        # The branch was pushed back, or something was asked for once more.
+        (FORMER, lasting(2, 11, 20), [2]),
+        (FORMER, lasting(2, 11, None), [2]),
+        (FORMER, lasting(2, 11, 20, "cancelled"), [2]),
+        # They went on side by side.
+        (FORMER, lasting(2, 0, 20), [1, 2]),
+        (FORMER, lasting(2, 10, 20), [1, 2]),
+        (lasting(1, 0, None), lasting(2, 11, 20), [1, 2]),
+        # It was run again after the newer had begun.
+        (lasting(1, 0, 30, "failure", attempt=2), lasting(2, 11, 20), [1, 2]),
+        # What has nothing to do takes no place.
+        (FORMER, lasting(2, 11, 12, "skipped"), [1, 2]),
+        # The newer one cancels what is of its concurrency group.
+        (lasting(1, 0, 12, "cancelled"), lasting(2, 11, 20), [2]),
+        (lasting(1, 0, 12, "cancelled"), lasting(2, 11, 12, "skipped"), [1, 2]),
+        # Something else ran, or it ran for something else.
+        (FORMER, lasting(2, 11, 20, event="push"), [1, 2]),
+        (FORMER, lasting(2, 11, 20, head_branch="x"), [1, 2]),
+        (FORMER, lasting(2, 11, 20, head_repository_id=4), [1, 2]),
+        (FORMER, lasting(2, 11, 20, workflow_id=8), [1, 2]),
+        (FORMER, lasting(2, 11, 20, pulls=(2,)), [1, 2]),
+        # Nobody can tell for which of two pull requests each ran.
+        (lasting(1, 0, 10, pulls=(1, 2)), lasting(2, 11, 20, pulls=(1, 2)), [1, 2]),
+        # A push is no pull request's alone.
+        (lasting(1, 0, 10, event="push"), lasting(2, 11, 20, event="push", pulls=(1, 2)), [2]),
+        # Of what is not known nothing follows.
+        (FORMER, run(2, pulls=(1,), head_repository_id=3), [1, 2]),
+    ],
+)
+def test_a_later_run_takes_the_place_of_one_that_had_ended(older: Run, newer: Run, expected: list[int]) -> None:
+    assert [each.run_id for each in current_runs([older, newer])] == expected
+    assert current_runs([newer, older]) == current_runs([older, newer])
+
+
+def test_what_was_superseded_stays_so_by_whichever_run() -> None:
+    runs = [FORMER, lasting(2, 11, 12, "skipped"), lasting(3, 13, 20)]
+    assert [each.run_id for each in current_runs(runs)] == [3]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.one_of(st.none(), st.integers(1, 5)),
+            st.sampled_from(["success", "failure", "cancelled", "skipped"]),
+            st.sampled_from([(), (1,), (1, 2)]),
+        ),
+        max_size=6,
+    )
+)
+def test_what_goes_on_and_the_newest_always_count(
+    told: list[tuple[int, int | None, str, tuple[int, ...]]],
+) -> None:
+    runs = [
+        lasting(id, begin, None if took is None else begin + took, conclusion, pulls=pulls)
+        for id, (begin, took, conclusion, pulls) in enumerate(sorted(told, key=lambda each: each[0]))
+    ]
+    current = current_runs(runs)
+    assert {each.run_id for each in runs if not each.is_done} <= {each.run_id for each in current}
+    assert runs[-1:] == [each for each in current if each.run_id == len(runs) - 1]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +164,12 @@ def test_of_a_workflow_that_ran_twice_for_one_event_the_newest_run_counts() -> N
         # GitHub lists what it carries over anew.
         (2, [job(1), job(2, "failure", "lint"), job(4, "success", "lint", 2), job(5, "success", "test", 2)], [4, 5]),
         (2, [job(1, "skipped")], [1]),
+        # Several may have one name.
+        (1, [job(1, "failure"), job(2)], [1, 2]),
+        (2, [job(1, "failure"), job(2), job(3, None, attempt=2)], [2, 3]),
+        (2, [job(1, "failure"), job(2), job(3, "success", attempt=2), job(4, "failure", attempt=2)], [3, 4]),
+        (2, [job(1, "failure"), job(2, "failure"), job(3), job(4, "failure", attempt=2)], [3, 4]),
+        (2, [job(1), job(2, "failure"), job(3, attempt=2), job(4, attempt=2), job(5, attempt=2)], [3, 4, 5]),
     ],
 )
 def test_jobs_stand_as_their_newest_attempt_has_them(attempt: int, jobs: list[Job], expected: list[int]) -> None:
@@ -117,6 +203,11 @@ def test_every_job_is_counted_once(conclusions: list[str | None], ended: Run) ->
         # It was carried over when something else was run again.
         ([job(1, "failure"), job(2, attempt=2), job(3, attempt=3)], {3: ((1, "failure"), (2, "success"))}),
         ([job(1, "failure"), job(2, None, attempt=2)], {}),
+        # Another of the same name has passed.
+        ([job(1, "failure"), job(2)], {}),
+        ([job(1, "failure"), job(2), job(3, "failure", attempt=2), job(4, attempt=2)], {}),
+        ([job(1, "failure"), job(2), later(job(3, attempt=2))], {3: ((1, "failure"), (2, "success"))}),
+        ([job(1, "failure"), job(2), job(3, attempt=2), job(4, attempt=2)], {4: ((1, "failure"), (2, "success"))}),
     ],
 )
 def test_what_failed_and_passed_on_one_commit_is_flaky(
@@ -139,7 +230,8 @@ def test_what_failed_and_passed_on_one_commit_is_flaky(
     ],
 )
 def test_a_run_may_end_badly_without_any_job(conclusion: str, jobs: list[Job], expected: bool) -> None:
-    assert bool(runs_without_jobs([run(conclusion=conclusion)], {1: jobs})) is expected
+    found = runs_without_jobs([run(conclusion=conclusion)], {1: jobs})
+    assert [each.has_jobs for each in found] == [bool(jobs)] * expected
 
 
 NEW, BASE, UNKNOWN = cause(FailureClass.NEW), cause(FailureClass.BASE), cause(FailureClass.NO_BASE)
@@ -183,6 +275,22 @@ def test_what_its_workflow_allows_to_fail_makes_no_difference(conclusion: str) -
     assert conclude([run()], allowed, [], []) is Conclusion.SUCCESS
     # As long as the run goes on nobody can tell.
     assert count_jobs([(job(1, conclusion), GOING_ON)]).tolerated == 0
+
+
+@pytest.mark.parametrize(
+    ("of", "base", "expected"),
+    [
+        (GOING_ON, Base("main", "abc", 0, 3, True, tolerates=True), True),
+        (GOING_ON, Base("main", "abc", 0, 3, True), False),
+        (GOING_ON, None, False),
+        # Then it shows.
+        (FAILED, Base("main", "abc", 0, 3, True, tolerates=True), False),
+    ],
+)
+def test_what_the_base_tolerates_is_so_until_the_run_ends(of: Run, base: Base | None, expected: bool) -> None:
+    failed = FailedJob(job(1, "failure"), of, None, Evidence(base=base), FailureClass.NEW)
+    assert is_allowed_to_fail(failed) is expected
+    assert count_jobs([(failed.job, of)], {1} if expected else ()).tolerated == expected
 
 
 def test_a_run_that_is_gone_before_it_ended_has_not_passed() -> None:

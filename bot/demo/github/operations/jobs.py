@@ -29,9 +29,11 @@ class Jobs:
 
     def create_ready(self, attempt: RunAttempt) -> None:
         """Create the jobs whose needs are met, and skip those of which a need has failed; there are no others yet."""
-        while ready := [spec for spec in attempt.run.workflow.jobs if _is_ready(spec, attempt)]:
+        made = {job.name for job in attempt.jobs}
+        while ready := [s for s in attempt.run.workflow.jobs if s.name not in made and _is_ready(s, attempt)]:
             for spec in ready:
                 self._create(attempt, spec)
+                made.add(spec.name)
         self._after_change(attempt)
 
     def start(self, job: Job, runner: Runner | None = None) -> None:
@@ -178,7 +180,7 @@ class Jobs:
 
 def conclude(jobs: Sequence[Job]) -> Conclusion:
     """Return a run's conclusion from those of its jobs."""
-    conclusions = {job.conclusion for job in jobs}
+    conclusions = {"success" if _is_tolerated(job) else job.conclusion for job in jobs}
     if conclusions & {"failure", "timed_out"}:
         return "failure"
     if "cancelled" in conclusions:
@@ -186,13 +188,15 @@ def conclude(jobs: Sequence[Job]) -> Conclusion:
     return "success" if "success" in conclusions or not conclusions else "skipped"
 
 
+def _is_tolerated(job: Job) -> bool:
+    return job.spec.continue_on_error and job.conclusion in {"failure", "timed_out"}
+
+
 def _is_ready(spec: JobSpec, attempt: RunAttempt) -> bool:
-    if attempt.find_job(spec.name) is not None:
-        return False
     needed = [attempt.find_job(name) for name in spec.needs]
     return all(job is not None and not job.open for job in needed)
 
 
 def _needs_passed(spec: JobSpec, attempt: RunAttempt) -> bool:
     needed = [attempt.find_job(name) for name in spec.needs]
-    return all(job is not None and job.passed for job in needed)
+    return all(job is not None and (job.passed or _is_tolerated(job)) for job in needed)

@@ -21,13 +21,17 @@ Conclusion = Literal[
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A job as a workflow file declares it; `needs` are names of other jobs, `environment` one that asks a reviewer."""
+    """A job as a workflow file declares it; `needs` are names of other jobs, `environment` one that asks a reviewer.
+
+    With `continue_on_error` its failure makes no difference to the run.
+    """
 
     name: str
     steps: tuple[str, ...]
     labels: tuple[str, ...] = ("ubuntu-latest",)
     needs: tuple[str, ...] = ()
     environment: str | None = None
+    continue_on_error: bool = False
 
 
 @dataclass(slots=True, eq=False)

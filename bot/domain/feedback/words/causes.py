@@ -1,14 +1,15 @@
 """The causes of failures as Markdown: the first few in full, the others in a line each, cut between two of them."""
 
-import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
-from bot.domain.feedback.report import Cause, FailedJob, Failure, Flake, Job, Report, Run
+from bot.domain.feedback.report import Cause, FailedJob, Flake, Job, Report, Run
 from bot.domain.feedback.words.evidence import branch_in_markdown, verdict
+from bot.domain.feedback.words.excerpt import anchor_of, lines_of
 from bot.domain.feedback.words.markdown import (
     ANCHOR,
+    LINE,
     bullets,
     code,
     fenced,
@@ -16,9 +17,8 @@ from bot.domain.feedback.words.markdown import (
     listed,
     server_of,
     size,
-    without_command,
 )
-from bot.domain.feedback.words.wording import blaming_first, ended, number, ordinal
+from bot.domain.feedback.words.wording import blaming_first, ended, not_because, number, ordinal
 from bot.domain.fingerprints import is_generic
 
 LIMIT = 60_000
@@ -27,8 +27,6 @@ MOST_EXCERPTS = 3
 _MOST_NAMES = 3
 _FULL_NAME = 120
 """So many characters of a job's name are shown, that of its workflow before it."""
-# What pytest writes before the lines of an error.
-_PYTEST = re.compile(r"^E {3,}")
 
 
 class Block(Struct, frozen=True):
@@ -88,7 +86,10 @@ class Telling:
     def _block(self, cause: Cause, place: int, follows_excused: bool) -> Block:
         is_excused = cause.failure_class.is_excused
         is_full = place < MOST_EXCERPTS and (not is_excused or not self._report.blames)
-        heading = "Not because of this pull request" if is_excused and not follows_excused else None
+        heading = None
+        if is_excused and not follows_excused:
+            words = not_because(self._report)
+            heading = words[0].upper() + words[1:]
         if is_full:
             return Block(self.in_full(cause), is_item=False, heading=heading)
         if place == MOST_EXCERPTS and not is_excused:
@@ -103,9 +104,11 @@ class Telling:
             rows.insert(1, f"Test {code(failed.failure.test, ANCHOR)}")
         if alike := self._alike(cause):
             rows.append(alike)
-        text = f"#### {_anchor(failed) or self._without_anchor(failed)}\n{bullets(rows)}"
-        if failed.failure is not None and _says_more(failed.failure):
-            text += f"\n\n{fenced(failed.failure.lines, failed.failure.anchor)}"
+        lines = lines_of(failed.failure) if failed.failure else ()
+        anchor = _anchor(failed, ANCHOR if lines else LINE) or self._without_anchor(failed)
+        text = f"#### {anchor}\n{bullets(rows)}"
+        if failed.failure is not None and lines:
+            text += f"\n\n{fenced(lines, failed.failure.anchor)}"
         return text
 
     def in_short(self, cause: Cause) -> str:
@@ -162,17 +165,12 @@ def _exit_code(exit_code: int) -> str:
     return str(exit_code) if abs(exit_code) < 1_000 else code(str(exit_code))
 
 
-def _anchor(failed: FailedJob) -> str | None:
+def _anchor(failed: FailedJob, longest: int = ANCHOR) -> str | None:
     """Return the line that matters most, None where it says no more than that something failed."""
-    failure: Failure | None = failed.failure
+    failure = failed.failure
     if failure is None or not failure.anchor or is_generic(failure.anchor):
         return None
-    return code(_PYTEST.sub("", without_command(failure.anchor)), ANCHOR)
-
-
-def _says_more(failure: Failure) -> bool:
-    """Tell whether an excerpt shows anything that the anchor above it, which is cut where it is long, does not."""
-    return len(failure.lines) > 1 or any(line != failure.anchor or len(line) > ANCHOR for line in failure.lines)
+    return code(anchor_of(failure) or "", longest)
 
 
 def _step(failed: FailedJob) -> str | None:

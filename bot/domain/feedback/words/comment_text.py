@@ -8,14 +8,15 @@ from bot.domain.feedback.words.causes import LIMIT, Telling, within
 from bot.domain.feedback.words.markdown import commit
 from bot.domain.feedback.words.markers import marker_text
 from bot.domain.feedback.words.sections import could_not_start, flakes, starts
-from bot.domain.feedback.words.wording import blaming_first, failed_starts, headline, number
+from bot.domain.feedback.words.wording import blaming_first, failed_starts, headline, not_because, number
 from bot.domain.feedback.written import Marker
 
 MOST_CAUSES = 10
 _RESOLVED = {
-    Conclusion.SUCCESS: "✅ Everything passes at {}",
-    Conclusion.NEUTRAL: "✅ No new failures at {}: what still fails there is not because of this pull request",
+    Conclusion.SUCCESS: "✅ Everything passed at {}",
+    Conclusion.NEUTRAL: "✅ No new failures at {}: what still fails there is",
 }
+_FOOTER = "<sub>The whole is in the check **CI summary**. The label `ci-mute` silences this comment.</sub>"
 
 
 def failure_comment(
@@ -42,7 +43,7 @@ def failure_comment(
         LIMIT,
         f"{marker_text(marker)}\n{above}",
         blocks[:MOST_CAUSES],
-        f"\n\n{below}" if below else "",
+        "".join(f"\n\n{part}" for part in (below, _FOOTER) if part),
         left_out=len(blocks[MOST_CAUSES:]),
     )
 
@@ -55,6 +56,8 @@ def resolved_comment(report: Report, marker: Marker) -> str:
     words = None if report.conclusion is None else _RESOLVED.get(report.conclusion)
     if words is None:
         raise ValueError(f"A comment is not resolved by {report.conclusion}.")
+    if report.conclusion is Conclusion.NEUTRAL:
+        words += f" {not_because(report)}"
     return f"{marker_text(marker)}\n{words.format(commit(report.head_sha))}{_only_when_run_again(report)}."
 
 
@@ -72,7 +75,9 @@ def _headline(report: Report, telling: Telling) -> str:
 
 
 def _old(sha: str, newer: str) -> str:
-    return f"⏳ **This is about the old commit {commit(sha)}.** The new one, {commit(newer)}, is being checked."
+    return (
+        f"⏳ **This is about the old commit {commit(sha)}.** There is no result for the new one, {commit(newer)}, yet."
+    )
 
 
 def _queue(queue: Report) -> str:

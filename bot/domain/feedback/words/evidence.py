@@ -15,6 +15,7 @@ _LABELS = {
     FailureClass.FLAKY: "Likely flaky",
     FailureClass.INFRA: "Infrastructure",
 }
+_SAYS_NOTHING = "the output does not say why it failed"
 # What became of the job, by what its anchor says; the first that fits.
 _LOOKS = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
@@ -31,52 +32,71 @@ _LOOKS = tuple(
 
 
 def verdict(failed: FailedJob, branch: str) -> str:
-    """Return the class of a failure and its evidence, as Markdown: **New**: base `9f8e7d6` passed 20 of 20.
+    """Return the class of a failure and its evidence, as Markdown.
 
-    `branch` is the base branch, in Markdown.
+    Such as **New**: passes on `main` (the runs up to base `9f8e7d6` passed 20 of 20). `branch` is the base branch, in
+    Markdown.
     """
     said = "; ".join(reason for reason in _reasons(failed, branch) if reason)
-    return f"**{_LABELS[failed.failure_class]}**: {said}"
+    return f"**{_label(failed)}**: {said}"
+
+
+def _label(failed: FailedJob) -> str:
+    base = failed.evidence.base
+    if failed.failure_class is FailureClass.NO_BASE and base is not None and base.of and base.passed == base.of:
+        return "Probably yours"
+    return _LABELS[failed.failure_class]
 
 
 def _reasons(failed: FailedJob, branch: str) -> list[str]:
     base, elsewhere = failed.evidence.base, _elsewhere(failed.evidence)
+    if failed.evidence.lost_before:
+        return [_lost_again(failed.evidence.lost_before), _record(base, branch)]
     match failed.failure_class:
         case FailureClass.NEW:
-            return [_against(base), elsewhere, _too_general(failed)]
+            return [_against(base, branch), elsewhere, _too_general(failed)]
         case FailureClass.NO_BASE:
-            return [_without_comparison(base, branch), elsewhere]
+            return [_without_comparison(failed, branch), elsewhere]
         case FailureClass.PENDING:
-            return ["it is still being looked into", _record(base), elsewhere]
+            return ["it is still being looked into", _record(base, branch), elsewhere]
         case FailureClass.UNSEEN:
             return ["so many jobs failed that this one was not looked into"]
         case FailureClass.BASE:
             return [_alike(base, branch), elsewhere]
         case FailureClass.FLAKY:
-            return [elsewhere or "it has passed on the same commit", _record(base)]
+            return [elsewhere or "it has passed on the same commit", _record(base, branch)]
         case FailureClass.INFRA:
             return [looks_like(failed)]
 
 
-def _against(base: Base | None) -> str:
+def _against(base: Base | None, branch: str) -> str:
     """Return what speaks for a failure being new."""
     if base is None:
         return "nothing is known that excuses it"
-    differs = base.fails_alike is False and base.passed < base.of
-    return f"{_record(base)}, and did not fail alike" if differs else _record(base)
+    if not base.of:
+        return _record(base, branch)
+    if base.passed == base.of:
+        how = f"passes on {branch}"
+    elif base.passed:
+        how = f"does not fail like this on {branch}"
+    else:
+        how = f"fails on {branch} too, but differently"
+    return f"{how} ({_runs(base)})"
 
 
-def _without_comparison(base: Base | None, branch: str) -> str:
+def _without_comparison(failed: FailedJob, branch: str) -> str:
+    base, failure = failed.evidence.base, failed.failure
     if base is None:
         return f"the workflow has not run on {branch}"
-    return f"{_record(base)}, but what it says is too general to be compared"
+    is_told = failure is not None and not failure.is_generic
+    return f"{_record(base, branch)}, but {'not all that failed here is known' if is_told else _SAYS_NOTHING}"
 
 
 def _alike(base: Base | None, branch: str) -> str:
     if base is None:
-        return f"{branch} fails alike"
-    record = f" (passed {base.passed} of {base.of})" if base.of else ""
-    return f"{branch} fails alike at {commit(base.sha)}{record}"
+        return f"fails the same way on {branch}"
+    record = f" (passed in {base.passed} of the last {number(base.of, 'run')})" if base.of else ""
+    return f"fails the same way on {branch} at {commit(base.sha)}{record}"
 
 
 def looks_like(failed: FailedJob) -> str:
@@ -92,12 +112,19 @@ def looks_like(failed: FailedJob) -> str:
     return "the job was broken off from outside"
 
 
-def _record(base: Base | None) -> str:
+def _lost_again(before: int) -> str:
+    return f"the runner was lost {before + 1} times here: perhaps it runs out of memory"
+
+
+def _record(base: Base | None, branch: str) -> str:
     if base is None:
         return ""
-    if not base.of:
-        return f"base {commit(base.sha)} has not run the job"
-    return f"base {commit(base.sha)} passed {base.passed} of {base.of}"
+    return f"on {branch}, {_runs(base)}" if base.of else f"the job has not run on {branch} yet"
+
+
+def _runs(base: Base) -> str:
+    """Return how many of the last runs passed, the newest of which is told."""
+    return f"the runs up to base {commit(base.sha)} passed {base.passed} of {base.of}"
 
 
 def _elsewhere(evidence: Evidence) -> str:
@@ -108,7 +135,7 @@ def _elsewhere(evidence: Evidence) -> str:
 def _too_general(failed: FailedJob) -> str:
     if failed.failure is None or not failed.failure.is_generic:
         return ""
-    return "what it says is too general to be compared"
+    return _SAYS_NOTHING
 
 
 def branch_in_markdown(name: str | None) -> str:

@@ -14,8 +14,8 @@ from bot.domain.masking import mask
 NAME = 80
 """So many characters of a name are shown."""
 ANCHOR = 160
-_LINE = 240
-"""So many characters of a line in a fenced block."""
+LINE = 240
+"""So many characters of a line in a fenced block, or of one that stands for it."""
 MOST_LINES = 20
 _LOOKED_AT = 1_000
 """So much of a text is masked, and only then cut: what is left of a secret might not look like one."""
@@ -127,7 +127,7 @@ def bullets(items: Iterable[str]) -> str:
 
 
 def _line(line: str) -> str:
-    return shortened(_harmless(_BREAKS.sub(_blank, _JOINERS.sub("", line))).rstrip(), _LINE)
+    return shortened(_harmless(_BREAKS.sub(_blank, _JOINERS.sub("", line))).rstrip(), LINE)
 
 
 def _blank(found: re.Match[str]) -> str:

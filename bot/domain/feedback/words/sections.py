@@ -14,15 +14,16 @@ _T = TypeVar("_T")
 
 
 def starts(report: Report, telling: Telling) -> str:
-    """Return the runs that failed before any job of theirs began."""
+    """Return the runs that failed though no job of theirs is known to have."""
     return _some(failed_starts(report), lambda run: could_not_start(run, telling), "workflow")
 
 
 def could_not_start(run: Run, telling: Telling) -> str:
-    """Return what became of a run that failed before any job of it began."""
+    """Return what became of a run that failed though no job of it is known to have."""
     if run.conclusion == "startup_failure":
         return f"**{telling.run(run)} could not start**: its workflow file, or one that it calls, is not valid"
-    return f"**{telling.run(run)} {ended(run.conclusion or 'failure')}** before any job began"
+    how = ", though none of its jobs is known to have" if run.has_jobs else " before any job began"
+    return f"**{telling.run(run)} {ended(run.conclusion or 'failure')}**{how}"
 
 
 def flakes(report: Report, telling: Telling) -> str:
@@ -32,14 +33,16 @@ def flakes(report: Report, telling: Telling) -> str:
 
 
 def cancelled(report: Report) -> str:
-    """Return the jobs that were cancelled, and how many runs were before any job began."""
+    """Return the jobs that were cancelled, and how many runs were without any such job."""
     jobs, runs = report.cancelled_jobs, [run for run in report.runs_without_jobs if run.conclusion == "cancelled"]
     parts = []
     if jobs:
         names = [code(job.name) for job in jobs[:MOST_LISTED]]
-        parts.append(f"{number(len(jobs), 'job')} cancelled: {listed(names, len(jobs))}.")
-    if runs:
-        parts.append(f"{number(len(runs), 'workflow')} cancelled before any job began.")
+        parts.append(f"Cancelled: {listed(names, len(jobs))}.")
+    if before := sum(not run.has_jobs for run in runs):
+        parts.append(f"{number(before, 'workflow')} cancelled before any job began.")
+    if others := len(runs) - before:
+        parts.append(f"{number(others, 'workflow')} cancelled, though no job is known to have been.")
     return "\n\n".join(parts)
 
 

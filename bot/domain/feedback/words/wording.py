@@ -25,7 +25,10 @@ _IN_CONCLUSIONS = {
 
 
 class Tally(Struct, frozen=True):
-    """How many causes there are of each sort, and in how many jobs; `starts` are runs that failed without a job."""
+    """How many causes there are of each sort, and in how many jobs; `starts` are runs that failed without a job.
+
+    `ends` are those that have jobs, of which none is known to have failed.
+    """
 
     new: int
     unclassified: int
@@ -34,6 +37,7 @@ class Tally(Struct, frozen=True):
     flaky: int
     infra: int
     starts: int
+    ends: int
 
 
 def tally(report: Report) -> Tally:
@@ -47,12 +51,13 @@ def tally(report: Report) -> Tally:
         base=_of_class(report, FailureClass.BASE),
         flaky=_of_class(report, FailureClass.FLAKY),
         infra=_of_class(report, FailureClass.INFRA),
-        starts=len(failed_starts(report)),
+        starts=sum(not run.has_jobs for run in failed_starts(report)),
+        ends=sum(run.has_jobs for run in failed_starts(report)),
     )
 
 
 def failed_starts(report: Report) -> list[Run]:
-    """Return the runs that failed before any job of theirs began."""
+    """Return the runs that failed though no job of theirs is known to have, most often since there is none."""
     failed = {"failure", "startup_failure", "timed_out"}
     return [run for run in report.runs_without_jobs if run.conclusion in failed]
 
@@ -69,8 +74,14 @@ def headline(report: Report, branch: str) -> str:
     `branch` is how the base branch is called. Nothing of it changes while jobs only go on.
     """
     told = tally(report)
-    blaming = [part for part in (_blaming(told), _starts(told)) if part]
+    blaming = [part for part in (_blaming(told), _starts(told), _ends(told)) if part]
     return ", ".join([*(blaming or ["No new failures"]), *_excused(told, branch)])
+
+
+def not_because(report: Report) -> str:
+    """Return what is said of the failures that are excused; that one is flaky is no more than likely."""
+    are_likely = any(cause.failure_class is FailureClass.FLAKY for cause in report.causes)
+    return f"{'probably ' if are_likely else ''}not because of this pull request"
 
 
 def plain_branch(report: Report) -> str:
@@ -120,6 +131,10 @@ def _starts(told: Tally) -> str:
     return f"{number(told.starts, 'workflow')} could not start" if told.starts else ""
 
 
+def _ends(told: Tally) -> str:
+    return f"{number(told.ends, 'workflow')} failed" if told.ends else ""
+
+
 def _excused(told: Tally, branch: str) -> list[str]:
     """Return the counts of failures that are not the pull request's."""
     return [
@@ -155,7 +170,7 @@ def done(counts: Counts) -> int:
 
 def _failed(report: Report) -> str:
     told = tally(report)
-    if not told.new + told.unclassified + told.starts:
+    if not told.new + told.unclassified + told.starts + told.ends:
         return f"{number(report.counts.failed, 'job')} failed"
     cancelled = report.counts.cancelled
     more = f", {number(cancelled, 'job')} cancelled" if cancelled else ""
