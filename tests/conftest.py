@@ -3,14 +3,17 @@
 A test that takes `database_url` runs twice, on SQLite and on PostgreSQL; `make test-fast` leaves the second out.
 """
 
+import asyncio
 import functools
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+import uvloop
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
@@ -118,3 +121,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run tests on the loop that the service runs on, which does with a third less of the machine's time."""
+    return {"uvloop": _loop}
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = uvloop.new_event_loop()
+    loop.set_exception_handler(_end_at_timeout)
+    return loop
+
+
+def _end_at_timeout(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """End a test that has run out of time: what a signal raises in uvloop while it waits, it hands to this alone."""
+    if isinstance(context.get("exception"), pytest.fail.Exception):
+        for task in asyncio.all_tasks(loop):
+            task.cancel(str(context["exception"]))
+    else:
+        loop.default_exception_handler(context)

@@ -87,7 +87,9 @@ async def _ask_about_failures(tools: Tools, commit: Commit, report: Report) -> N
     asked = _worth_asking(report)
     now = tools.clock.now()
     reader = tools.database.reader
-    of_base = [job for subject in subjects_of(commit) for job in await unexamined_base_jobs(reader, subject, failed)]
+    of_base = [
+        job for subject in subjects_of(commit) for job in await unexamined_base_jobs(reader, subject, failed, now)
+    ]
     if not asked and not of_base:
         return
     async with tools.database.transaction() as tx:

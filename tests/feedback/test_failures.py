@@ -202,6 +202,8 @@ async def test_the_same_failure_elsewhere_has_the_same_fingerprint(ward: Ward) -
     found = await failures_of(ward.tools.database.reader, [job.id for job in jobs])
     one, same, other = (found[job.id].fingerprint for job in jobs)
     assert one == same != other
+    every = [found[job.id].fingerprints for job in jobs]
+    assert every == [(one,), (one,), (other,)]
 
 
 async def test_a_lost_runner_leaves_an_annotation_and_no_log(ward: Ward) -> None:
@@ -485,7 +487,7 @@ async def test_what_fails_on_the_base_branch_concerns_pull_requests_that_failed(
 async def test_another_workflow_on_the_base_branch_concerns_nobody(ward: Ward) -> None:
     (failed,) = await ward.fail(causes.pytest())
     await ward.look_into(failed)
-    base = await ward.fail_base(causes.pytest())
+    base = await ward.fail_base(causes.ruff())
     await ward.tools.database.execute("UPDATE workflow_run SET workflow_id = 1 WHERE run_id = ?", base.run.id)
     await ward.want([base], BASES)
     assert await revisions(ward, [failed, base], ward.examine) == [0, 1]

@@ -247,15 +247,18 @@ async def test_a_server_that_is_not_there_is_tried_again_for_writes_too(
 
 
 async def test_a_change_that_may_be_repeated_is(scripted: ScriptedGitHub, client: Client) -> None:
-    path = "/repos/octo/widgets/issues/comments/3"
-    scripted.script("PATCH", path, Answer(502), Answer(body={"id": 3}))
-    assert (await patiently(scripted, pulls.update_comment(client, REPOSITORY, 3, "new"))).data == {"id": 3}
-    path = "/repos/octo/widgets/check-runs/4"
-    plain, adding = {"output": {"title": "t"}}, {"output": {"title": "t", "annotations": [{"path": "a"}]}}
-    scripted.script("PATCH", path, Answer(502), Answer(body={"id": 4}), Answer(502))
-    await patiently(scripted, checks.update_check_run(client, REPOSITORY, 4, plain))
+    scripted.script("PATCH", "/repos/octo/widgets", Answer(502), Answer(body={"id": 3}))
+    changing = client.patch("/repos/octo/widgets", {}, {"name": "widgets"}, repeatable=True)
+    assert (await patiently(scripted, changing)).data == {"id": 3}
+
+
+async def test_what_people_would_see_twice_is_sent_once(scripted: ScriptedGitHub, client: Client) -> None:
+    scripted.script("PATCH", "/repos/octo/widgets/issues/comments/3", Answer(502))
     with pytest.raises(GitHubUnavailable):
-        await patiently(scripted, checks.update_check_run(client, REPOSITORY, 4, adding))
+        await patiently(scripted, pulls.update_comment(client, REPOSITORY, 3, "new"))
+    scripted.script("PATCH", "/repos/octo/widgets/check-runs/4", Answer(502))
+    with pytest.raises(GitHubUnavailable):
+        await patiently(scripted, checks.update_check_run(client, REPOSITORY, 4, {"output": {"title": "t"}}))
 
 
 # Limits

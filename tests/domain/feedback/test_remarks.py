@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.excerpts import Anchor, Excerpt
+from bot.domain.excerpts import Anchor, Excerpt, Told
 from bot.domain.feedback.remarks import (
     LONGEST_MESSAGE,
     MOST_KEPT,
@@ -20,7 +20,7 @@ from bot.domain.feedback.remarks import (
     said_by_annotations,
 )
 from bot.domain.feedback.report import Source
-from bot.domain.feedback.said import UNKNOWN, FailedAt, Said, Step, failed_step, failure_of, said_by_log
+from bot.domain.feedback.said import UNKNOWN, FailedAt, Said, Step, failed_at, failed_step, failure_of, said_by_log
 from bot.domain.texts import is_storable
 from bot.logs import Redactor
 
@@ -415,3 +415,28 @@ def test_no_half_of_a_secret_is_left_by_a_cut() -> None:
         address = "https://octocat:hunter22@example.org/x"
         (short,) = cut_short([sent("x" * before + " " + address + " y" * 100)])
         assert "hunter" not in Redactor()(short["message"])
+
+
+def test_steps_that_failed_later_are_among_what_failed() -> None:
+    def told(*names: str) -> set[str]:
+        steps = [{"name": name, "conclusion": "failure"} for name in names]
+        found = Said(source=Source.LOG, kind="python", test="test_a", told=Told(("test_a",), (), is_whole=True))
+        at = failed_at("ci.yml", "unit", json.dumps([{"name": "Set up job", "conclusion": "success"}, *steps]))
+        return set(failure_of(found, at, Redactor()).fingerprints or ())
+
+    assert told("Run tests") < told("Run tests", "Lint")
+    assert len(told("Run tests", "Lint", "Report")) == 3
+
+
+def test_all_failures_among_annotations_are_told_unless_some_may_be_missing() -> None:
+    def told(count: int) -> Told:
+        sent = [
+            {"annotation_level": "failure", "path": "a.c", "start_line": line, "message": f"error: no '{line}'"}
+            for line in range(1, count + 1)
+        ]
+        found = said_by_annotations(read_annotations(sent))
+        assert found is not None
+        return found.told
+
+    assert [len(told(count).anchors) for count in (1, 9)] == [1, 9]
+    assert not told(10).is_whole
