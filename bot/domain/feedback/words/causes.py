@@ -100,8 +100,8 @@ class Telling:
         """Return a cause with what matters first: the anchor, whose failure it is, where, and the excerpt."""
         failed = cause.first
         rows = [verdict(failed, self.branch), f"In {self._where(failed)}"]
-        if failed.failure is not None and failed.failure.test:
-            rows.insert(1, f"Test {code(failed.failure.test, ANCHOR)}")
+        if (test := _test(failed)) and _anchor(failed):
+            rows.insert(1, f"Test {test}")
         if alike := self._alike(cause):
             rows.append(alike)
         lines = lines_of(failed.failure) if failed.failure else ()
@@ -114,8 +114,9 @@ class Telling:
     def in_short(self, cause: Cause) -> str:
         """Return a cause in one line."""
         failed = cause.first
-        test = f"test {code(failed.failure.test, ANCHOR)}" if failed.failure and failed.failure.test else None
-        what = [_anchor(failed) or self._without_anchor(failed), test, f"in {self._where(failed)}"]
+        anchor, test = _anchor(failed), _test(failed)
+        named = f"test {test}" if test and anchor else None
+        what = [anchor or self._without_anchor(failed), named, f"in {self._where(failed)}"]
         told = [verdict(failed, self.branch), self._alike(cause)]
         return f"{', '.join(part for part in what if part)} — {'; '.join(part for part in told if part)}"
 
@@ -156,8 +157,14 @@ class Telling:
         return f"{number(len(others), 'other job')} failed alike: {listed(names, len(others))}"
 
     def _without_anchor(self, failed: FailedJob) -> str:
+        if test := _test(failed):
+            return f"Test {test} failed"
         step = _step(failed)
         return f"Step {code(step)} failed" if step else f"Job {code(failed.job.name)} failed"
+
+
+def _test(failed: FailedJob) -> str | None:
+    return code(failed.failure.test, ANCHOR) if failed.failure is not None and failed.failure.test else None
 
 
 def _exit_code(exit_code: int) -> str:
