@@ -139,7 +139,10 @@ def test_whose_failure_it_is_and_how_that_is_known(told: Cause, text: str) -> No
     [
         (cause(unknown=True), "#### Step `Run pytest` failed\n"),
         (cause(NEW, job(step=None), unknown=True), "#### Job `test (3.12)` failed\n"),
-        (cause(said=failure("##[error]Process completed with exit code 1.")), "#### Test `tests/test_orders.py::test_expired_card` failed\n"),
+        (
+            cause(said=failure("##[error]Process completed with exit code 1.")),
+            "#### Test `tests/test_orders.py::test_expired_card` failed\n",
+        ),
         (cause(said=failure("##[error]bad input")), "#### `bad input`\n"),
         (cause(NEW, job(conclusion="timed_out")), "`Run pytest`, timed out, exit code 1\n"),
         (cause(said=failure(exit_code=None)), "`Run pytest`\n"),
