@@ -18,7 +18,7 @@ CODE := $(wildcard bot tests bench)
 PARALLEL := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-fast test-deep lint bench bench-excerpts real-input requirements clean
+.PHONY: help demo run test test-fast test-deep coverage lint bench bench-excerpts real-input requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,7 +29,10 @@ demo: $(RUNTIME) ## The whole product without a GitHub account (ARGS="--once --j
 run: $(RUNTIME) ## The service on SQLite (ARGS="--port 9000")
 	@$(PY) -m bot serve $(ARGS)
 
-test: $(DEV) ## The whole suite on SQLite and PostgreSQL, with coverage (ARGS="-k name")
+test: $(DEV) ## The whole suite on SQLite and PostgreSQL (ARGS="-k name")
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
+
+coverage: $(DEV) ## The same, and which lines and branches it went through
 	@$(PY) -m pytest $(PARALLEL) --cov $(ARGS)
 
 test-fast: $(DEV) ## The suite on SQLite only

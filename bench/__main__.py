@@ -36,7 +36,7 @@ BENCHES = {
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=sorted(BENCHES), help="run this one alone")
+    parser.add_argument("--only", action="append", choices=sorted(BENCHES), help="run this one alone, or these")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
     parser.add_argument("--small", action="store_true", help="see that it runs; the figures mean nothing")
     return parser.parse_args()
@@ -48,7 +48,7 @@ def main() -> None:
     console = Console(width=None if os.isatty(1) else 150)
     console.print(", ".join(f"{name} {value}" for name, value in told["machine"].items()), highlight=False)
     os.sched_setaffinity(0, {cores()[1]})
-    for name in [arguments.only] if arguments.only else BENCHES:
+    for name in arguments.only or BENCHES:
         bench = BENCHES[name]
         report = uvloop.run(bench.run(bench.small if arguments.small else bench.full))
         report.show(console)
