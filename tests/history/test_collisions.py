@@ -42,7 +42,7 @@ def made_by(watch: Watch, run: WorkflowRun) -> list[Delivery]:
     """Let a run come to its end, and return what GitHub makes of that."""
     before = watch.github.webhooks.log.counts["made"]
     watch.finish(run)
-    return [one for one in watch.github.deliveries if one.number > before and one.event in events.ACTED_ON]
+    return [one for one in watch.github.deliveries if one.number > before and events.acts_on(one.event, one.action)]
 
 
 async def test_while_the_worker_records_runs_history_records_them_too(
