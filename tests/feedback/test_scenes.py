@@ -51,8 +51,15 @@ def hold_writes(house: Harness) -> None:
 
 
 @pytest.mark.parametrize("scene", LIGHT, ids=name)
-async def test_a_scene_ends_with_the_words_that_were_reviewed(database: Database, scene: Scene) -> None:
-    await hold_words(database, scene)
+async def test_a_scene_ends_with_the_words_that_were_reviewed(migrated_sqlite: str, scene: Scene) -> None:
+    async with connected(quick(migrated_sqlite)) as database:
+        await hold_words(database, scene)
+
+
+@pytest.mark.parametrize("scene", LIGHT[::3], ids=name)
+async def test_so_it_does_on_postgresql(migrated_postgres: str, scene: Scene) -> None:
+    async with connected(migrated_postgres) as database:
+        await hold_words(database, scene)
 
 
 async def test_a_large_scene_ends_with_the_words_that_were_reviewed(migrated_sqlite: str) -> None:
