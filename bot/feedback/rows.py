@@ -5,7 +5,7 @@ A row is put off only if nobody has marked it anew since it was read: its revisi
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -78,7 +78,6 @@ class CommentRow(Struct, frozen=True):
 
 
 Row = SummaryRow | CommentRow
-R = TypeVar("R", SummaryRow, CommentRow)
 
 
 def summary_row(row: Mapping[str, Any]) -> SummaryRow:
@@ -135,13 +134,6 @@ async def find_summary(reader: Executor, repository_id: int, head_sha: str) -> S
     sql = "SELECT * FROM check_summary WHERE repository_id = ? AND head_sha = ?"
     rows = await reader.fetch(sql, repository_id, head_sha)
     return summary_row(rows[0]) if rows else None
-
-
-async def find_comment(reader: Executor, repository_id: int, number: int) -> CommentRow | None:
-    """Return the row of a pull request's comment."""
-    sql = "SELECT * FROM failure_comment WHERE repository_id = ? AND number = ?"
-    rows = await reader.fetch(sql, repository_id, number)
-    return comment_row(rows[0]) if rows else None
 
 
 async def put_off(database: Database, row: Row, plan: Plan | None) -> None:

@@ -53,8 +53,6 @@ LOOK_SPACING = 1.0
 # Longer than that a write does not wait for its turn; another may have its turn before.
 PATIENCE = 5.0
 NOTHING_CAN_BE_ASKED = (Unauthorized, InstallationGone, InstallationRefused, InstallationSuspended)
-
-
 REFUSED_FOR = timedelta(minutes=10)
 MOST_REFUSALS = 10_000
 

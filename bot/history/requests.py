@@ -57,7 +57,7 @@ async def marks_for(tx: Transaction, backfill_id: int | None) -> Marks:
     What was before the App is no news, nor is what somebody asks for as history.
     """
     rows = await tx.fetch("SELECT kind FROM backfill WHERE id = ?", backfill_id) if backfill_id else []
-    return Marks.NEVER if rows and rows[0]["kind"] in OF_REPOSITORY else Marks.IF_NEW
+    return Marks.IF_TOLD if rows and rows[0]["kind"] in OF_REPOSITORY else Marks.IF_NEW
 
 
 class Target(Struct, frozen=True):

@@ -57,7 +57,7 @@ class Marks(StrEnum):
 
     ALWAYS = "always"
     IF_NEW = "if new"
-    NEVER = "never"
+    IF_TOLD = "if told"
 
 
 Told = facts.WorkflowRun | facts.WorkflowJob | facts.PullRequest
@@ -148,7 +148,7 @@ async def mark_commit_of_run(tx: Transaction, run_id: int, now: datetime) -> Non
 
 
 def _begins(fact: Told, now: datetime, marks: Marks) -> bool:
-    return marks is not Marks.NEVER and max(_moments(fact), default=now) >= now - NEWS_SPAN
+    return marks is not Marks.IF_TOLD and max(_moments(fact), default=now) >= now - NEWS_SPAN
 
 
 def _moments(fact: Told) -> Iterator[datetime]:

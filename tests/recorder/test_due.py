@@ -103,7 +103,7 @@ async def test_a_pull_request_that_stands_as_it_stood_is_no_news_when_asked_for_
 
 async def test_history_tells_of_nothing_that_is_known(database: Database) -> None:
     first = [*await of_run(), *await of_pull_request()]
-    await write(database, first, marks=Marks.NEVER)
+    await write(database, first, marks=Marks.IF_TOLD)
     assert await commits(database) == []
     await write(database, first, marks=Marks.IF_NEW)
     assert await commits(database) == []
@@ -136,11 +136,11 @@ async def test_a_pull_request_does_not_move_what_quiet_is_measured_by(database: 
         ("tries = 0", False),
     ],
 )
-@pytest.mark.parametrize(("at", "marks"), [(LONG_AGO, Marks.ALWAYS), (NOW, Marks.NEVER)], ids=["old", "history"])
+@pytest.mark.parametrize(("at", "marks"), [(LONG_AGO, Marks.ALWAYS), (NOW, Marks.IF_TOLD)], ids=["old", "history"])
 async def test_what_is_no_news_still_keeps_true_what_is_told(
     database: Database, told_already: str, is_marked: bool, at: datetime, marks: Marks
 ) -> None:
-    await write(database, await of_run(at=LONG_AGO - timedelta(hours=1)), marks=Marks.NEVER)
+    await write(database, await of_run(at=LONG_AGO - timedelta(hours=1)), marks=Marks.IF_TOLD)
     insert = "INSERT INTO check_summary (repository_id, head_sha, changed_at) VALUES (?, ?, ?)"
     await database.execute(insert, 9, make.SHA, LONG_AGO)
     await database.execute(f"UPDATE check_summary SET {told_already}")
