@@ -19,6 +19,7 @@ from bot.settings import Dialect, Settings
 from bot.store import connected
 from bot.store.database import Database
 from bot.store.migrate import migrate, pending_migrations
+from bot.store.registration import Configuration
 from bot.web import keys
 from bot.web.routes import HANDLER_ARGS, add_routes, middlewares
 from bot.worker import Worker, running
@@ -60,24 +61,61 @@ async def prepare_database(settings: Settings, *, migrating: bool) -> None:
 def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Application:
     """Return the HTTP service; its database must be at the newest schema when it starts."""
     app = web.Application(middlewares=middlewares, handler_args=HANDLER_ARGS)
-    app[keys.SETTINGS] = settings
+    configuration = Configuration(settings, clock)
+    app[keys.CONFIGURATION] = configuration
     app[keys.CLOCK] = clock
 
     async def run_parts(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as parts:
             database = await parts.enter_async_context(connected(settings.database_url.get_secret_value()))
+            check_can_serve(await configuration.refresh(database))
             inbox = await parts.enter_async_context(Inbox(database, clock, events.ACTED_ON, events.may_tell))
             app[keys.INBOX] = inbox
             if with_worker:
-                github = await parts.enter_async_context(history_tools(settings, database, clock))
-                telling = feedback_tools(settings, github)
-                worker = Worker(database, clock, settings, inbox.arrived, github, telling)
-                await parts.enter_async_context(running(worker))
+                await parts.enter_async_context(employed(configuration, database, clock, inbox.arrived))
             yield
 
     app.cleanup_ctx.append(run_parts)
     add_routes(app)
     return app
+
+
+@asynccontextmanager
+async def employed(
+    configuration: Configuration, database: Database, clock: Clock, arrived: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Keep a worker at work while inside, for the App there is at the moment: another App gets another worker."""
+    started = asyncio.Event()
+    working = asyncio.create_task(_keep_working(configuration, database, clock, arrived, started), name="employer")
+    waiting = asyncio.create_task(started.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        yield
+    finally:
+        for task in (waiting, working):
+            task.cancel()
+        await asyncio.wait({working, waiting})
+    if not working.cancelled():
+        working.result()
+
+
+async def _keep_working(
+    configuration: Configuration,
+    database: Database,
+    clock: Clock,
+    arrived: asyncio.Event | None,
+    started: asyncio.Event,
+) -> None:
+    while True:
+        settings = configuration.current
+        async with history_tools(settings, database, clock) as github:
+            worker = Worker(database, clock, settings, arrived, github, feedback_tools(settings, github))
+            async with running(worker):
+                log.debug("a worker began", extra={"worker": worker.name})
+                started.set()
+                await configuration.changed_from(settings, database)
 
 
 @asynccontextmanager
@@ -139,7 +177,8 @@ async def serve(settings: Settings, clock: Clock, *, with_worker: bool, migratin
 
     Raises SettingsError, RunledgerError or DatabaseUnavailable when it can't start.
     """
-    check_can_serve(settings)
+    if settings.secret_key is None:
+        check_can_serve(settings)
     stopped = stop_signal()
     await prepare_database(settings, migrating=migrating)
     async with serving(settings, clock, with_worker=with_worker) as address:
@@ -187,14 +226,13 @@ async def work(settings: Settings, clock: Clock, *, metrics_port: int | None = N
     await prepare_database(settings, migrating=False)
     if metrics_port is not None:
         metrics.serve(metrics_port)
-    async with (
-        connected(settings.database_url.get_secret_value()) as database,
-        history_tools(settings, database, clock) as github,
-        running(Worker(database, clock, settings, None, github, feedback_tools(settings, github))) as worker,
-    ):
-        log.info("working", extra={"worker": worker.name})
-        await stopped.wait()
-        log.info("stopping")
+    configuration = Configuration(settings, clock)
+    async with connected(settings.database_url.get_secret_value()) as database:
+        await configuration.refresh(database)
+        async with employed(configuration, database, clock):
+            log.info("working")
+            await stopped.wait()
+            log.info("stopping")
 
 
 def runs_worker_by_default(settings: Settings) -> bool:

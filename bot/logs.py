@@ -47,7 +47,12 @@ class Redactor:
         # A key of several lines may come out a line at a time.
         lines = {line.strip() for secret in secrets for line in (secret, *_telling_lines(secret))}
         known = sorted((line for line in lines if len(line) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._secrets = secrets
         self._known = re.compile("|".join("".join(map(_spelled, line)) for line in known)) if known else None
+
+    def joined_by(self, secrets: tuple[str, ...]) -> "Redactor":
+        """Return a redactor that knows these secrets besides."""
+        return Redactor(tuple(dict.fromkeys((*self._secrets, *secrets))))
 
     def __call__(self, text: str) -> str:
         if self._known is not None:
@@ -91,6 +96,10 @@ class LineFormatter(logging.Formatter):
     def __init__(self, redact: Redactor) -> None:
         super().__init__()
         self._redact = redact
+
+    def redact_also(self, secrets: tuple[str, ...]) -> None:
+        """Take these secrets out as well."""
+        self._redact = self._redact.joined_by(secrets)
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """Return what a record says, in the order it is shown."""
@@ -150,6 +159,13 @@ def _message(record: logging.LogRecord) -> str:
 def _harmless(text: str) -> str:
     # A message must not be able to forge a line of its own, nor to paint on a terminal.
     return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def redact_also(secrets: tuple[str, ...]) -> None:
+    """Keep these secrets out of every line from now on too, as those that were learnt after the start."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, LineFormatter):
+            handler.formatter.redact_also(secrets)
 
 
 def configure(

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +13,11 @@ from urllib.parse import unquote
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?", re.ASCII)
 
 
 class Dialect(StrEnum):
@@ -78,6 +81,18 @@ def private_key_of(value: SecretStr) -> SecretStr:
     return SecretStr(pem + "\n")
 
 
+def _origins(value: Any) -> Any:
+    """Return the origins (RFC 6454) in a comma-separated text, as browsers send them: without a path."""
+    if not isinstance(value, str):
+        return value
+    origins = tuple(each.strip().rstrip("/") for each in value.split(",") if each.strip())
+    for each in origins:
+        if not _ORIGIN.fullmatch(each):
+            message = f"must be origins such as https://example.org, and {each[:100]!r} is none"
+            raise ValueError(message)
+    return origins
+
+
 def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
 
@@ -112,6 +127,10 @@ class Settings(BaseSettings):
     github_api_url: HttpAddress = Field("https://api.github.com", description="GitHub's REST API, or a stand-in")
     github_server_url: HttpAddress = Field("https://github.com", description="GitHub's pages, or a stand-in")
     secret_key: Secret = Field(None, description="encrypts credentials kept in the database")
+    secret_key_previous: Secret = Field(None, description="opens what was encrypted before SECRET_KEY was changed")
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        (), description="the origins, comma-separated, whose pages may ask the API with a token"
+    )
     metrics_token: Secret = Field(None, description="lets `/metrics` be read from elsewhere than loopback")
     retention_days: int = Field(0, ge=0, le=36_500, description="how long runs are kept; 0 keeps them")
     log_level: Annotated[

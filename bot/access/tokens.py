@@ -1,12 +1,13 @@
-"""API tokens: shown once, kept as a hash. A token is 256 random bits, so a plain SHA-256 of it can't be turned back."""
+"""API tokens: shown once, kept as a hash."""
 
-import hashlib
-import secrets
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from bot.access.audit import Actor
+from bot.access.callers import Caller
 from bot.access.names import checked_name
+from bot.access.secrets import hash_of, new_secret
 from bot.domain.texts import is_storable
 from bot.errors import NotFound, RunledgerError
 from bot.store import models, queries
@@ -14,16 +15,7 @@ from bot.store.database import current, database_errors, to_moment
 
 # Easy to tell from other tokens, for people and for whatever searches code for leaked ones.
 PREFIX = "rlt_"
-RANDOM_BYTES = 32
 HINT_LENGTH = 8
-
-
-class Caller(Struct, frozen=True):
-    """Whoever a credential stands for."""
-
-    token_id: int
-    name: str
-    team_ids: frozenset[int]
 
 
 class TokenLine(Struct):
@@ -39,10 +31,6 @@ class TokenLine(Struct):
     last_used_at: datetime | None
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 async def create_token(team: str, name: str, now: datetime, expires_days: int | None = None) -> str:
     """Make a token that reads the whole of `team`, and return it: it is not to be had again.
 
@@ -52,11 +40,11 @@ async def create_token(team: str, name: str, now: datetime, expires_days: int | 
     scope = await queries.find_scope(team)
     if scope is None:
         raise NotFound(await _no_such_team(team))
-    token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    token = new_secret(PREFIX)
     await models.ApiToken.create(
         team_id=scope.team_id,
         name=name,
-        hash=_hash(token),
+        hash=hash_of(token),
         hint=token[: len(PREFIX) + HINT_LENGTH],
         created_at=now,
         expires_at=now + timedelta(days=expires_days) if expires_days is not None else None,
@@ -75,14 +63,15 @@ async def find_caller(token: str, now: datetime) -> Caller | None:
     """Return whom `token` stands for, or None where it is unknown, expired or revoked."""
     with database_errors():
         rows = await current().reader.fetch(
-            "SELECT id, name, team_id, expires_at, revoked_at FROM api_token WHERE hash = ?", _hash(token)
+            "SELECT id, name, team_id, expires_at, revoked_at FROM api_token WHERE hash = ?", hash_of(token)
         )
     if not rows or rows[0]["revoked_at"] is not None:
         return None
     expires_at = to_moment(rows[0]["expires_at"])
     if expires_at is not None and expires_at <= now:
         return None
-    return Caller(rows[0]["id"], rows[0]["name"], frozenset({rows[0]["team_id"]}))
+    token_id, name = rows[0]["id"], rows[0]["name"]
+    return Caller(Actor("token", name, token_id), f"token {token_id}", {rows[0]["team_id"]: None})
 
 
 async def list_tokens(team: str | None = None) -> list[TokenLine]:

@@ -62,7 +62,7 @@ def _links(request: web.Request, next_cursor: str | None) -> str:
 
 def public_url(request: web.Request) -> str:
     """Return the address that clients reach us at, without a final slash; empty when the Host header is no host."""
-    configured = request.app[keys.SETTINGS].public_url
+    configured = request.app[keys.CONFIGURATION].given.public_url
     if configured is not None:
         return configured
     return f"{request.scheme}://{request.host}" if _HOST.fullmatch(request.host) else ""

@@ -91,7 +91,7 @@ async def get_metrics(request: web.Request) -> web.Response:
 
 
 def _check_scraper(request: web.Request) -> None:
-    token = request.app[keys.SETTINGS].metrics_token
+    token = request.app[keys.CONFIGURATION].given.metrics_token
     if is_from_this_machine(request):
         return
     if token is None:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bot.clock import Clock
-from bot.settings import Settings
+from bot.store.registration import Configuration
 
 if TYPE_CHECKING:
     from bot.inbox import Inbox
     from bot.web.webhook import Receiver
 
-SETTINGS = web.AppKey("SETTINGS", Settings)
+CONFIGURATION = web.AppKey("CONFIGURATION", Configuration)
 CLOCK = web.AppKey("CLOCK", Clock)
 INBOX: web.AppKey["Inbox | None"] = web.AppKey("INBOX")
 RECEIVER: web.AppKey["Receiver"] = web.AppKey("RECEIVER")

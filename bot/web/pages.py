@@ -63,7 +63,7 @@ async def get_asset(request: web.Request) -> web.Response:
 
 async def get_front_page(request: web.Request) -> web.Response:
     """Answer with the front page, or, while nothing is configured, with what to do about it."""
-    settings = request.app[keys.SETTINGS]
+    settings = request.app[keys.CONFIGURATION].current
     address = public_url(request)
     if settings.is_unconfigured:
         return _page("begin.html", webhook_url=f"{address}/api/github/webhooks", server_url=settings.github_server_url)

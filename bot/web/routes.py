@@ -143,7 +143,7 @@ ROUTES = (
 def add_routes(app: web.Application) -> None:
     """Add every route to `app`, the headers all answers have, and the receiver's bounds unless `app` brings its own.
 
-    `app` must be made with `middlewares` and HANDLER_ARGS, and hold SETTINGS, CLOCK and INBOX before it serves.
+    `app` must be made with `middlewares` and HANDLER_ARGS, and hold CONFIGURATION, CLOCK and INBOX before it serves.
     """
     for route in ROUTES:
         if route.method == "GET":

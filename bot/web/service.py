@@ -19,4 +19,4 @@ class Service:
 
 def service_of(app: web.Application) -> Service:
     """Return what handlers of `app` may need."""
-    return Service(app[keys.CLOCK], history.can_ask_github(app[keys.SETTINGS]))
+    return Service(app[keys.CLOCK], history.can_ask_github(app[keys.CONFIGURATION].current))

@@ -99,7 +99,7 @@ async def _receive(request: web.Request, receiver: Receiver) -> DeliveryReceipt:
             raise _Refused(408, "refused_slow") from None
         except BodyBroken:
             raise _Refused(400, "disconnected") from None
-        if not await verifies_off_loop(body, digest, request.app[keys.SETTINGS].webhook_secrets):
+        if not await verifies_off_loop(body, digest, request.app[keys.CONFIGURATION].current.webhook_secrets):
             raise _Refused(401, "refused_signature")
         headers = _delivery_headers(request.headers)
         delivery = inbox.NewDelivery(guid=headers.guid, event=headers.event, body=body, received_at=received_at)

@@ -32,7 +32,7 @@ async def _caller(token: str, now: datetime = NOW) -> Caller:
 async def test_a_token_reads_its_own_team_and_no_other(database: Database) -> None:
     caller = await _caller(await create_token("Octo-Org", "ci", NOW))
     scope = await get_scope(caller, "octo-org")
-    assert (scope.slug, scope.repositories, caller.name) == ("octo-org", None, "ci")
+    assert (scope.slug, scope.repositories, caller.actor.name) == ("octo-org", None, "ci")
     assert await get_scope(caller, str(scope.team_id)) == scope
     assert [team.slug for team in (await list_teams(caller)).teams] == ["octo-org"]
     second = await models.Team.get(slug="second", using_db=database.client)

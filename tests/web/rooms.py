@@ -16,6 +16,7 @@ from bot.clock import ManualClock
 from bot.errors import NotFound
 from bot.settings import Settings
 from bot.store import health, queries, views
+from bot.store.registration import Configuration
 from bot.web import keys, routes
 from bot.web.webhook import Receiver
 
@@ -75,13 +76,14 @@ class Rooms:
 
     async def find_caller(self, token: str, now: datetime) -> Any:
         await self._answer()
-        return SimpleNamespace(token_id=1, name="ci", team_ids=frozenset({1})) if token == "good-token" else None
+        good = access.Caller(access.Actor("token", "ci", 1), "token 1", {1: None})
+        return good if token == "good-token" else None
 
     async def get_scope(self, caller: Any, team: str) -> Any:
         if team not in {"octo", "1"}:
             message = f"no team {team}"
             raise NotFound(message)
-        return SimpleNamespace(team="octo")
+        return queries.Scope(1, "octo")
 
     async def list_teams(self, caller: Any) -> views.TeamList:
         return views.TeamList(teams=[views.Team(id=1, slug="octo", name="Octo", installations=[])])
@@ -90,15 +92,15 @@ class Rooms:
         await self._answer()
         if self.query_failure is not None:
             raise self.query_failure
-        self.asked.append((scope.team, query))
+        self.asked.append((scope.slug, query))
         return views.RunPage(runs=[a_run()], total=1, total_is_exact=True, next_cursor=self.next_cursor)
 
     async def list_jobs(self, scope: Any, query: Any) -> views.JobPage:
-        self.asked.append((scope.team, query))
+        self.asked.append((scope.slug, query))
         return views.JobPage(jobs=[], total=0, total_is_exact=True, next_cursor=None)
 
     async def get_run_details(self, scope: Any, run_id: int, attempt: int | None) -> views.RunDetails:
-        self.asked.append((scope.team, (run_id, attempt)))
+        self.asked.append((scope.slug, (run_id, attempt)))
         if run_id != 7:
             message = f"no run {run_id}"
             raise NotFound(message)
@@ -109,7 +111,7 @@ class Rooms:
         return views.RepositoryList(repositories=[])
 
     async def get_backfill(self, scope: Any, backfill_id: int) -> views.BackfillProgress:
-        self.asked.append((scope.team, backfill_id))
+        self.asked.append((scope.slug, backfill_id))
         facts: dict[str, Any] = dict.fromkeys(views.BackfillProgress.__struct_fields__)
         facts |= {"id": backfill_id, "kind": "request", "state": "done", "created_at": NOW}
         facts |= dict.fromkeys(("runs_stored", "jobs_stored", "jobs_pending", "requests_left"), 0)
@@ -120,7 +122,7 @@ class Rooms:
     ) -> list[int]:
         if self.ask_failure is not None:
             raise self.ask_failure
-        self.asked.append((scope.team, (full_name, since, until, now)))
+        self.asked.append((scope.slug, (full_name, since, until, now)))
         if full_name != "octo/hello":
             message = f"no repository {full_name}"
             raise NotFound(message)
@@ -169,8 +171,9 @@ class Rooms:
 def make_app(rooms: Rooms, receiver: Receiver | None = None, **settings: Any) -> web.Application:
     """Build the application as `app.py` does, around these rooms."""
     app = web.Application(middlewares=routes.middlewares, handler_args=routes.HANDLER_ARGS)
-    app[keys.SETTINGS] = Settings(**({"webhook_secret": SECRET, "_env_file": None} | settings))
+    given = Settings(**({"webhook_secret": SECRET, "_env_file": None} | settings))
     app[keys.CLOCK] = ManualClock(NOW)
+    app[keys.CONFIGURATION] = Configuration(given, app[keys.CLOCK])
     app[keys.INBOX] = cast("inbox.Inbox", rooms)
     if receiver is not None:
         app[keys.RECEIVER] = receiver

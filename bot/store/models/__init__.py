@@ -4,9 +4,17 @@ Each table has a surrogate `id` beside GitHub's, because Tortoise's migrations l
 Texts that are looked up by value are bounded, so that PostgreSQL can index them.
 """
 
-from bot.store.models.access import ApiToken
+from bot.store.models.access import (
+    ApiToken,
+    AuditEntry,
+    PendingState,
+    Person,
+    PersonInstallation,
+    PersonRepository,
+    Session,
+)
 from bot.store.models.directory import Installation, Repository, RepositoryName, Team
-from bot.store.models.feedback import Action, CheckSummary, FailureComment, JobFailure
+from bot.store.models.feedback import Action, CheckSummary, FailureComment, JobFailure, RepositorySettings
 from bot.store.models.history import Backfill, BackfillWindow, DeliveryScan, MissedDelivery, RunWanted
 from bot.store.models.inbox import Delivery
 from bot.store.models.processes import Heartbeat, Lease, TimedJob
@@ -19,6 +27,7 @@ from bot.store.models.record import (
     WorkflowRun,
     WorkflowRunAttempt,
 )
+from bot.store.models.setup import AppRegistration, SetupLink
 from bot.store.models.sizes import NAME, WORD
 
 __all__ = [
@@ -26,6 +35,8 @@ __all__ = [
     "WORD",
     "Action",
     "ApiToken",
+    "AppRegistration",
+    "AuditEntry",
     "Backfill",
     "BackfillWindow",
     "CheckSummary",
@@ -37,12 +48,19 @@ __all__ = [
     "JobFailure",
     "Lease",
     "MissedDelivery",
+    "PendingState",
+    "Person",
+    "PersonInstallation",
+    "PersonRepository",
     "PullRequest",
     "PullRequestHead",
     "Repository",
     "RepositoryName",
+    "RepositorySettings",
     "RunPullRequest",
     "RunWanted",
+    "Session",
+    "SetupLink",
     "Team",
     "TimedJob",
     "Workflow",

@@ -139,3 +139,18 @@ class Action(Model):
     class Meta:
         table = "action"
         indexes = [Index(fields=["repository_id", "head_sha"], name="action_by_head_sha")]
+
+
+class RepositorySettings(Model):
+    """What the administrators of a repository want told there. Without a row it is as the defaults here say."""
+
+    id = fields.IntField(primary_key=True)
+    repository_id = fields.BigIntField(unique=True)
+    comments = fields.BooleanField(db_default=True)
+    excerpts = fields.BooleanField(db_default=True)
+    drafts = fields.BooleanField(db_default=False)
+    muted = fields.BooleanField(db_default=False)
+    changed_at = fields.DatetimeField()
+
+    class Meta:
+        table = "repository_settings"

@@ -14,11 +14,19 @@ _LONGEST_ID = 100
 
 
 class Scope(Struct, frozen=True):
-    """A team, and the repositories that may be seen of it; None stands for all of them."""
+    """A team, the repositories that may be seen of it, and those that may be changed; None stands for all of them."""
 
     team_id: int
     slug: str
     repositories: frozenset[int] | None = None
+    administered: frozenset[int] | None = None
+
+    def to_change(self) -> "Scope":
+        """Return the part of this scope that may be changed: the rest is to it as what is not there."""
+        if self.administered is None:
+            return self
+        both = self.administered if self.repositories is None else self.administered & self.repositories
+        return Scope(self.team_id, self.slug, both, both)
 
 
 async def find_scope(team: str | int) -> Scope | None:

@@ -31,7 +31,7 @@ async def ask_for_backfill(scope: "queries.Scope", query: BackfillRequest, servi
         raise Problem(503, NO_APP)
     with database_errors():
         (asked,) = await history.ask_for_backfill(
-            scope, query.repo_full_name, query.since, query.until, service.clock.now()
+            scope.to_change(), query.repo_full_name, query.since, query.until, service.clock.now()
         )
     return await queries.get_backfill(scope, asked)
 

@@ -1,0 +1,134 @@
+"""The App that the set-up page registered, kept sealed, and the settings as they are with it."""
+
+import asyncio
+import contextlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from pydantic import SecretStr
+
+from bot import logs
+from bot.clock import Clock
+from bot.errors import RunledgerError
+from bot.settings import Settings
+from bot.store import models
+from bot.store.database import Database, database_errors
+from bot.store.sealing import Sealer
+
+# How often a process without an App looks whether another one has registered it in the meantime.
+LOOK_AGAIN_SECONDS = 2.0
+_PLACE = "app_registration.secrets"
+
+
+class Secrets(Struct, frozen=True):
+    """What GitHub tells of an App once and never again."""
+
+    private_key: str
+    webhook_secret: str
+    client_secret: str
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """An App as it was registered, and at which GitHub."""
+
+    app_id: int
+    slug: str
+    name: str
+    owner_login: str
+    html_url: str
+    client_id: str
+    api_url: str
+    server_url: str
+    secrets: Secrets
+    created_at: datetime
+
+
+async def find_registration(database: Database, sealer: Sealer) -> Registration | None:
+    """Return the App that is kept. Raises CannotOpen, DatabaseUnavailable."""
+    with database_errors():
+        kept = await models.AppRegistration.all(using_db=database.client).order_by("slot").first()
+    if kept is None:
+        return None
+    opened = msgspec.json.decode(sealer.open(bytes(kept.secrets), _PLACE), type=Secrets)
+    told = {name: getattr(kept, name) for name in Registration.__struct_fields__ if name != "secrets"}
+    return Registration(secrets=opened, **told)
+
+
+async def keep_registration(database: Database, sealer: Sealer, registration: Registration) -> None:
+    """Keep an App, in place of the one there was. Raises DatabaseUnavailable."""
+    told = msgspec.structs.asdict(registration)
+    told["secrets"] = sealer.seal(msgspec.json.encode(registration.secrets).decode(), _PLACE)
+    with database_errors():
+        async with database.transaction() as tx:
+            await models.AppRegistration.all(using_db=tx.client).delete()
+            await models.AppRegistration.create(using_db=tx.client, **told)
+
+
+def with_registration(settings: Settings, registration: Registration) -> Settings:
+    """Return `settings` filled up with what they leave open; another App in the environment wins as a whole."""
+    if settings.app_id not in {None, registration.app_id}:
+        return settings
+    kept: dict[str, Any] = {
+        "app_id": registration.app_id,
+        "private_key": SecretStr(registration.secrets.private_key),
+        "webhook_secret": SecretStr(registration.secrets.webhook_secret),
+        "github_client_id": registration.client_id,
+        "github_client_secret": SecretStr(registration.secrets.client_secret),
+    }
+    addresses = {"github_api_url": registration.api_url, "github_server_url": registration.server_url}
+    missing = {name: value for name, value in kept.items() if getattr(settings, name) is None}
+    unsaid = {name: value for name, value in addresses.items() if name not in settings.model_fields_set}
+    return settings.model_copy(update={**missing, **unsaid})
+
+
+class Configuration:
+    """The settings as they are at the moment: those of the environment, and the registered App where they name none.
+
+    `given` are those of the environment alone; `registration` is the App that is kept, whether or not it counts.
+    """
+
+    def __init__(self, given: Settings, clock: Clock) -> None:
+        self.given = given
+        self.current = given
+        self.registration: Registration | None = None
+        self.sealer = Sealer.of(given)
+        self._clock = clock
+        self._changed = asyncio.Event()
+
+    async def refresh(self, database: Database) -> Settings:
+        """Read what is kept, and return the settings as they are now. Raises CannotOpen, DatabaseUnavailable."""
+        if self.sealer is None:
+            return self.current
+        registration = await find_registration(database, self.sealer)
+        if registration != self.registration:
+            self.registration = registration
+            self.current = self.given if registration is None else with_registration(self.given, registration)
+            logs.redact_also(self.current.secrets())
+            self._changed.set()
+        return self.current
+
+    async def changed_from(self, settings: Settings, database: Database) -> Settings:
+        """Return the settings once they differ from `settings`, whichever process has changed them."""
+        while self.current == settings:
+            self._changed.clear()
+            await self._look_again(database)
+        return self.current
+
+    async def _look_again(self, database: Database) -> None:
+        if self.sealer is None:
+            await self._changed.wait()
+            return
+        waits = {
+            asyncio.ensure_future(self._clock.sleep(LOOK_AGAIN_SECONDS)),
+            asyncio.ensure_future(self._changed.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        # A database that is away now, or a key that was changed elsewhere, leaves the settings as they are.
+        with contextlib.suppress(RunledgerError):
+            await self.refresh(database)
