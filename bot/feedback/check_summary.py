@@ -60,6 +60,9 @@ async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | No
     is_there = row.posted.status is not None or row.creating_since is not None
     if not is_there and not (commit.is_told and await _is_news(tools, row)):
         return None
+    if commit.place.wishes.muted and row.posted.status != "in_progress":
+        # What was begun has to end; nothing else is begun or changed.
+        return None
     report = await reporter.report(commit, row.revision)
     now = tools.clock.now()
     told = hashlib.sha256(told_apart(without_drift(report)).encode("utf-8", "replace")).hexdigest()

@@ -21,8 +21,10 @@ _Row = dict[str, Any]
 
 _PLACE = (
     "SELECT repository.repository_id, repository.full_name, repository.html_url, repository.default_branch,"
-    " installation.installation_id, installation.permissions FROM repository"
+    " installation.installation_id, installation.permissions,"
+    " told.comments, told.excerpts, told.drafts, told.muted FROM repository"
     " JOIN installation ON installation.installation_id = repository.installation_id"
+    " LEFT JOIN repository_settings AS told ON told.repository_id = repository.repository_id"
     " WHERE repository.repository_id = ? AND repository.hidden_at IS NULL AND installation.state = 'active'"
 )
 _RUNS = (
@@ -37,7 +39,8 @@ _JOBS = (
 )
 _PULLS = (
     "SELECT DISTINCT pull.number, pull.title, pull.state, pull.draft, pull.locked, pull.labels, pull.author_id,"
-    " pull.head_sha, pull.head_ref, pull.base_ref, pull.base_sha FROM pull_request AS pull"
+    " pull.head_sha, pull.head_ref, pull.base_ref, pull.base_sha, told.comments, told.excerpts, told.drafts, told.muted"
+    " FROM pull_request AS pull LEFT JOIN repository_settings AS told ON told.repository_id = pull.repository_id"
 )
 _PULLS_OF_COMMIT = (
     f"{_PULLS} JOIN pull_request_head AS head ON head.repository_id = pull.repository_id"
@@ -52,6 +55,15 @@ _LINKED = (
 _PULL = f"{_PULLS} WHERE pull.repository_id = ? AND pull.number = ?"
 
 
+class Wishes(Struct, frozen=True):
+    """What a repository's administrators want told there: see models.RepositorySettings."""
+
+    comments: bool = True
+    excerpts: bool = True
+    drafts: bool = False
+    muted: bool = False
+
+
 class Place(Struct, frozen=True):
     """A repository and the installation through which something may be written there."""
 
@@ -61,6 +73,7 @@ class Place(Struct, frozen=True):
     html_url: str
     default_branch: str | None
     permissions: Mapping[str, str] | None
+    wishes: Wishes = Wishes()
 
     def may_write(self, what: str) -> bool:
         """Tell whether writing is granted, as far as is known."""
@@ -146,7 +159,14 @@ async def find_place(reader: Executor, repository_id: int, server_url: str) -> P
         html_url=row["html_url"] or f"{server_url.rstrip('/')}/{row['full_name']}",
         default_branch=row["default_branch"],
         permissions=permissions,
+        wishes=_wishes(row),
     )
+
+
+def _wishes(row: Mapping[str, Any]) -> Wishes:
+    if row["comments"] is None:
+        return Wishes()
+    return Wishes(**{name: bool(row[name]) for name in Wishes.__struct_fields__})
 
 
 async def read_commit(reader: Executor, place: Place, sha: str) -> Commit:
@@ -276,6 +296,7 @@ def _steps_to_failure(steps: str | None) -> list[str]:
 
 
 def _pull_request(row: Mapping[str, Any]) -> PullRequest:
+    wishes = _wishes(row)
     return PullRequest(
         number=row["number"],
         title=row["title"] or "",
@@ -285,7 +306,8 @@ def _pull_request(row: Mapping[str, Any]) -> PullRequest:
         base_ref=row["base_ref"],
         base_sha=row["base_sha"],
         is_open=row["state"] == "open",
-        is_draft=bool(row["draft"]),
+        # Where drafts are commented on, a draft is as any other.
+        is_draft=bool(row["draft"]) and not wishes.drafts,
         is_locked=bool(row["locked"]),
-        is_muted=MUTED in json.loads(row["labels"]),
+        is_muted=wishes.muted or not wishes.comments or MUTED in json.loads(row["labels"]),
     )

@@ -79,6 +79,8 @@ class Reporter:
         every = [(job, run) for run in commit.runs for job in jobs[run.run_id]]
         failed = await self._failed(commit, every, number)
         allowed = {each.job.job_id for each in failed if is_allowed_to_fail(each)}
+        if not commit.place.wishes.excerpts:
+            failed = [each.without_quotes() for each in failed]
         causes = grouped(each for each in failed if each.job.job_id not in allowed)
         without_jobs = runs_without_jobs(commit.runs, jobs)
         now = self._tools.clock.now()

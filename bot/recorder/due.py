@@ -46,6 +46,17 @@ _MARK_COMMIT_OF_RUN = (
     f"{_LOOK_AGAIN}, changed_at = ? WHERE (repository_id, head_sha) IN"
     " (SELECT run.repository_id, run.head_sha FROM workflow_run AS run WHERE run.run_id = ?)"
 )
+_OPEN = "SELECT pull.{column} FROM pull_request AS pull WHERE pull.repository_id = {table}.repository_id"
+_MARK_OPEN_HEADS = (
+    f"{_LOOK_AGAIN} WHERE repository_id = ? AND head_sha IN"
+    f" ({_OPEN.format(column='head_sha', table='check_summary')} AND pull.state = 'open')"
+)
+_MARK_OPEN_COMMENTS = (
+    "UPDATE failure_comment SET "
+    + _LOOK_NOW.format(table="failure_comment", now="?")
+    + ", changed_at = ? WHERE repository_id = ? AND number IN"
+    f" ({_OPEN.format(column='number', table='failure_comment')} AND pull.state = 'open')"
+)
 
 
 class Marks(StrEnum):
@@ -140,6 +151,12 @@ def _comment_marks(told: Iterable[Told], now: datetime, marks: Marks) -> Iterato
             pulls[key] = pulls.get(key, False) or _begins(fact, now, marks)
     for begins, keys in groupby(sorted(pulls), key=pulls.__getitem__):
         yield Statement(_MARK_COMMENT if begins else _KEEP_COMMENT_TRUE, [(now, now, now, *key) for key in keys])
+
+
+async def mark_repository(tx: Transaction, repository_id: int, now: datetime) -> None:
+    """Let all that is told of a repository's open pull requests be looked at: what is wanted told has changed."""
+    await tx.execute(_MARK_OPEN_HEADS, now, now, repository_id)
+    await tx.execute(_MARK_OPEN_COMMENTS, now, now, now, repository_id)
 
 
 async def mark_commit_of_run(tx: Transaction, run_id: int, now: datetime) -> None:

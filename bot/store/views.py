@@ -151,6 +151,22 @@ class RepositoryList(View):
     repositories: list[Repository]
 
 
+class RepositorySettings(View):
+    """What is told on GitHub about a repository.
+
+    `comments`: the failure comment; `excerpts`: lines of logs in it and in the check summary; `drafts`: comments on
+    drafts too; `muted`: neither comments nor check summaries. `changed_at` is null while the defaults hold.
+    """
+
+    repository_id: int
+    repo_full_name: str
+    comments: bool = True
+    excerpts: bool = True
+    drafts: bool = False
+    muted: bool = False
+    changed_at: Timestamp | None = None
+
+
 class TeamInstallation(View):
     """An installation of the App that maps to a team."""
 

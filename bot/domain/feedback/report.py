@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -156,6 +157,12 @@ class FailedJob(Struct, frozen=True):
     failure: Failure | None
     evidence: Evidence
     failure_class: FailureClass
+
+    def without_quotes(self) -> "FailedJob":
+        """Return it without a line of the job's output: step, test and exit code are left."""
+        if self.failure is None:
+            return self
+        return replace(self, failure=replace(self.failure, anchor=None, lines=(), further=()))
 
 
 class Cause(Struct, frozen=True):

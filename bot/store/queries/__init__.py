@@ -14,6 +14,7 @@ from bot.errors import ParameterError
 from bot.store.queries.backfills import get_backfill
 from bot.store.queries.filters import GitHubId, JobsQuery, PullRequestRunsQuery, RunsQuery
 from bot.store.queries.jobs import list_jobs
+from bot.store.queries.repository_settings import get_repository_settings, list_repository_settings
 from bot.store.queries.runs import get_run_details, list_pull_request_runs, list_runs
 from bot.store.queries.scope import Scope, find_scope, get_scope, scopes_that_name
 from bot.store.queries.teams import last_deliveries, list_repositories, list_teams, silent_installations
@@ -26,6 +27,7 @@ __all__ = [
     "Scope",
     "find_scope",
     "get_backfill",
+    "get_repository_settings",
     "get_run_details",
     "get_scope",
     "get_workflow_run_by_id",
@@ -35,6 +37,7 @@ __all__ = [
     "list_jobs",
     "list_pull_request_runs",
     "list_repositories",
+    "list_repository_settings",
     "list_runs",
     "list_teams",
     "scopes_that_name",
