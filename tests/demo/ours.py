@@ -17,13 +17,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def operations_of_ours() -> dict[str, Route]:
-    """Return the simulated GitHub's routes for what our client can ask, by GitHub's own names.
+    """Return the simulated GitHub's routes for what our client can ask of the API, by GitHub's own names.
 
     Raises KeyError for a path that the simulated GitHub does not know.
     """
     known = {(route.method, _shape(route.path)): route for route in ROUTES}
     routes = [known[method, _shape(path)] for method, path in paths_of_ours()]
-    return {route.operation: route for route in routes}
+    return {route.operation: route for route in routes if route.operation}
 
 
 def paths_of_ours() -> set[tuple[str, str]]:

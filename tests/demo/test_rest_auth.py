@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -12,9 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.clock import ManualClock
 from bot.demo.github import SimulatedGitHub
-from bot.demo.github.rest.oauth import _challenge
 from tests.demo.client import Client, connected
-from tests.demo.conformance import AnswersHeld, faults_of
+from tests.demo.conformance import AnswersHeld
 from tests.demo.stage import Stage, set_stage
 
 REPO = "/repos/acme/rocket"
@@ -189,94 +187,6 @@ async def test_a_renamed_repository_leads_on_by_its_id(client: Client, stage: St
     assert (await installed.get("/repos/acme/shuttle")).status == 301
     stage.github.repositories.create(stage.organization, "rocket")
     assert (await installed.get("/repos/apex/rocket")).body["id"] != stage.repository.id
-
-
-async def test_a_person_signs_in_and_sees_what_is_theirs(client: Client, stage: Stage) -> None:
-    github = stage.github
-    private = github.repositories.create(stage.organization, "hidden", private=True)
-    github.add_member(stage.organization, stage.person, repositories=[private])
-    verifier = "v" * 50
-    asked = {
-        "client_id": github.app.client_id,
-        "redirect_uri": "http://127.0.0.1/back",
-        "state": "s 1",
-        "code_challenge": _challenge(verifier),
-    }
-    denied = await client.get(f"/login/oauth/authorize?{urlencode(asked)}")
-    assert dict(parse_qsl(urlsplit(denied.headers["Location"]).query))["error"] == "access_denied"
-    github.rest.signed_in = stage.person
-    led = await client.get(f"/login/oauth/authorize?{urlencode(asked)}")
-    back = dict(parse_qsl(urlsplit(led.headers["Location"]).query))
-    assert back["state"] == "s 1"
-    secrets = {"client_id": github.app.client_id, "client_secret": github.rest.client_secret}
-    sent = {**secrets, "code": back["code"], "code_verifier": verifier}
-    wrong = await client.post("/login/oauth/access_token", {**sent, "client_secret": "no"})
-    assert dict(parse_qsl(wrong.body))["error"] == "incorrect_client_credentials"
-    json = {"Accept": "application/json"}
-    made = (await client.ask("POST", "/login/oauth/access_token", form=sent, headers=json)).body
-    assert made["access_token"].startswith("ghu_")
-    again = await client.ask("POST", "/login/oauth/access_token", sent, headers=json)
-    assert again.body["error"] == "bad_verification_code"
-    person = client.bearing(made["access_token"])
-    seen = await person.get(f"/user/installations/{stage.installation.id}/repositories")
-    assert {one["name"] for one in seen.body["repositories"]} == {"rocket", "hidden"}
-    stranger = client.bearing(github.rest.credentials.issue_to(github.add_user("eve")).value)
-    assert (await stranger.get("/user/installations")).body["installations"] == []
-    assert (await stranger.get(f"/user/installations/{stage.installation.id}/repositories")).status == 404
-    assert (await stranger.get("/repos/acme/hidden")).status == 404
-    refresh = {**secrets, "grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
-    renewed = await client.ask("POST", "/login/oauth/access_token", refresh, headers=json)
-    assert renewed.body["access_token"].startswith("ghu_")
-    await advance(client, 8 * 3600)
-    assert (await person.get("/user")).status == 401
-
-
-async def test_a_code_is_for_who_has_its_verifier_and_in_time(client: Client, stage: Stage) -> None:
-    github, json = stage.github, {"Accept": "application/json"}
-    github.rest.signed_in, github.rest.callback_url = stage.person, "http://127.0.0.1/back"
-
-    async def exchange(seconds: float = 0, **more: str) -> str:
-        asked = {"client_id": github.app.client_id, "code_challenge": _challenge("v" * 50)}
-        led = await client.get(f"/login/oauth/authorize?{urlencode(asked)}")
-        await advance(client, seconds)
-        code = led.headers["Location"].partition("code=")[2]
-        secrets = {"client_id": github.app.client_id, "client_secret": github.rest.client_secret}
-        sent = {**secrets, "code": code, "code_verifier": "v" * 50, **more}
-        told = (await client.ask("POST", "/login/oauth/access_token", sent, headers=json)).body
-        return str(told.get("error", "none"))
-
-    assert await exchange() == "none"
-    assert await exchange(code_verifier="w" * 50) == "bad_verification_code"
-    assert await exchange(redirect_uri="http://127.0.0.1/elsewhere") == "redirect_uri_mismatch"
-    assert await exchange(seconds=600) == "bad_verification_code"
-    assert await exchange(grant_type="refresh_token", refresh_token="ghr_none") == "bad_refresh_token"
-    assert (await client.get("/login/oauth/authorize?client_id=other")).status == 404
-
-
-async def test_who_withdraws_the_authorization_is_signed_out(client: Client, stage: Stage) -> None:
-    person = client.bearing(stage.github.rest.credentials.issue_to(stage.person).value)
-    assert (await person.get("/user")).status == 200
-    stage.github.revoke_authorization(stage.person)
-    assert (await person.get("/user")).status == 401
-    told = stage.github.deliveries[-1]
-    assert (told.event, told.action, faults_of(told)) == ("github_app_authorization", "revoked", [])
-
-
-async def test_a_manifest_becomes_the_app(client: Client) -> None:
-    sent = '{"name": "Our Ledger", "url": "https://ledger.example", "redirect_url": "http://127.0.0.1/setup",'
-    sent += '"hook_attributes": {"url": "http://127.0.0.1:9/hook"}, "default_events": ["workflow_run"],'
-    sent += '"default_permissions": {"actions": "read"}}'
-    led = await client.ask("POST", "/organizations/acme/settings/apps/new?state=abc", form={"manifest": sent})
-    assert led.status == 302
-    back = dict(parse_qsl(urlsplit(led.headers["Location"]).query))
-    assert back["state"] == "abc"
-    made = (await client.post(f"/app-manifests/{back['code']}/conversions")).body
-    assert (made["slug"], made["pem"]) == ("our-ledger", client.github.private_key_pem)
-    assert made["permissions"] == {"metadata": "read", "actions": "read"}
-    assert client.github.webhooks.url == "http://127.0.0.1:9/hook"
-    assert (await client.as_app().get("/app")).body["name"] == "Our Ledger"
-    assert (await client.post(f"/app-manifests/{back['code']}/conversions")).status == 404
-    assert (await client.ask("POST", "/settings/apps/new", form={"manifest": "{}"})).status == 422
 
 
 async def advance(client: Client, seconds: float) -> None:

@@ -148,7 +148,7 @@ async def test_githubkit_knows_our_limits(
 async def test_githubkit_signs_a_person_in(stage: Stage) -> None:
     github = stage.github
     github.rest.signed_in = stage.person
-    github.add_member(stage.organization, stage.person)
+    github.app.callback_urls = ("http://127.0.0.1:9/back",)
     asked = {"client_id": github.app.client_id, "redirect_uri": "http://127.0.0.1:9/back", "state": "s"}
     async with aiohttp.ClientSession() as session:
         url = f"{github.world.addresses.html}/login/oauth/authorize"
@@ -197,6 +197,7 @@ async def values_of(stage: Stage) -> dict[str, Any]:
 
 async def manifest_code(github: SimulatedGitHub) -> str:
     manifest = {"name": "Ledger Two", "url": "https://example.com", "redirect_url": "http://127.0.0.1:9/back"}
+    github.rest.signed_in = github.add_user("founder")
     async with aiohttp.ClientSession() as session:
         url, form = f"{github.world.addresses.html}/settings/apps/new", {"manifest": json.dumps(manifest)}
         async with session.post(url, params={"state": "s"}, data=form, allow_redirects=False) as led:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from aiohttp import encode_basic_auth
+
 from bot.clock import ManualClock
 from bot.demo.github import SimulatedGitHub
 from bot.demo.github.rest.routes import ROUTES
@@ -20,6 +22,7 @@ async def test_every_operation_meets_githubs_schema(receiver: Receiver) -> None:
     async with connected(github) as client:
         stage = set_stage(github)
         await ask_as_the_app(client, stage)
+        await ask_about_tokens(client, stage)
         installed = await client.as_installation(stage.installation)
         await ask_about_runs(installed, stage)
         await ask_about_checks(installed, stage)
@@ -43,11 +46,24 @@ async def ask_as_the_app(client: Client, stage: Stage) -> None:
     assert (await app.post(f"/app/hook/deliveries/{first['id']}/attempts")).status == 202
     narrowed = {"repositories": ["rocket"], "permissions": {"actions": "read"}}
     assert (await app.post(f"/app/installations/{number}/access_tokens", narrowed)).status == 201
+    client.github.rest.signed_in = stage.person
     manifest = '{"name": "Ledger Two", "url": "https://example.com", "redirect_url": "http://127.0.0.1/back",'
     manifest += '"default_permissions": {"actions": "write", "checks": "write", "pull_requests": "write"}}'
     led = await client.ask("POST", "/settings/apps/new?state=s", form={"manifest": manifest})
     code = led.headers["Location"].partition("code=")[2].partition("&")[0]
+    # The App that it makes would be the newest one from then on.
+    former = stage.github.world.apps.copy()
     assert (await client.post(f"/app-manifests/{code}/conversions")).status == 201
+    stage.github.world.apps = former
+
+
+async def ask_about_tokens(client: Client, stage: Stage) -> None:
+    app, issue = stage.github.app, stage.github.rest.credentials.issue_to
+    basic = {"Authorization": encode_basic_auth(app.client_id, app.client_secret)}
+    for method, path, status in (("POST", "token", 200), ("DELETE", "token", 204), ("DELETE", "grant", 204)):
+        sent = {"access_token": issue(stage.person).value}
+        asked = await client.ask(method, f"/applications/{app.client_id}/{path}", sent, headers=basic)
+        assert asked.status == status
 
 
 async def ask_about_runs(client: Client, stage: Stage) -> None:

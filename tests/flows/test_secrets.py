@@ -108,7 +108,7 @@ async def live(trial: Trial) -> None:
     await trial.play(green)
     await trial.stage.awaiting(trial.github.settle())
     lost.clear()
-    trial.github.rest.credentials = Credentials(trial.clock, trial.github.app, seed=99)
+    trial.github.rest.credentials = Credentials(trial.clock, trial.github.world, seed=99)
     await trial.pass_time(timedelta(minutes=30))
     trial.github.installations.suspend(trial.stage.installation)
     await trial.pass_time(timedelta(hours=2))

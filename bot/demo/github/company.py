@@ -170,14 +170,18 @@ class Company:
 
 
 def found(github: SimulatedGitHub, login: str = LOGIN) -> Company:
-    """Set up the organisation, a year old, with its three repositories, their workflows and two self-hosted runners."""
+    """Set up the organisation, a year old, with its three repositories, their workflows and two self-hosted runners.
+
+    The first of its people is its owner.
+    """
     with github.at(github.clock.now() - timedelta(days=365)):
         company = Company(
             github.add_organization(login, "Harbour Works"),
             [github.add_user(*person) for person in PEOPLE],
             [github.add_user(*person) for person in STRANGERS],
         )
-        for person in company.people:
+        github.people.add_owner(company.organization, company.people[0])
+        for person in company.people[1:]:
             github.add_member(company.organization, person)
         for plan in _REPOSITORIES:
             company.repositories[plan.name] = _create(github, company.organization, plan)

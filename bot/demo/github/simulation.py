@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Self
 
 from bot.demo.github import truth
 from bot.demo.github.operations.actions import Actions
+from bot.demo.github.operations.apps import Apps, client_id_of
 from bot.demo.github.operations.checks import Checks
 from bot.demo.github.operations.comments import Comments
 from bot.demo.github.operations.installations import Installations
 from bot.demo.github.operations.merge_queue import MergeQueue
+from bot.demo.github.operations.people import People
 from bot.demo.github.operations.pulls import Pulls
 from bot.demo.github.operations.repositories import Repositories
 from bot.demo.github.outages import Outages
+from bot.demo.github.rest.keys import private_pem
 from bot.demo.github.rest.server import served
 from bot.demo.github.rest.service import Rest
-from bot.demo.github.state.accounts import Account, App, Membership
+from bot.demo.github.state.accounts import Account, App, Hook
 from bot.demo.github.state.history import LONGEST, History
 from bot.demo.github.state.world import World
 from bot.demo.github.webhooks.deliverer import Deliverer
@@ -42,9 +45,10 @@ EVENTS = ("workflow_run", "workflow_job", "pull_request", "repository")
 class SimulatedGitHub:
     """GitHub with one registered App whose webhook goes to `webhook_url` (None: deliveries are made, not sent).
 
-    Operations are plain calls that change the state at once and post their deliveries: `installations`,
-    `repositories`, `pulls`, `actions`, `merge_queue`, `checks` and `comments`. `webhooks` is the deliverer with its log
-    and its faults. The same seed, clock and calls give the same bytes.
+    With `registered=False` there is no App until one is made of a manifest; each that is made is an App of its own, and
+    `app` is the newest. Operations are plain calls that change the state at once and post their deliveries: `people`,
+    `installations`, `repositories`, `pulls`, `actions`, `merge_queue`, `checks` and `comments`. `webhooks` is the
+    deliverer with its log and its faults. The same seed, clock and calls give the same bytes.
     """
 
     def __init__(
@@ -55,39 +59,27 @@ class SimulatedGitHub:
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
         permissions: dict[str, str] | None = None,
+        registered: bool = True,
         faults: FaultPlan | None = None,
         concurrency: int = 8,
     ) -> None:
         self.clock = clock
         self.seed = seed
         self.world = World(clock, seed)
-        self.webhook_secret = webhook_secret or hashlib.sha256(f"webhook secret {seed}".encode()).hexdigest()
-        self.app = _register_app(self.world, permissions or dict(PERMISSIONS))
+        if registered:
+            app = _register_app(self.world, seed, permissions or dict(PERMISSIONS))
+            app.hook = Hook(app.hook.id, webhook_secret or app.hook.secret, webhook_url)
         self.outages = Outages(clock)
-        self.hook_id = self.world.numbers.next("hook")
-        self.webhooks = Deliverer(
-            clock,
-            self.world.numbers,
-            seed,
-            url=webhook_url,
-            faults=faults,
-            concurrency=concurrency,
-            outages=self.outages,
-        )
-        self.events = Events(
-            self.world,
-            self.app,
-            hook_id=self.hook_id,
-            secret=self.webhook_secret,
-            seed=seed,
-            post=self.webhooks.post,
-        )
-        self.installations = Installations(self.world, self.events, self.app)
+        self.webhooks = Deliverer(clock, self.world, seed, faults=faults, concurrency=concurrency, outages=self.outages)
+        self.events = Events(self.world, seed=seed, post=self.webhooks.post)
+        self.people = People(self.world)
+        self.apps = Apps(self.world, self.events)
+        self.installations = Installations(self.world, self.events)
         self.repositories = Repositories(self.world, self.events, self.installations)
         self.pulls = Pulls(self.world, self.events, self.repositories)
         self.actions = Actions(self.world, self.events)
         self.merge_queue = MergeQueue(self.world, self.events, self.repositories, self.pulls, self.actions)
-        self.checks = Checks(self.world, self.events, self.app)
+        self.checks = Checks(self.world, self.events)
         self.comments = Comments(self.world)
         self.rest = Rest(self, seed)
 
@@ -103,9 +95,8 @@ class SimulatedGitHub:
     def add_member(
         self, account: Account, person: Account, role: Role = "write", repositories: Iterable[Repository] | None = None
     ) -> None:
-        """Let a person into an organisation's repositories: all of them (None), or some."""
-        some = None if repositories is None else frozenset(one.id for one in repositories)
-        self.world.memberships[account.id, person.id] = Membership(role, some)
+        """Let a person into an organisation's repositories, all of them (None) or some: see `people` for more."""
+        self.people.add_member(account, person, role, repositories)
 
     def add_history(self, past: Past) -> History:
         """Give a repository finished runs of the past, of which no webhook tells; cheap for hundreds of thousands.
@@ -119,9 +110,24 @@ class SimulatedGitHub:
         return history
 
     @property
+    def app(self) -> App:
+        """The App that was registered last; LookupError when there is none."""
+        return self.world.app
+
+    @property
+    def hook_id(self) -> int:
+        """The id of its hook."""
+        return self.app.hook.id
+
+    @property
+    def webhook_secret(self) -> str:
+        """What its deliveries are signed with."""
+        return self.app.hook.secret
+
+    @property
     def private_key_pem(self) -> str:
-        """The App's private key, as GitHub hands it out."""
-        return self.rest.credentials.private_key_pem
+        """Its private key, as GitHub hands it out."""
+        return private_pem(self.app.id)
 
     def serve(
         self, host: str = "127.0.0.1", port: int = 0, *, logs_port: int = 0, api_path: str = ""
@@ -138,12 +144,12 @@ class SimulatedGitHub:
 
     def revoke_authorization(self, person: Account) -> None:
         """Let a person withdraw what they allowed the App: their tokens end, and the App hears of it."""
-        self.rest.credentials.revoke(person)
-        self.events.authorization_revoked(person)
+        self.rest.authorizations.revoke(self.app, person)
+        self.events.authorization_revoked(self.app, person)
 
     def ping(self) -> None:
         """Send what GitHub sends when a webhook is set up."""
-        self.events.ping(self.webhooks.url or "")
+        self.events.ping(self.app)
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -205,18 +211,25 @@ class SimulatedGitHub:
         }
 
 
-def _register_app(world: World, permissions: dict[str, str]) -> App:
+def _register_app(world: World, seed: int, permissions: dict[str, str]) -> App:
     number = world.numbers.next("app")
     owner = Account(world.numbers.next("account"), "runledger", "Organization", "Runledger", world.now())
-    return App(
+    app = world.apps[number] = App(
         id=number,
         slug="runledger",
         name="Runledger",
         description="Remembers every workflow run.",
         owner=owner,
-        client_id=f"Iv23li{hashlib.sha256(str(number).encode()).hexdigest()[:14]}",
+        client_id=client_id_of(number),
         external_url="https://example.com/runledger",
         permissions=permissions,
         events=EVENTS,
         created_at=datetime(2026, 1, 2, 8, tzinfo=UTC),
+        hook=Hook(world.numbers.next("hook"), _secret("webhook", seed)),
+        client_secret=_secret("client", seed)[:40],
     )
+    return app
+
+
+def _secret(kind: str, seed: int) -> str:
+    return hashlib.sha256(f"{kind} secret {seed}".encode()).hexdigest()

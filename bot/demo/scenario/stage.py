@@ -29,6 +29,7 @@ LOOK_AGAIN_SECONDS = 0.05
 # A clock that is moved by hand goes on in steps of so many seconds. It leaps when there is nothing to be done, or when
 # nothing has been for some steps, since what there is then waits for the clock.
 SHORT_STEP, LEAPS, QUIET, SURELY_QUIET = 5.0, 5, 1, 4
+A_PAUSE = timedelta(minutes=1)
 # What is to be told where nothing can be written is told when something can.
 _TO_BE_TOLD = " UNION ALL ".join(
     f"SELECT 1 AS due FROM {table} AS told JOIN repository ON repository.repository_id = told.repository_id"
@@ -90,20 +91,26 @@ class Stage:
             await current().execute(f"UPDATE {table} SET created_at = ?", since)
 
     async def pass_time(self, lasting: timedelta) -> None:
-        """Let time go by on a clock that is moved by hand, and then some more until all that is under way is done."""
+        """Let time go by on a clock that is moved by hand, and then some more until all that is under way is done.
+
+        As long as something is due that waits for the clock, it leaps no farther than GitHub may have us pause, then
+        ever farther the longer that goes on.
+        """
         if not isinstance(self.clock, ManualClock):
             return
-        end, leap, quiet = self.clock.now() + lasting, lasting / LEAPS, 0
+        end, leap, pause, quiet = self.clock.now() + lasting, lasting / LEAPS, A_PAUSE, 0
         while True:
             before = self._exchanged()
             await self.step(SHORT_STEP)
             quiet = quiet + 1 if self._exchanged() == before else 0
-            if quiet < (SURELY_QUIET if await self._is_anything_due() else QUIET):
+            is_due = await self._is_anything_due()
+            if quiet < (SURELY_QUIET if is_due else QUIET):
                 continue
             left = end - self.clock.now()
             if left <= timedelta(0):
                 return
-            await self.clock.leap(min(leap, left).total_seconds())
+            await self.clock.leap(min(leap, left, pause if is_due else leap).total_seconds())
+            pause, quiet = (pause * 2 if is_due else A_PAUSE), 0
 
     async def step(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let seconds go by on such a clock, no faster than what is under way; return whether `until` is true."""

@@ -42,9 +42,7 @@ class Repositories:
         repository.branches["main"] = parent.tip().commit if parent else self.commit("Initial commit", owner)
         self._world.repositories[number] = repository
         self._world.add_commit(repository, repository.branches["main"])
-        installation = self._installations.find(owner)
-        if installation is not None and installation.repository_selection == "all":
-            self._installations.add_repositories(installation, [repository], sender=sender)
+        if self._take_over(repository, sender):
             self._events.repository("created", repository, sender or owner)
         return repository
 
@@ -94,16 +92,15 @@ class Repositories:
         repository was taken away from it.
         """
         self._refuse_taken(f"{owner.login}/{repository.name}")
-        former, there = self._installations.find(repository.owner), self._installations.find(owner)
+        former = self._installations.on(repository.owner)
         kind = "organization" if repository.owner.is_organization else "user"
         render = organization if repository.owner.is_organization else user
         changes = {"owner": {"from": {kind: render(self._world.addresses, repository.owner)}}}
         self._world.remember_name(repository)
         repository.owner = owner
-        if former is not None:
-            self._installations.remove_repositories(former, [repository], sender=sender)
-        if there is not None and there.repository_selection == "all":
-            self._installations.add_repositories(there, [repository], sender=sender)
+        for installation in former:
+            self._installations.remove_repositories(installation, [repository], sender=sender)
+        self._take_over(repository, sender)
         self._tell("transferred", repository, sender, changes)
 
     def archive(self, repository: Repository, *, sender: Account | None = None) -> None:
@@ -116,6 +113,13 @@ class Repositories:
         self._tell("deleted", repository, sender)
         for installation in self._world.installations.values():
             installation.repositories.pop(repository.id, None)
+
+    def _take_over(self, repository: Repository, sender: Account | None) -> bool:
+        """Let installations on all of its owner's repositories see it, and return whether there are any."""
+        on_all = [one for one in self._installations.on(repository.owner) if one.repository_selection == "all"]
+        for installation in on_all:
+            self._installations.add_repositories(installation, [repository], sender=sender)
+        return bool(on_all)
 
     def _tell(
         self,

@@ -24,13 +24,14 @@ _KEPT_FOR = timedelta(days=3)
 
 def get_authenticated(ask: Ask) -> Answer:
     """Answer with the App."""
-    living = [one for one in ask.world.installations.values() if one.deleted_at is None]
-    return Answer(200, {**accounts.app(ask.addresses, ask.github.app), "installations_count": len(living)})
+    every = ask.world.installations.values()
+    living = [one for one in every if one.app is ask.app and one.deleted_at is None]
+    return Answer(200, {**accounts.app(ask.addresses, ask.app), "installations_count": len(living)})
 
 
 def get_webhook_config(ask: Ask) -> Answer:
     """Answer with where the hook leads; its secret is not shown."""
-    url = ask.github.webhooks.url
+    url = ask.app.hook.url
     config = {"content_type": "json", "insecure_ssl": "0", "secret": "********"}
     return Answer(200, {**config, "url": url} if url else config)
 
@@ -51,7 +52,7 @@ def get_webhook_delivery(ask: Ask) -> Answer:
     delivery = attempt.delivery
     shown = {
         **_item(attempt),
-        "url": ask.github.webhooks.url or "",
+        "url": ask.app.hook.url or "",
         "request": {"headers": dict(delivery.headers), "payload": orjson.loads(delivery.body)},
         "response": {"headers": {}, "payload": None},
     }
@@ -71,7 +72,8 @@ def redeliver_webhook_delivery(ask: Ask) -> Answer:
 def _attempts(ask: Ask) -> list[Attempt]:
     since = ask.at - _KEPT_FOR
     # Their ids grow in the order in which they were made.
-    return [one for one in reversed(ask.github.webhooks.log.attempts) if one.delivered_at >= since]
+    every = reversed(ask.github.webhooks.log.attempts)
+    return [one for one in every if one.delivered_at >= since and one.delivery.hook is ask.app.hook]
 
 
 def _find(ask: Ask) -> Attempt:

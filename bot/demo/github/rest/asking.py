@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bot.demo.github.rest.callers import Caller, InstallationToken
     from bot.demo.github.simulation import SimulatedGitHub
-    from bot.demo.github.state.accounts import Account
+    from bot.demo.github.state.accounts import Account, App
     from bot.demo.github.state.repositories import PullRequest, Repository
     from bot.demo.github.state.world import Addresses, World
 
@@ -33,6 +33,7 @@ class Ask:
     method: str = "GET"
     accept: str = ""
     location: str = ""
+    cookies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def world(self) -> World:
@@ -48,6 +49,13 @@ class Ask:
         if self.caller.installation_token is None:
             raise Failure(401, "Requires authentication")
         return self.caller.installation_token
+
+    @property
+    def app(self) -> App:
+        """The App that it came from or through."""
+        if self.caller.app is None:
+            raise Failure(401, "Requires authentication")
+        return self.caller.app
 
     @property
     def user(self) -> Account:
@@ -76,8 +84,14 @@ class Ask:
 
     def _sees(self, repository: Repository) -> bool:
         if self.caller.user is not None:
-            return self.world.role_of(self.caller.user, repository) != "none"
+            return not repository.private or self._sees_as_person(self.caller.user, repository)
         return self.caller.installation_token is not None and self.caller.installation_token.reaches(repository)
+
+    def _sees_as_person(self, user: Account, repository: Repository) -> bool:
+        """Tell whether both the person and an installation of the App see a private repository."""
+        installed = (one for one in self.world.installations.values() if one.app is self.caller.app)
+        reached = any(one.sees(repository) for one in installed)
+        return reached and self.world.explicit_role_of(user, repository) != "none"
 
     def _redirect_if_renamed(self, repository: Repository) -> None:
         if "owner" not in self.path:

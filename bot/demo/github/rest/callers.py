@@ -1,4 +1,4 @@
-"""Who asks: nobody, the App, one of its installations, or a person."""
+"""Who asks: nobody, an App by its key or by its client secret, one of its installations, or a person."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bot.demo.github.state.accounts import Account, Installation
+    from bot.demo.github.state.accounts import Account, App, Installation
     from bot.demo.github.state.repositories import Repository
 
-CallerKind = Literal["nobody", "app", "installation", "user"]
+CallerKind = Literal["nobody", "app", "client", "installation", "user"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,19 +38,22 @@ class InstallationToken:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserToken:
-    """A person's token for the App."""
+    """A person's token for an App."""
 
     value: str
+    app: App
     user: Account
+    made_at: datetime
     expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks; limits are kept by `key`."""
+    """Who asks, and the App that they ask as or through; limits are kept by `key`."""
 
     kind: CallerKind
     key: str
+    app: App | None = None
     installation_token: InstallationToken | None = None
     user: Account | None = None
     credential: str = ""
@@ -63,5 +66,11 @@ class Caller:
 NOBODY = Caller("nobody", "nobody")
 
 
+def allows(permissions: dict[str, str], need: str) -> bool:
+    """Tell whether permissions allow what is needed, like `actions:read`."""
+    resource, _, access = need.partition(":")
+    return _reaches(permissions.get(resource), access)
+
+
 def _reaches(granted: str | None, wanted: str) -> bool:
-    return granted == "write" or (granted is not None and granted == wanted)
+    return granted in {"write", "admin"} or (granted is not None and granted == wanted)

@@ -46,7 +46,7 @@ def create(ask: Ask) -> Answer:
     if not ask.world.knows_commit(repository, sha):
         raise Failure(422, f"No commit found for SHA: {sha}")
     draft = _Draft(fields)
-    check = ask.github.checks.create(repository, name, sha)
+    check = ask.github.checks.create(repository, name, sha, app=ask.token.installation.app)
     draft.write(ask, check)
     ask.github.rest.journal.note("create", check, ask.token.installation.app.slug, ask.body)
     ask.github.checks.tell_created(check)

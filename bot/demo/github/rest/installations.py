@@ -13,10 +13,11 @@ from bot.demo.github.rest.answers import Answer, Failure, not_found
 from bot.demo.github.rest.auth import require_installed
 from bot.demo.github.rest.fields import Fields
 from bot.demo.github.rest.paging import paged
+from bot.demo.github.state.accounts import reaches
 
 if TYPE_CHECKING:
     from bot.demo.github.rest.asking import Ask
-    from bot.demo.github.state.accounts import Account, Installation
+    from bot.demo.github.state.accounts import Installation, Role
     from bot.demo.github.state.repositories import Repository
 
 _RANKS = {"read": 1, "write": 2}
@@ -24,31 +25,27 @@ _MOST_NARROWED = 500
 
 
 def list_installations(ask: Ask) -> Answer:
-    """Answer with all installations, suspended ones included."""
-    living = [one for one in ask.world.installations.values() if one.deleted_at is None]
-    return paged(ask, living, lambda one: accounts.installation(ask.addresses, one))
+    """Answer with all installations of the App, suspended ones included."""
+    return paged(ask, _installations(ask), lambda one: accounts.installation(ask.addresses, one))
 
 
 def get_installation(ask: Ask) -> Answer:
     """Answer with an installation."""
-    found = ask.world.installations.get(ask.number("installation_id"))
-    if found is None or found.deleted_at is not None:
-        raise not_found()
-    return Answer(200, accounts.installation(ask.addresses, found))
+    return Answer(200, accounts.installation(ask.addresses, _installation(ask)))
 
 
 def get_repo_installation(ask: Ask) -> Answer:
     """Answer with the installation that sees a repository."""
     repository = ask.world.look_up_repository(f"{ask.path['owner']}/{ask.path['repo']}")
-    for one in ask.world.installations.values():
-        if repository is not None and one.deleted_at is None and repository.id in one.repositories:
+    for one in _installations(ask):
+        if repository is not None and repository.id in one.repositories:
             return Answer(200, accounts.installation(ask.addresses, one))
     raise not_found()
 
 
 def create_installation_access_token(ask: Ask) -> Answer:
     """Make a token, narrowed if asked for; 404 for an installation that is deleted, 403 for a suspended one."""
-    installation = require_installed(ask.world.installations.get(ask.number("installation_id")))
+    installation = require_installed(_installation(ask))
     fields = Fields(ask.body or {})
     permissions = _permissions(fields, installation)
     narrowed = _narrowed(fields, installation)
@@ -74,41 +71,69 @@ def list_repos_accessible_to_installation(ask: Ask) -> Answer:
 
 
 def list_installations_for_user(ask: Ask) -> Answer:
-    """Answer with the installations on accounts where the person may do something that strangers may not."""
-    living = [one for one in ask.world.installations.values() if one.deleted_at is None]
-    seen = [one for one in living if accessible(ask, one, ask.user)]
+    """Answer with the App's installations that the person has explicit access to, suspended ones included.
+
+    That is, where they own the account, or may read a repository as a member or a collaborator.
+    """
+    seen = [one for one in _installations(ask) if _is_explicit(ask, one)]
     return paged(ask, seen, lambda one: accounts.installation(ask.addresses, one), "installations")
 
 
 def list_installation_repos_for_user(ask: Ask) -> Answer:
-    """Answer with those of an installation's repositories that the person has explicit access to."""
-    installation = ask.world.installations.get(ask.number("installation_id"))
-    if installation is None or installation.deleted_at is not None:
+    """Answer with those of an installation's repositories that the person has explicit access to.
+
+    Explicit is what they own, and what they may read as a member or a collaborator: a public repository alone is not.
+    404 for an installation where that is nothing, 403 for a suspended one.
+    """
+    installation = _installation(ask)
+    if not _is_explicit(ask, installation):
         raise not_found()
-    seen = accessible(ask, installation, ask.user)
-    if not seen:
-        raise not_found()
-    return paged(ask, seen, lambda one: repository_with_permissions(ask, one), "repositories")
+    require_installed(installation)
+    seen = _explicit(ask, installation)
+    answer = paged(ask, seen, lambda one: repository_with_permissions(ask, one), "repositories")
+    answer.body["repository_selection"] = installation.repository_selection
+    return answer
 
 
-def accessible(ask: Ask, installation: Installation, user: Account) -> list[Repository]:
-    """Return the repositories of an installation in which a person is more than the public."""
-    member = (installation.account.id, user.id) in ask.world.memberships or user is installation.account
-    every = installation.repositories.values() if member else ()
-    return [one for one in every if ask.world.role_of(user, one) != "none"]
+def _installations(ask: Ask) -> list[Installation]:
+    every = ask.world.installations.values()
+    return [one for one in every if one.app is ask.app and one.deleted_at is None]
+
+
+def _installation(ask: Ask) -> Installation:
+    """Return the App's installation that the path names; Failure 404 for a deleted one and for another App's."""
+    number = ask.number("installation_id")
+    for installation in _installations(ask):
+        if installation.id == number:
+            return installation
+    raise not_found()
+
+
+def _explicit(ask: Ask, installation: Installation) -> list[Repository]:
+    every = installation.repositories.values()
+    return [one for one in every if ask.world.explicit_role_of(ask.user, one) != "none"]
+
+
+def _is_explicit(ask: Ask, installation: Installation) -> bool:
+    return ask.world.owns(ask.user, installation.account) or bool(_explicit(ask, installation))
 
 
 def repository_with_permissions(ask: Ask, repository: Repository) -> Json:
-    """Render a repository as a list of those that one may see shows it."""
+    """Render a repository as a list of those that one may see shows it; people are told what they may do in it."""
     role = "read" if ask.caller.user is None else ask.world.role_of(ask.caller.user, repository)
-    granted = {
-        "admin": role == "admin",
-        "maintain": role == "admin",
-        "push": role in {"admin", "write"},
-        "triage": role in {"admin", "write"},
-        "pull": True,
+    return {**repositories.repository(ask.addresses, repository), "permissions": permissions_of(role)}
+
+
+def permissions_of(role: Role) -> dict[str, bool]:
+    """Return what a role comes to, in the words of repositories and collaborators."""
+    words: dict[str, Role] = {
+        "admin": "admin",
+        "maintain": "maintain",
+        "push": "write",
+        "triage": "triage",
+        "pull": "read",
     }
-    return {**repositories.repository(ask.addresses, repository), "permissions": granted}
+    return {word: reaches(role, least) for word, least in words.items()}
 
 
 def _permissions(fields: Fields, installation: Installation) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The App's RSA key pair, made when it is first needed and kept as long as the process lasts."""
+"""The RSA key pair of each App, made when it is first needed and kept as long as the process lasts."""
 
 from functools import cache
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from bot.demo.github.payloads import accounts, pulls, repositories
 from bot.demo.github.rest.answers import Answer, Failure, not_found
-from bot.demo.github.rest.installations import repository_with_permissions
+from bot.demo.github.rest.installations import permissions_of, repository_with_permissions
 from bot.demo.github.rest.paging import paged
+from bot.demo.github.state.accounts import reaches
 
 if TYPE_CHECKING:
     from bot.demo.github.rest.asking import Ask
     from bot.demo.github.state.repositories import PullRequest
+
+_LEGACY = {"maintain": "write", "triage": "read"}
 
 
 def get(ask: Ask) -> Answer:
@@ -30,24 +33,18 @@ def get(ask: Ask) -> Answer:
 
 
 def get_collaborator_permission_level(ask: Ask) -> Answer:
-    """Answer with what a person may do in a repository."""
-    repository, login = ask.repository(), ask.path["username"].lower()
-    person = next((one for one in ask.world.accounts.values() if one.login.lower() == login), None)
+    """Answer with what a person may do in a repository; people need push access there to ask it.
+
+    `permission` knows no more than admin, write, read and none, `role_name` says which role it is.
+    """
+    repository, person = ask.repository(), ask.world.find_account(ask.path["username"])
+    if ask.caller.user is not None and not reaches(ask.world.role_of(ask.caller.user, repository), "write"):
+        raise Failure(403, "Must have push access to view repository collaborators.")
     if person is None:
         raise not_found()
     role = ask.world.role_of(person, repository)
-    shown = {
-        **accounts.user(ask.addresses, person),
-        "permissions": {
-            "pull": role != "none",
-            "triage": role in {"admin", "write"},
-            "push": role in {"admin", "write"},
-            "maintain": role == "admin",
-            "admin": role == "admin",
-        },
-        "role_name": role,
-    }
-    return Answer(200, {"permission": role, "role_name": role, "user": shown})
+    shown = {**accounts.user(ask.addresses, person), "permissions": permissions_of(role), "role_name": role}
+    return Answer(200, {"permission": _LEGACY.get(role, role), "role_name": role, "user": shown})
 
 
 def list_pull_requests_associated_with_commit(ask: Ask) -> Answer:

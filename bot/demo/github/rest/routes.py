@@ -30,7 +30,7 @@ Handler = Callable[[Ask], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation; `operation` is GitHub's own id, empty for pages.
+    """One operation; `operation` is GitHub's own id, empty for what lies with the pages and not under the API.
 
     `needs` are the permissions of which a token must have one, like `actions:read`.
     """
@@ -48,7 +48,8 @@ _APP: frozenset[CallerKind] = frozenset({"app"})
 _INSTALLATION: frozenset[CallerKind] = frozenset({"installation"})
 _READERS: frozenset[CallerKind] = frozenset({"installation", "user"})
 _USER: frozenset[CallerKind] = frozenset({"user"})
-_ANYBODY: frozenset[CallerKind] = frozenset({"nobody", "app", "installation", "user"})
+_CLIENT: frozenset[CallerKind] = frozenset({"client"})
+ANYBODY: frozenset[CallerKind] = frozenset({"nobody", "app", "installation", "user"})
 
 _COMMENTS_READ = ("issues:read", "pull_requests:read")
 _COMMENTS_WRITE = ("issues:write", "pull_requests:write")
@@ -62,8 +63,12 @@ def _user(path: str, operation: str, handler: Handler) -> Route:
     return Route("GET", path, operation, handler, _USER)
 
 
-def _page(method: str, path: str, handler: Handler, operation: str = "") -> Route:
-    return Route(method, path, operation, handler, _ANYBODY, counted=False)
+def _client(method: str, path: str, operation: str, handler: Handler) -> Route:
+    return Route(method, f"/applications/{{client_id}}{path}", operation, handler, _CLIENT)
+
+
+def _free(method: str, path: str, operation: str, handler: Handler) -> Route:
+    return Route(method, path, operation, handler, ANYBODY, counted=False)
 
 
 def _read(path: str, operation: str, handler: Handler, *needs: str) -> Route:
@@ -216,20 +221,15 @@ _OF_CALLERS = (
         "apps/list-installation-repos-for-authenticated-user",
         installations.list_installation_repos_for_user,
     ),
-    Route("GET", "/rate_limit", "rate-limit/get", rate_limit.get, _ANYBODY, counted=False),
+    _client("POST", "/token", "apps/check-token", oauth.check_token),
+    _client("DELETE", "/token", "apps/delete-token", oauth.delete_token),
+    _client("DELETE", "/grant", "apps/delete-authorization", oauth.delete_authorization),
 )
 
-_PAGES = (
-    _page(
-        "POST",
-        "/app-manifests/{code}/conversions",
-        manifests.create_from_manifest,
-        operation="apps/create-from-manifest",
-    ),
-    _page("POST", "/settings/apps/new", manifests.register),
-    _page("POST", "/organizations/{org}/settings/apps/new", manifests.register),
-    _page("GET", "/login/oauth/authorize", oauth.authorize),
-    _page("POST", "/login/oauth/access_token", oauth.access_token),
+_FREE = (
+    _free("GET", "/rate_limit", "rate-limit/get", rate_limit.get),
+    _free("POST", "/app-manifests/{code}/conversions", "apps/create-from-manifest", manifests.create_from_manifest),
+    _free("POST", "/login/oauth/access_token", "", oauth.access_token),
 )
 
 
@@ -240,7 +240,7 @@ def _by_id(route: Route) -> Route:
 ROUTES: tuple[Route, ...] = (
     *_OF_THE_APP,
     *_OF_CALLERS,
-    *_PAGES,
+    *_FREE,
     *_OF_REPOSITORIES,
     *(_by_id(route) for route in _OF_REPOSITORIES),
 )

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
+from bot.demo.github.pages.routes import PAGES
 from bot.demo.github.rest.answers import Failure
 from bot.demo.github.rest.ledger import Call
 from bot.demo.github.rest.routes import ROUTES, Route
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bot.demo.github.simulation import SimulatedGitHub
 
 _LARGEST_BODY = 8 * 1024**2
+_ENTERPRISE = "/api/v3"
 
 
 @asynccontextmanager
@@ -49,21 +51,22 @@ async def _listening(app: web.Application, host: str, port: int) -> AsyncIterato
 
 
 def _api(github: SimulatedGitHub, api_path: str) -> web.Application:
+    """Answer the API under its path, and, as GitHub Enterprise Server does, under `/api/v3` of the pages' host."""
     app = web.Application(client_max_size=_LARGEST_BODY)
-    for route in ROUTES:
-        page = not route.operation
-        app.router.add_route(route.method, ("" if page else api_path) + route.path, _handler(github, route, api_path))
+    for route in (*ROUTES, *PAGES):
+        for prefix in dict.fromkeys((api_path, _ENTERPRISE)) if route.operation else ("",):
+            app.router.add_route(route.method, prefix + route.path, _handler(github, route, prefix))
     app.router.add_route("*", "/{rest:.*}", _handler(github, None, api_path))
     return app
 
 
 def _handler(
-    github: SimulatedGitHub, route: Route | None, api_path: str
+    github: SimulatedGitHub, route: Route | None, prefix: str
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         arrived = Request(
             method=request.method,
-            location=request.rel_url.raw_path_qs.removeprefix(api_path),
+            location=request.rel_url.raw_path_qs.removeprefix(prefix),
             path=request.match_info,
             query=dict(request.query),
             headers={name.lower(): value for name, value in request.headers.items()},

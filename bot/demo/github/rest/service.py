@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
+from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,7 +14,7 @@ import orjson
 from bot.demo.github.rest.answers import Answer, Failure, not_found
 from bot.demo.github.rest.asking import Ask
 from bot.demo.github.rest.auth import Credentials
-from bot.demo.github.rest.callers import NOBODY, Caller
+from bot.demo.github.rest.callers import NOBODY, Caller, allows
 from bot.demo.github.rest.faults import (
     Cut,
     RateLimited,
@@ -32,14 +33,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from bot.demo.github.rest.manifests import Registration
-    from bot.demo.github.rest.oauth import Grant
+    from bot.demo.github.pages.sessions import Session
+    from bot.demo.github.rest.authorizations import Authorizations
+    from bot.demo.github.rest.manifests import Draft, Registration
     from bot.demo.github.rest.routes import Route
     from bot.demo.github.simulation import SimulatedGitHub
     from bot.demo.github.state.accounts import Account
 
 VERSIONS = ("2022-11-28", "2026-03-10")
 _MINUTE = 60
+# Posts and deletes that no pause is asked for in between: they make nothing that people are shown.
+_NO_CONTENT = {
+    "apps/check-token",
+    "apps/create-installation-access-token",
+    "apps/delete-authorization",
+    "apps/delete-token",
+}
 _FORBIDDEN_AGENT = (
     "Request forbidden by administrative rules. Please make sure your request has a User-Agent header "
     "(https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required)."
@@ -93,7 +102,8 @@ class Rest:
 
     `limits`, `faults` (a plan) and `credentials.fresh_for` may be set at any time; `ledger` has what was asked and
     what GitHub would hold against the client, `journal` what was written for people; `on_answer` is called with each
-    call and its body before it is sent.
+    call and its body before it is sent. Where `signed_in` is set, it is the person of every browser, who agrees to
+    all that an App asks for without being shown a page.
     `requests` counts all that came so far, `working` those that are open.
     """
 
@@ -104,18 +114,27 @@ class Rest:
         self.journal = Journal(github.world)
         self.scripted_faults = ScriptedRestFaults()
         self.faults: RestFaultPlan = self.scripted_faults
-        self.credentials = Credentials(github.clock, github.app, seed)
-        self.client_secret = hashlib.sha256(f"client secret {seed}".encode()).hexdigest()[:40]
-        self.callback_url: str | None = None
+        self.credentials = Credentials(github.clock, github.world, seed)
         self.signed_in: Account | None = None
+        self.sessions: dict[str, Session] = {}
         self.logs = Logs(github.world, self.credentials)
+        self.drafts: dict[str, Draft] = {}
         self.registrations: dict[str, Registration] = {}
-        self.grants: dict[str, Grant] = {}
         self.on_answer: Callable[[Call, Answer], None] | None = None
         self.working = 0
         self._github = github
         self._seed = seed
         self.requests = 0
+
+    @property
+    def authorizations(self) -> Authorizations:
+        """What people have allowed Apps."""
+        return self.credentials.authorizations
+
+    @property
+    def client_secret(self) -> str:
+        """The client secret of the App that was registered last; LookupError when there is none."""
+        return self._github.app.client_secret
 
     def arrive(self, request: Request) -> Passage:
         """Enter a request into the ledger, and find who sends it and what will go wrong with it."""
@@ -196,7 +215,7 @@ class Rest:
     def _limit(self, passage: Passage, *, counted: bool) -> None:
         """Hold a caller to what it may, and note where it did not wait."""
         call = passage.call
-        if call.operation != "apps/create-installation-access-token":
+        if call.operation not in _NO_CONTENT:
             self.ledger.check_writes(call)
         window = self.rates.window(call.key, call.at)
         passage.headers |= window.headers()
@@ -272,16 +291,22 @@ class Rest:
             method=request.method,
             accept=request.headers.get("accept", ""),
             location=request.location,
+            cookies=_cookies(request.headers.get("cookie", "")),
         )
         return route.handler(ask)
 
     def _check_permission(self, route: Route, passage: Passage) -> None:
-        """Refuse a token that lacks what the route needs; what it would accept stands in a header of any answer."""
-        token = passage.caller.installation_token
-        if token is None or not route.needs:
+        """Refuse a token that lacks what the route needs; what it would accept stands in a header of any answer.
+
+        A person's token never reaches further than the App's own permissions do.
+        """
+        caller, token = passage.caller, passage.caller.installation_token
+        if caller.kind not in {"installation", "user"} or not route.needs:
             return
         passage.headers["X-Accepted-GitHub-Permissions"] = "; ".join(need.replace(":", "=") for need in route.needs)
-        if not any(token.grants(*need.split(":")) for need in route.needs):
+        asked = {} if caller.app is None else caller.app.permissions
+        granted = [allows(asked, need) if token is None else token.grants(*need.split(":")) for need in route.needs]
+        if not any(granted):
             raise Failure(403, "Resource not accessible by integration")
 
     def _finish(self, passage: Passage, answer: Answer) -> Handled:
@@ -327,6 +352,15 @@ def _wrong_caller(route: Route, caller: Caller) -> Failure:
     if "installation" in route.callers and caller.kind == "app":
         return Failure(403, "You must authenticate with an installation access token in order to use this route.")
     return Failure(403, "Resource not accessible by integration")
+
+
+def _cookies(header: str) -> dict[str, str]:
+    if not header:
+        return {}
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}
 
 
 def _unavailable(status: int) -> Answer:

@@ -12,7 +12,23 @@ if TYPE_CHECKING:
 
 AccountType = Literal["Bot", "Organization", "User"]
 Selection = Literal["all", "selected"]
-Role = Literal["admin", "write", "read", "none"]
+Role = Literal["admin", "maintain", "write", "triage", "read", "none"]
+
+# What each role may do that the one before it may not.
+_LADDER: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
+
+
+def reaches(role: Role, wanted: Role) -> bool:
+    """Tell whether a role may do all that another one may.
+
+    https://docs.github.com/en/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization
+    """
+    return _LADDER.index(role) >= _LADDER.index(wanted)
+
+
+def highest(*roles: Role) -> Role:
+    """Return the one of some roles that may do the most, `none` where there are none."""
+    return _LADDER[max((_LADDER.index(role) for role in roles), default=0)]
 
 
 @dataclass(slots=True, eq=False)
@@ -32,18 +48,27 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What a person may do in the repositories of an account: in all of them, or in those whose ids are given."""
+    """How a person belongs to an organisation: as its owner, or with a role in all of its repositories."""
 
     role: Role
-    repositories: frozenset[int] | None = None
+    is_owner: bool = False
 
-    def covers(self, repository: Repository) -> bool:
-        return self.repositories is None or repository.id in self.repositories
+
+@dataclass(slots=True, eq=False)
+class Hook:
+    """Where an App's deliveries go (`url` None: they are made, not sent), and what they are signed with."""
+
+    id: int
+    secret: str
+    url: str | None = None
 
 
 @dataclass(slots=True, eq=False)
 class App:
-    """A registered GitHub App; `permissions` maps a resource to `read` or `write`."""
+    """A registered GitHub App; `permissions` maps a resource to `read`, `write` or `admin`.
+
+    One that is not `public` can be installed on its owner's account alone. Without callback URLs nobody can sign in.
+    """
 
     id: int
     slug: str
@@ -55,6 +80,13 @@ class App:
     permissions: dict[str, str]
     events: tuple[str, ...]
     created_at: datetime
+    hook: Hook
+    client_secret: str = ""
+    public: bool = True
+    callback_urls: tuple[str, ...] = ()
+    setup_url: str | None = None
+    setup_on_update: bool = False
+    request_oauth_on_install: bool = False
 
     def as_account(self) -> Account:
         """Return the account under which the App comments."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bot.demo.github.state.accounts import Account, AccountType, App
+from bot.demo.github.state.accounts import Account, AccountType, App, Hook, highest
 from bot.demo.github.state.actions import Runner
 from bot.demo.github.state.causes import annotations_of
 from bot.demo.github.state.checks import CheckRun
@@ -69,6 +69,7 @@ class World:
         self.numbers = Numbers(seed)
         self.addresses = Addresses()
         self.accounts: dict[int, Account] = {}
+        self.apps: dict[int, App] = {}
         self.installations: dict[int, Installation] = {}
         self.repositories: dict[int, Repository] = {}
         self.workflows: dict[int, Workflow] = {}
@@ -80,6 +81,7 @@ class World:
         self.annotations: defaultdict[int, list[Annotation]] = defaultdict(list)
         self.logs: dict[int, str] = {}
         self.memberships: dict[tuple[int, int], Membership] = {}
+        self.collaborators: dict[tuple[int, int], Role] = {}
         self.runners: list[Runner] = []
         self.github_actions = _github_actions()
         self._pulls_by_head: defaultdict[tuple[int, str], list[PullRequest]] = defaultdict(list)
@@ -93,6 +95,17 @@ class World:
         account = Account(self.numbers.next("account"), login, kind, name or login, self.now())
         self.accounts[account.id] = account
         return account
+
+    @property
+    def app(self) -> App:
+        """The App that was registered last; LookupError when there is none."""
+        if not self.apps:
+            raise LookupError("no App is registered")
+        return next(reversed(self.apps.values()))
+
+    def find_account(self, login: str) -> Account | None:
+        """Return who bears this name now, whatever its case."""
+        return next((one for one in self.accounts.values() if one.login.lower() == login.lower()), None)
 
     def find_repository(self, full_name: str) -> Repository | None:
         """Return the repository that bears this name now."""
@@ -111,14 +124,22 @@ class World:
         found = next((one for one in living if one.full_name.lower() == wanted), None)
         return found or next((one for one in living if one.id == former), None)
 
-    def role_of(self, person: Account, repository: Repository) -> Role:
-        """Return what a person may do in a repository: as its owner, as a member, or as anybody may in public."""
-        if person is repository.owner:
+    def owns(self, person: Account, account: Account) -> bool:
+        """Tell whether an account is a person's own, or an organisation that they are an owner of."""
+        membership = self.memberships.get((account.id, person.id))
+        return person is account or (membership is not None and membership.is_owner)
+
+    def explicit_role_of(self, person: Account, repository: Repository) -> Role:
+        """Return what a person may do in a repository as an owner, a member or a collaborator: not as anybody."""
+        if self.owns(person, repository.owner):
             return "admin"
         membership = self.memberships.get((repository.owner.id, person.id))
-        if membership is not None and membership.covers(repository):
-            return membership.role
-        return "none" if repository.private else "read"
+        granted = self.collaborators.get((repository.id, person.id), "none")
+        return highest(granted, "none" if membership is None else membership.role)
+
+    def role_of(self, person: Account, repository: Repository) -> Role:
+        """Return what a person may do in a repository, at least what anybody may in public."""
+        return highest(self.explicit_role_of(person, repository), "none" if repository.private else "read")
 
     def add_commit(self, repository: Repository, commit: Commit) -> None:
         """Remember that a commit is there; a repository and its forks share theirs."""
@@ -192,4 +213,5 @@ def _github_actions() -> App:
         permissions={"actions": "write", "checks": "write", "contents": "write", "metadata": "read"},
         events=("check_run", "check_suite", "pull_request", "push", "workflow_dispatch", "workflow_run"),
         created_at=since,
+        hook=Hook(0, ""),
     )

@@ -16,48 +16,55 @@ if TYPE_CHECKING:
 
     from bot.clock import Clock
     from bot.demo.github.outages import Outages
-    from bot.demo.github.state.identity import Numbers
+    from bot.demo.github.state.world import World
 
 _SECONDS_TO_ANSWER = 10
 _SECONDS_HELD_FOR_SHUFFLING = 0.2
 
 
 class Deliverer:
-    """Posts deliveries to `url` with at most `concurrency` open requests, and plays the faults of `faults`.
+    """Posts deliveries to their Apps' hooks with at most `concurrency` open requests, and plays `faults`.
 
-    Without a `url` deliveries are made and kept but not sent. Everything is in `log`; what the faults did is counted
-    in `log.counts`.
+    Where a hook has no URL, deliveries are made and kept but not sent. Everything is in `log`; what the faults did is
+    counted in `log.counts`.
     """
 
     def __init__(
         self,
         clock: Clock,
-        numbers: Numbers,
+        world: World,
         seed: int,
         *,
-        url: str | None,
         faults: FaultPlan | None,
         concurrency: int,
         outages: Outages,
     ) -> None:
-        self.url = url
         self.faults: FaultPlan = faults or NoFaults()
         self.log = DeliveryLog()
         self.never_sent: dict[str, Delivery] = {}
         self.sending = 0
         self._clock = clock
         self._outages = outages
-        self._numbers = numbers
+        self._world = world
         self._random = random.Random(f"deliverer {seed}")
         self._slots = asyncio.Semaphore(concurrency)
         self._held: list[Delivery] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def url(self) -> str | None:
+        """Where the hook of the newest App leads; to be set only when there is one (LookupError)."""
+        return self._world.app.hook.url if self._world.apps else None
+
+    @url.setter
+    def url(self, url: str | None) -> None:
+        self._world.app.hook.url = url
+
     def post(self, delivery: Delivery) -> None:
-        """Set a new delivery on its way; needs a running loop when there is a `url`."""
+        """Set a new delivery on its way; needs a running loop when its hook has a URL."""
         self.log.add(delivery)
-        if self.url is None:
+        if delivery.hook.url is None:
             return
         if self.faults.window <= 1 and not self._held:
             self._dispatch(delivery)
@@ -143,12 +150,13 @@ class Deliverer:
 
     async def _send(self, delivery: Delivery) -> tuple[int, str]:
         """Return the status code and GitHub's word for it, also where there was no answer."""
-        if self.url is None:
+        url = delivery.hook.url
+        if url is None:
             return 0, "the webhook has no URL"
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS_TO_ANSWER))
         try:
-            async with self._session.post(self.url, data=delivery.body, headers=dict(delivery.headers)) as response:
+            async with self._session.post(url, data=delivery.body, headers=dict(delivery.headers)) as response:
                 await response.read()
         except TimeoutError:
             return 504, "timed out"
@@ -159,6 +167,6 @@ class Deliverer:
     def _record(
         self, delivery: Delivery, duration: float, status_code: int, status: str, redelivery: bool, note: str
     ) -> None:
-        number = self._numbers.next("delivery")
+        number = self._world.numbers.next("delivery")
         at = self._clock.now()
         self.log.record(Attempt(number, delivery, at, round(duration, 2), status, status_code, redelivery, note))

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bot.demo.github.state.accounts import Hook
+
 _GREGORIAN_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 _KEPT_FOR = timedelta(days=3)
 
@@ -55,10 +57,11 @@ def sign(secret: str, body: bytes) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one hook. `number` counts from 1 in the order GitHub made them."""
+    """One event for one App's hook. `number` counts from 1 in the order GitHub made them."""
 
     number: int
     guid: str
+    hook: Hook
     event: str
     action: str | None
     installation_id: int | None

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from bot.demo.github.payloads import accounts, actions, checks, pulls, repositories
 from bot.demo.github.payloads.values import Json, timestamp
+from bot.demo.github.state.accounts import Installation
 from bot.demo.github.webhooks.deliveries import Delivery, Guids, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bot.demo.github.state.accounts import Account, App, Installation
+    from bot.demo.github.state.accounts import Account, App
     from bot.demo.github.state.actions import Job, RunAttempt
     from bot.demo.github.state.checks import CheckRun, CheckSuite
     from bot.demo.github.state.repositories import Label, PullRequest, Repository
@@ -23,15 +24,10 @@ _USER_AGENT = "GitHub-Hookshot/5c1f0a9"
 
 
 class Events:
-    """Renders events and posts one delivery for each installation that sees the repository."""
+    """Renders events and posts one delivery for each installation that sees the repository, to its App's hook."""
 
-    def __init__(
-        self, world: World, app: App, *, hook_id: int, secret: str, seed: int, post: Callable[[Delivery], None]
-    ) -> None:
+    def __init__(self, world: World, *, seed: int, post: Callable[[Delivery], None]) -> None:
         self._world = world
-        self._app = app
-        self._hook_id = hook_id
-        self._secret = secret
         self._guids = Guids(seed)
         self._post = post
         self._made = 0
@@ -169,29 +165,34 @@ class Events:
             "organization": accounts.organization(at, account),
             "sender": accounts.user(at, sender),
         }
-        self._make("installation_target", action, {"action": action, **body}, installation, None)
+        self._make("installation_target", action, {"action": action, **body}, installation)
 
-    def authorization_revoked(self, person: Account) -> None:
-        """Tell that a person has withdrawn the App's authorization."""
+    def authorization_revoked(self, app: App, person: Account) -> None:
+        """Tell that a person has withdrawn an App's authorization."""
         body = {"action": "revoked", "sender": accounts.user(self._world.addresses, person)}
-        self._make("github_app_authorization", "revoked", body, None, None)
+        self._make("github_app_authorization", "revoked", body, app)
 
-    def ping(self, url: str) -> None:
+    def ping(self, app: App) -> None:
         """Tell that the hook is there, as GitHub does when an App is registered with a webhook."""
         hook = {
             "type": "App",
-            "id": self._hook_id,
+            "id": app.hook.id,
             "name": "web",
             "active": True,
-            "events": list(self._app.events),
-            "config": {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": url},
+            "events": list(app.events),
+            "config": {
+                "content_type": "json",
+                "insecure_ssl": "0",
+                "secret": "********",
+                "url": app.hook.url or "",
+            },
             "updated_at": timestamp(self._world.now()),
             "created_at": timestamp(self._world.now()),
-            "app_id": self._app.id,
+            "app_id": app.id,
             "deliveries_url": f"{self._world.addresses.api}/app/hook/deliveries",
         }
         zen = "Keep it logically awesome."
-        self._make("ping", None, {"zen": zen, "hook_id": self._hook_id, "hook": hook}, None, None)
+        self._make("ping", None, {"zen": zen, "hook_id": app.hook.id, "hook": hook}, app)
 
     def _of_repository(
         self, event: str, action: str, repository: Repository, sender: Account, body: Callable[[], Json]
@@ -215,17 +216,18 @@ class Events:
         at = self._world.addresses
         shown = accounts.installation(at, installation)
         whole = {"action": action, "installation": shown, **body, "sender": accounts.user(at, sender)}
-        self._make(event, action, whole, installation, None)
+        self._make(event, action, whole, installation)
 
     def _make(
         self,
         event: str,
         action: str | None,
         body: Json,
-        installation: Installation | None,
-        repository: Repository | None,
+        to: Installation | App,
+        repository: Repository | None = None,
     ) -> None:
         """Make a delivery of this moment of the clock, whatever moment of the past the body tells of."""
+        installation, app = (to, to.app) if isinstance(to, Installation) else (None, to)
         made_at = self._world.timeline.clock.now()
         raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
         guid = str(self._guids.at(made_at))
@@ -234,25 +236,27 @@ class Events:
             Delivery(
                 number=self._made,
                 guid=guid,
+                hook=app.hook,
                 event=event,
                 action=action,
                 installation_id=None if installation is None else installation.id,
                 repository_id=None if repository is None else repository.id,
                 made_at=made_at,
-                headers=self._headers(event, guid, raw),
+                headers=_headers(app, event, guid, raw),
                 packed=zlib.compress(raw, 1),
             )
         )
 
-    def _headers(self, event: str, guid: str, raw: bytes) -> dict[str, str]:
-        return {
-            "Accept": "*/*",
-            "Content-Type": "application/json",
-            "User-Agent": _USER_AGENT,
-            "X-GitHub-Delivery": guid,
-            "X-GitHub-Event": event,
-            "X-GitHub-Hook-ID": str(self._hook_id),
-            "X-GitHub-Hook-Installation-Target-ID": str(self._app.id),
-            "X-GitHub-Hook-Installation-Target-Type": "integration",
-            **sign(self._secret, raw),
-        }
+
+def _headers(app: App, event: str, guid: str, raw: bytes) -> dict[str, str]:
+    return {
+        "Accept": "*/*",
+        "Content-Type": "application/json",
+        "User-Agent": _USER_AGENT,
+        "X-GitHub-Delivery": guid,
+        "X-GitHub-Event": event,
+        "X-GitHub-Hook-ID": str(app.hook.id),
+        "X-GitHub-Hook-Installation-Target-ID": str(app.id),
+        "X-GitHub-Hook-Installation-Target-Type": "integration",
+        **sign(app.hook.secret, raw),
+    }
