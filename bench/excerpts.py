@@ -1,7 +1,8 @@
 """`python -m bench.excerpts FOLDER`: in how many logs of the folder the excerpt holds the line that matters.
 
-In each log that line starts with `#=MATCH=# `, which is removed before the log is shown to the code. Beside it stand
-two that look at nothing: the last 20 lines, and the 20 lines before the last `##[error]` together with it.
+In each log that line starts with `#=MATCH=# `, which is removed before the log is shown to the code. Counted apart is
+how often the anchor is that very line. Beside it stand two that look at nothing: the last 20 lines, and the 20 lines
+before the last `##[error]` together with it.
 """
 
 import argparse
@@ -74,14 +75,18 @@ def hits_of(baseline: Callable[[str], list[str]], logs: Sequence[Marked]) -> int
     return sum(any(shown(clean(line)) == each.target for line in baseline(each.log)) for each in logs)
 
 
-def report(logs: Sequence[Marked]) -> str:
-    """Return what is printed: hits, lengths, baselines, and each miss with the anchor found instead."""
+def report(logs: Sequence[Marked], *, with_anchors: bool = False) -> str:
+    """Return what is printed: hits, anchors, lengths, baselines, and each miss with the anchor found instead.
+
+    `with_anchors` counts as misses also the logs whose excerpt holds the line, but around another one.
+    """
     found = [Found(marked, find_excerpt(marked.log)) for marked in logs]
-    misses = [each for each in found if not each.is_hit]
+    hits, anchors = sum(each.is_hit for each in found), sum(each.is_anchor for each in found)
+    misses = [each for each in found if not (each.is_anchor if with_anchors else each.is_hit)]
     lengths = [len(each.lines) for each in found]
     told = [
-        f"{len(found) - len(misses)} of {len(found)} excerpts hold the line that matters",
-        f"{sum(each.is_anchor for each in found)} of {len(found)} anchors are that line",
+        f"{hits} of {len(found)} excerpts hold the line that matters",
+        f"anchors: {anchors} of {len(found)} are that very line",
         f"{statistics.fmean(lengths):.1f} lines on the average, {max(lengths)} at most",
         "beside it:",
         *(f"  {hits_of(lines, logs)} of {len(logs)}  {name}" for name, lines in BASELINES.items()),
@@ -92,7 +97,7 @@ def report(logs: Sequence[Marked]) -> str:
 def described(miss: Found) -> list[str]:
     anchor = miss.excerpt.anchor if miss.excerpt else None
     return [
-        f"missed: {miss.marked.name}",
+        f"{'beside it' if miss.is_hit else 'missed'}: {miss.marked.name}",
         f"  line {miss.marked.number}: {miss.marked.target}",
         f"  found {anchor.number} ({anchor.kind}): {anchor.text}" if anchor else "  found nothing",
     ]
@@ -101,7 +106,9 @@ def described(miss: Found) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.excerpts", description=__doc__)
     parser.add_argument("folder", type=Path, help="the folder of logs")
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--anchors", action="store_true", help="list also the logs whose anchor is another line")
+    options = parser.parse_args()
+    folder: Path = options.folder
     if not folder.is_dir():
         sys.exit(f"{folder} is not a folder.")
     logs = {path.name: read(path) for path in sorted(folder.iterdir()) if path.is_file()}
@@ -111,7 +118,7 @@ def main() -> None:
     marked_logs = [marked for marked in logs.values() if marked]
     if not marked_logs:
         sys.exit(f"{folder} holds no log with a line that starts with {MARK!r}.")
-    print(report(marked_logs))
+    print(report(marked_logs, with_anchors=options.anchors))
 
 
 if __name__ == "__main__":

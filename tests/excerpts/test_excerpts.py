@@ -219,7 +219,10 @@ def test_any_log_has_an_excerpt_of_its_own_lines(lines: list[str]) -> None:
     assert all(anchor.text in excerpt.lines for anchor in excerpt.further)
 
 
-HOSTILE = ("error: ", "a:1:", "/a", "[a] ", " ", ".", "1) ", "\x1b[", "\x1b]", "\r", "Caused by: ", "(((", "● › ", "E ")
+HOSTILE = (
+    *("error: ", "a:1:", "/a", "[a] ", " ", ".", "1) ", "\x1b[", "\x1b]", "\r", "Caused by: ", "(((", "● › ", "E "),
+    *("==> a: ", "a> ", "▸ ", "@a/b: ", "a | FAIL |", " › ✘ ", "a(1,2)", "-- A ", "[a]: ", "WARNING: ", 'File "'),
+)
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

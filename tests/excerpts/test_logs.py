@@ -17,13 +17,24 @@ FOUND = [excerpts.Found(marked, find_excerpt(marked.log)) for marked in MARKED]
 
 def test_every_log_is_marked_once() -> None:
     texts = [path.read_text() for path in LOGS.iterdir()]
-    assert len(texts) == len(MARKED) >= 120
+    assert len(texts) == len(MARKED) >= 240
     assert all(text.count(excerpts.MARK) == 1 for text in texts)
 
 
 def test_the_line_that_matters_is_found_in_95_of_100_logs() -> None:
     hits = [found.is_hit for found in FOUND]
     assert sum(hits) >= 0.95 * len(hits), [found.marked.name for found in FOUND if not found.is_hit]
+
+
+def test_the_anchor_is_that_very_line_in_90_of_100_logs() -> None:
+    anchors = [found.is_anchor for found in FOUND]
+    assert sum(anchors) >= 0.9 * len(anchors), [found.marked.name for found in FOUND if not found.is_anchor]
+
+
+def test_the_documentation_tells_how_many() -> None:
+    told = (ROOT / "docs/features/excerpts.md").read_text()
+    assert f"Of the project's own {len(FOUND)} logs" in told
+    assert f"{sum(found.is_anchor for found in FOUND)} anchors are it" in told
 
 
 def test_excerpts_are_short() -> None:
@@ -36,8 +47,8 @@ def test_the_logs_are_not_easy() -> None:
     assert excerpts.hits_of(excerpts.lines_before_the_last_error, MARKED) < len(MARKED) * 2 / 3
 
 
-def bench(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bench.excerpts", str(folder)]
+def bench(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench.excerpts", str(folder), *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
 
 
@@ -51,7 +62,7 @@ def test_the_bench_tells_hits_lengths_baselines_and_misses(tmp_path: Path) -> No
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == [
         "1 of 2 excerpts hold the line that matters",
-        "1 of 2 anchors are that line",
+        "anchors: 1 of 2 are that very line",
         "5.0 lines on the average, 7 at most",
         "beside it:",
         "  1 of 2  the last 20 lines",
@@ -61,6 +72,21 @@ def test_the_bench_tells_hits_lengths_baselines_and_misses(tmp_path: Path) -> No
         "  found 42 (general): error: y",
     ]
     assert ran.stderr == "unmarked.log: no line starts with '#=MATCH=# ', so it is left out.\n"
+
+
+def test_the_bench_lists_anchors_that_are_another_line(tmp_path: Path) -> None:
+    (tmp_path / "anchor.log").write_text("start\n#=MATCH=# src/a.c:1:2: error: x\n##[error]Process completed\n")
+    (tmp_path / "shown.log").write_text("#=MATCH=# error: y\nsrc/a.c:1:2: error: x\n##[error]Process completed\n")
+    ran = bench(tmp_path, "--anchors")
+    assert ran.stdout.splitlines()[:2] == [
+        "2 of 2 excerpts hold the line that matters",
+        "anchors: 1 of 2 are that very line",
+    ]
+    assert ran.stdout.splitlines()[-3:] == [
+        "beside it: shown.log",
+        "  line 1: error: y",
+        "  found 2 (native): src/a.c:1:2: error: x",
+    ]
 
 
 @pytest.mark.parametrize(

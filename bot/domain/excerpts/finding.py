@@ -1,19 +1,17 @@
 """The lines that matter in a job's log: an anchor that names the cause, what stands around it, and further anchors."""
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 import msgspec
 from msgspec import Struct
 
 from bot.domain.excerpts.cleaning import shown
 from bot.domain.excerpts.naming import Naming, Told
+from bot.domain.excerpts.settling import settled
 from bot.domain.excerpts.steps import Region, failed_region
-from bot.domain.failures import NOTHING, UNTOLD, Weighed, weigh
-from bot.domain.failures.noise import RETRIED
+from bot.domain.failures import UNTOLD, Weighed
 from bot.domain.fingerprints import normalized
 
 MOST_LINES = 20
@@ -30,15 +28,6 @@ _FURTHER = 60
 """A further anchor has at least so many points, and at most 20 less than the anchor."""
 _NEAR = 6
 """Further anchors within so many lines are one."""
-_GENERIC = 76
-"""Up to here a line is an error only in general; that counts for more in the last lines of a step."""
-_NEAR_THE_END = 40
-_SECTION = re.compile(r"=+ (\S.{0,200}) =+")
-_NOT_MINDED = ("RERUNS", "PASSES", "XFAILURES", "XPASSES", "warnings summary")
-# What is said so often by a kind of this sort was asked for again and again.
-_POLLED = ("network", "containers", "infrastructure")
-_OFTEN = 4
-_LONGEST_TRACE = 120
 _MOST_WEIGHED = 20_000
 """Of a step that prints more, the last lines are looked at; that takes a second or two."""
 
@@ -78,7 +67,7 @@ def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt |
     region = _end_of(whole)
     if not region.lines:
         return None
-    weighed = _settled([weigh(line) for _, line in region.lines], region)
+    weighed = settled([line for _, line in region.lines])
     best = _best_place(weighed)
     if weighed[best].points < UNTOLD:  # then the end of the step tells more
         return _last_words(region)
@@ -99,64 +88,6 @@ def find_excerpt(log: str, step_started_at: datetime | None = None) -> Excerpt |
 
 def _end_of(region: Region) -> Region:
     return msgspec.structs.replace(region, lines=region.lines[-_MOST_WEIGHED:])
-
-
-def _settled(weighed: Sequence[Weighed], region: Region) -> list[Weighed]:
-    """Return what the lines are worth where they stand, among the others."""
-    settled = list(weighed)
-    _take_back_what_pytest_did_not_mind(settled, region)
-    _take_back_what_was_retried(settled, region)
-    _take_back_what_was_polled(settled, region)
-    _favour_the_deepest_cause(settled, region)
-    _favour_the_end(settled)
-    return settled
-
-
-def _take_back_what_pytest_did_not_mind(settled: list[Weighed], region: Region) -> None:
-    is_minded = True
-    for place, (_, line) in enumerate(region.lines):
-        if line.startswith("=") and (section := _SECTION.fullmatch(line)):
-            is_minded = section[1] not in _NOT_MINDED
-        if not is_minded:
-            settled[place] = NOTHING
-
-
-def _take_back_what_was_retried(settled: list[Weighed], region: Region) -> None:
-    for place, (_, line) in enumerate(region.lines):
-        if RETRIED.search(line[:400]):
-            for before in range(max(0, place - 3), place + 1):
-                settled[before] = _at_most(settled[before], 30)
-
-
-def _take_back_what_was_polled(settled: list[Weighed], region: Region) -> None:
-    """A server that is waited for is asked again and again, and refuses until it is up."""
-    polled = [place for place, each in enumerate(settled) if each.kind in _POLLED and each.points > _GENERIC]
-    said = {place: normalized(region.lines[place][1]) for place in polled}
-    times = Counter(said.values())
-    for place, text in said.items():
-        if times[text] >= _OFTEN:
-            settled[place] = _at_most(settled[place], _GENERIC)
-
-
-def _favour_the_deepest_cause(settled: list[Weighed], region: Region) -> None:
-    """Of a chain of causes, as the JVM prints it, the last one is the root."""
-    causes = [place for place, (_, line) in enumerate(region.lines) if line.lstrip().startswith("Caused by: ")]
-    for place, after in zip_longest(causes, causes[1:]):
-        is_deepest = after is None or after - place > _LONGEST_TRACE
-        each = settled[place]
-        settled[place] = Weighed(max(each.points, 94), each.kind) if is_deepest else _at_most(each, 80)
-
-
-def _favour_the_end(settled: list[Weighed]) -> None:
-    """What is only an error in general is more likely the cause where the step ends."""
-    for place in range(max(0, len(settled) - _NEAR_THE_END), len(settled)):
-        each = settled[place]
-        if UNTOLD <= each.points <= _GENERIC:
-            settled[place] = Weighed(each.points + 6, each.kind, each.test)
-
-
-def _at_most(weighed: Weighed, points: int) -> Weighed:
-    return Weighed(min(weighed.points, points), weighed.kind, weighed.test)
 
 
 def _best_place(weighed: Sequence[Weighed]) -> int:

@@ -1,6 +1,6 @@
 """Actions themselves: ones that can't be found, inputs, artifacts, caches, set-up of tools, workflow files."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "actions",
@@ -9,7 +9,7 @@ RULES = rules(
     (97, "missing download info", r"Missing download info for"),
     (97, "automatically failed because", r"has been automatically failed because"),
     (96, "invalid workflow file|template is not valid", r"Invalid workflow file|template is not valid"),
-    (96, "unable to process file command", r"Unable to process file command"),
+    (96, "unable to process file command", r"Unable to process file command", told_by(1, r"^##\[error\]\S")),
     (95, "invalid format '", r"Invalid format '"),
     (95, "only supported on linux", r"only supported on Linux"),
     (

@@ -1,6 +1,6 @@
 """Apps for phones and desktops: Xcode, Swift, CocoaPods, fastlane, Dart, Flutter."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "apps",
@@ -24,9 +24,16 @@ RULES = rules(
     (24, "** ", r"^\*\* (?:BUILD|TEST|ARCHIVE) FAILED \*\*"),
     (94, "error •|error -", r"^\s*error [•-] \S"),
     (84, "warning •|info •|info -|warning - ", r"^\s*(?:warning|info) [•-] \S"),
-    (90, "[e]", r"^\d\d:\d\d \+\d+(?: ~\d+)? -\d+: (?P<test>.+) \[E\]"),
+    (
+        90,
+        "[e]",
+        r"^\d\d:\d\d \+\d+(?: ~\d+)? -\d+: (?P<test>.+) \[E\]",
+        told_by(1, r"^\s+(?:Expected: |\S*(?:Error|Exception)\b)"),
+    ),
     (88, "exception caught by", r"EXCEPTION CAUGHT BY"),
-    (92, "was thrown", r"^The following .+ was thrown"),
+    (92, "was thrown", r"^The following .+ was thrown", told_by(1)),
+    (92, "script error: ", r"^(?:USER )?SCRIPT ERROR: \S"),
+    (84, "testing failed:", r"^Testing failed:$", told_by(1)),
     (84, "actual:", r"^\s+Actual: "),
     (76, "changed ", r"^Changed \S+\.dart$"),
     (88, "no such module", r"no such module '"),

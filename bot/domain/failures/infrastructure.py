@@ -1,6 +1,6 @@
 """Infrastructure, clouds and databases: Terraform, Ansible, CloudFormation, the clouds' own commands, SQL."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "infrastructure",
@@ -10,9 +10,20 @@ RULES = rules(
     (95, "fatal: [|failed: [", r"^(?:fatal|failed): \[.+\](?:: | =>|.{0,100} => )"),
     (93, "error! ", r"^ERROR! \S"),
     (93, "❌", r"^\s*❌ +\S.{0,200} failed"),
-    (90, "_failed", r"\b(?:CREATE|UPDATE|DELETE|IMPORT)_FAILED\b"),
+    (94, "_failed", r"\b(?:CREATE|UPDATE|DELETE|IMPORT)_FAILED\b(?!.{0,300}cancell?ed)"),
     (95, "an error occurred (", r"An error occurred \(\w+\) when calling the"),
     (95, "error: (gcloud", r"ERROR: \(gcloud\.\S+\) "),
+    (93, "error: (", r"^ERROR: \(\w+\) \S"),
+    (94, ".tf:", r"^\S+\.tf:\d+(?::\d+)?: Error\b"),
+    (60, ".tf", r"^\S+\.tf(?:vars)?$"),
+    (
+        90,
+        "errors occurred:|error occurred:",
+        r"\d+ errors? occurred:$",
+        told_by(1, r"^\s*\* (?!.{0,300}exit status \d+$)\S"),
+    ),
+    (90, "==> ", r"^==> [\w.-]+: (?:Error |Failed |Script exited|.{0,200}\berror: )"),
+    (88, "task/handler: ", r"^\S+\.ya?ml:\d+(?::\d+)? Task/Handler: ", told_by(-1, r"^[a-z][\w-]*(?:\[[\w-]+\])?: \S")),
     (82, "' errored", r"^(?:==> )?Build '.+' errored"),
     (94, "psql:", r"^psql: error: |^psql:.{1,200} ERROR: "),
     (86, "fatal:  ", r"\bFATAL:  \S"),
@@ -23,7 +34,7 @@ RULES = rules(
     (
         93,
         "failed creating|failed updating|failed deleting|creating failed|deleting failed|updating failed",
-        r"(?:creating|updating|deleting) failed",
+        r"(?:creating|updating|deleting) failed(?!.{0,200}occurred:$)",
     ),
     (93, "quota", r"(?i)quota .{0,40}exceeded|exceeded .{0,40}quota"),
 )

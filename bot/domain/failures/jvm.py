@@ -1,6 +1,9 @@
 """Java, Kotlin, Scala, Clojure, Android: Maven, Gradle, sbt, JUnit and the linters around them."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import proven_by, rules, told_by
+
+# What Gradle says went wrong, unless that is only that a task failed.
+_WENT_WRONG = r"^> (?!A failure|Compilation |There were failing|Process 'command|Could not resolve all|\d+ )\S"
 
 RULES = rules(
     "jvm",
@@ -11,7 +14,8 @@ RULES = rules(
         r"fatal error has been detected by the Java|insufficient memory for the Java",
     ),
     (96, "disappeared unexpectedly", r"Gradle build daemon disappeared unexpectedly"),
-    (95, "[error]", r"^\[ERROR\] \S+\.(?:java|kt|scala|groovy):\[\d+,\d+\] "),
+    (95, "[error]", r"^\[ERROR\] \S+\.(?:java|kt|scala|groovy):\[\d+(?:,\d+)?\] "),
+    (93, "[error] ", r"^\[ERROR\] (?:High|Medium|Low): \S"),
     (94, "[error]|[warn]|[warning] ", r"^\[(?:ERROR|WARN(?:ING)?)\] \S+\.(?:java|kt|xml):\d+(?::\d+)?: \S"),
     (92, "[error]", r"^\[ERROR\] {2,}(?P<test>[\w$.]+\.\w+):\d+"),
     (90, "[error]", r"^\[ERROR\] {2,}(?P<test>[\w$.]+\.\w+) » "),
@@ -37,12 +41,20 @@ RULES = rules(
     ),
     (92, "exception|error|failure", r"^\s{2,8}(?:[a-z]\w*\.)+[A-Z][\w$]*(?:Error|Exception|Failure)(?:: | at |$)"),
     (88, "caused by: ", r"^\s*(?:> )?Caused by: \S"),
-    (84, "what went wrong", r"^\* What went wrong:"),
+    (
+        84,
+        "what went wrong",
+        r"^\* What went wrong:",
+        proven_by(3, _WENT_WRONG, otherwise=30),
+        told_by(3, _WENT_WRONG),
+    ),
+    (84, "a failure occurred", r"^\s*> A failure occurred while executing", told_by(1, r"^\s+> \S")),
     (70, "execution failed for task", r"^Execution failed for task"),
+    (94, "could not resolve all", r"^\s*> Could not resolve all ", told_by(1, r"^\s*> Could not \S")),
     (
         95,
         "could not resolve|could not find|could not get|> could not download|> could not head",
-        r"^\s*> Could not (?:resolve|find|get|download|HEAD|GET)\b",
+        r"^\s*> Could not (?:resolve(?! all )|find|get|download|HEAD|GET)\b",
     ),
     (88, "> ", r"^\s*> (?:Cannot|Unsupported|Plugin|No |Failed to|Unresolved|A problem|Could not)"),
     (
@@ -58,12 +70,21 @@ RULES = rules(
     (93, ".kt", r"^\S{1,200}\.kts?:\d+:\d+:? \S"),
     (95, "[error]", r"^\[error\] \S+\.(?:scala|java|sbt):\d+(?::\d+)?: "),
     (95, "[error] --", r"^\[error\] -- .{0,60}Error: "),
-    (94, "*** failed ***", r"\*\*\* FAILED \*\*\*"),
+    (93, "[error] ", r"^\[error\] \S+\.(?:scala|sc|java):\d+:\d+$", told_by(1, r"^\[error\] \S")),
+    (91, "[error] ", r"^\[error\] +x (?P<test>\S.*)$", told_by(1, r"^\[error\] +\S")),
+    (
+        94,
+        "*** failed ***",
+        r"^\s*(?:\[\w+\] +)?- (?P<test>\S.{0,300}?) \*\*\* FAILED \*\*\*",
+        told_by(1, r"^(?:\[\w+\])?\s+(?!- )\S"),
+    ),
+    (93, "*** failed ***", r"\*\*\* FAILED \*\*\*"),
     (92, "==> x", r"^==> X (?P<test>\S+)"),
     (91, "[error] test", r"^\[error\] Test (?P<test>\S+) failed: "),
     (68, "[error]", r"^\[error\] (?!\(|Total|Failed:|Failed tests|stack trace|one error|\w+ errors found)\S"),
-    (92, "fail in|error in", r"^(?:FAIL|ERROR) in \((?P<test>\S+)\)"),
+    (92, "fail in|error in", r"^(?:FAIL|ERROR) in \((?P<test>\S+)\)", told_by(3, r"^expected: ")),
     (95, "syntax error compiling|syntax error", r"^Syntax error (?:compiling|macroexpanding|reading)"),
+    (93, "status code was", r"status code was: \d+, expected: "),
     (94, "condition not satisfied", r"Condition not satisfied:"),
     (88, "failed: ", r"^FAILED: (?P<test>\w+)$"),
     (93, "error: ", r"^\S*\.java:\d+: error: "),

@@ -1,6 +1,6 @@
 """Languages with one tool each: Elixir, Erlang, Haskell, OCaml, Zig, R, Julia, Perl, Lua, Nix."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "languages",
@@ -16,12 +16,12 @@ RULES = rules(
     (94, ".erl:|.hrl:", r"^\S+\.[eh]rl:\d+(?::\d+)?: "),
     (91, "**error:|failed case|**exit:|**throw:", r"^\*\*(?:error|exit|throw):|^FAILED case "),
     (86, "failed [", r"FAILED \[\d+\]"),
-    (91, "but got", r"^\s*(?:expected: .+ )?but got: "),
+    (91, "but got", r"^\s*(?:expected: .+ )?but got: ", told_by(-1, r"^\s*expected: ")),
     (91, "uncaught exception", r"uncaught exception:"),
     (93, "could not resolve dependencies", r"Could not resolve dependencies"),
     (91, "error: [", r"^Error: \[\w+-\d+\]"),
     (84, "file ", r"^File \"[^\"]{1,200}\", lines? \d+"),
-    (84, "error", r"^Error(?: \([\w ]+\))?: \S"),
+    (84, "error", r"^Error(?: \([\w ]+\))?: \S", told_by(-8, r"^File \"")),
     (
         30,
         "following build command failed|error: the following build command|error: the following command",
@@ -30,23 +30,35 @@ RULES = rules(
     (90, "[fail]", r"^\s*(?:> )?\[FAIL\]\s+(?P<test>\S.*)"),
     (88, "... error|checking ", r"^[*✖] +checking .+ \.\.\. .*ERROR"),
     (66, "... warning|checking ", r"^[*✖] +checking .+ \.\.\. .*WARNING"),
-    (94, "── ", r"^\s*── (?:Failure|Error|\d+\. (?:Failure|Error)) ?\(?.*─*"),
-    (91, "error in ", r"^Error in .+ ?:"),
+    (
+        94,
+        "failure (|error (",
+        r"^\s*(?:── )?(?:Failure|Error) \(['‘].{1,200}?['’]\): (?P<test>\S.{0,200}?)[ ─]*$",
+        told_by(1),
+    ),
+    (94, "── ", r"^\s*── (?:Failure|Error|\d+\. (?:Failure|Error)) ?\(?.*─*", told_by(1)),
+    (91, "error in ", r"^Error in .+ ?: ?\S"),
+    (66, "error in ", r"^Error in .+ ?:$", told_by(1, r"^  \S")),
     (93, "there is no package called", r"there is no package called"),
     (93, "not available", r"dependenc(?:y|ies) .+ (?:is|are) not available"),
     (93, "error: ", r"^ERROR: (?:LoadError|UndefVarError|MethodError|ArgumentError|Unsatisfiable)\b"),
     (95, "test failed at", r"Test Failed at \S+:\d+"),
     (94, "error during test", r"Error During Test at"),
-    (93, "failed test", r"^\s*#\s+Failed test (?P<test>.+)"),
+    (93, "failed test", r"^\s*#\s+Failed test (?P<test>.+)", told_by(3, r"^\s*#\s+got: ")),
     (94, "syntax error at", r"syntax error at .+ line \d+"),
+    (94, "requires explicit package name", r"^Global symbol \S+ requires explicit package name"),
+    (74, " line ", r"\bat \S{1,200} line \d+\.$"),
     (95, "@inc", r"Can't locate .+ in @INC"),
     (92, "lua", r"^lua\S*: \S+\.lua:\d+: "),
-    (92, "failure →|error →", r"^(?:Failure|Error) → "),
+    (92, "failure →|error →", r"^(?:Failure|Error) → ", told_by(2, r"^\S+\.(?:lua|moon):\d+: ")),
     (87, ".lua:", r"^\s*\S+\.lua:\d+:\d+: "),
     (88, "builder for|cannot build '", r"builder for '.+' failed with exit code|Cannot build '.+\.drv'"),
-    (95, "fixed-output derivation", r"hash mismatch in fixed-output derivation"),
+    (95, "fixed-output derivation", r"hash mismatch in fixed-output derivation", told_by(2, r"^\s+got: ")),
     (93, ".hs:", r"^\s*\S+\.hs:\d+:\d+: error"),
     (90, ".proto:", r"^\S+\.proto:\d+:\d+:"),
+    (91, "%%% ", r"^%%% (?P<test>\w+ ==> [\w.]+): FAILED", told_by(1, r"^%%% \w+ ==> ")),
+    (91, "line ", r"^Line \d+ Column \d+: \S"),
+    (92, "-- ", r"^-- [A-Z][A-Z ]{3,40} -{3,} \S+\.elm"),
     (93, ".sol:", r"--> \S+\.sol:\d+"),
     (91, "[fail", r"^\[FAIL(?:[.:] .+)?\]"),
 )

@@ -38,6 +38,11 @@ RULES = rules(
     (90, "could not find|could not find", r"^\s+Could (?:not|NOT) find (?:a package|\w+ \()"),
     (95, "configure: error", r"^configure: error: "),
     (93, "error:", r"^(?:\S+\.build:\d+:\d+: )?ERROR: (?:Dependency|Problem encountered|Unknown|C\w* )"),
+    (94, "meson.build:", r"^\S*meson\.build:\d+:\d+: ERROR: "),
+    (95, "assertion failed", r"^\W*ERROR:\S+:\d+:\w+: assertion failed"),
+    (94, ":fail", r"^\S+:\d+:\w+:FAIL\b"),
+    (93, "%error", r"^%Error[\w-]*: \S+:\d+"),
+    (94, "error: ", r"^\S+:\d+\.\d+(?:-\d+\.\d+)?: error: "),
     (92, "no package '", r"No package '\S+' found"),
     (78, "***", r"\*\*\*(?:Failed|Exception|Timeout|Not Run)"),
     (55, "tests failed:", r"^The following tests FAILED:"),
@@ -64,4 +69,5 @@ RULES = rules(
     (94, "missing prebuilt|missing binary", r"ERROR: Missing (?:prebuilt package|binary)"),
     (90, "build_failed", r"building \S+ failed with: BUILD_FAILED"),
     (93, "hash mismatch", r"[Hh]ash mismatch"),
+    (95, "error", r"^\S{1,200}\(\d+, ?\d+\):? (?:fatal )?[Ee]rror\b"),
 )

@@ -51,6 +51,7 @@ RULES = rules(
         "network is unreachable|no route to host|socket hang up",
         r"(?i)network is unreachable|no route to host|socket hang up",
     ),
+    (92, "remote server returned an error", r"remote server returned an error: \(\d{3}\)"),
     (90, "max retries exceeded", r"Max retries exceeded with url"),
     (82, "unexpected eof|early eof|rpc failed", r"(?i)unexpected eof|early eof|RPC failed"),
     ignore_case=True,

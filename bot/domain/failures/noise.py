@@ -35,6 +35,25 @@ NOISE = _noise(
         r"^(?:##\[error\])?(?:Error: )?Process completed with exit code (?!137|139|134|143|124)",
     ),
     (44, "process completed with exit code", r"^(?:##\[error\])?(?:Error: )?Process completed with exit code"),
+    (40, "> task ", r"^> Task \S+ FAILED$"),
+    (30, "failed in:", r"^\W*Failed in:$"),
+    (24, "exit code: ", r"^\W*Exit code: \d+\. Command failed: "),
+    (24, "##[error]", r"^##\[error\]\S+ (?:exited|failed) with (?:exit )?code:? \d+\.?$"),
+    (38, "failed to ", r"(?i)^\W*(?:error\b[^:]{0,10}: )?failed to (?:build|deploy|compile|run|test|publish)\W*$"),
+    (
+        38,
+        "failed",
+        r"(?i)^\W*(?:error: )?(?:\w+ ){0,2}(?:build|deployment|compilation|linting|tests?)(?: command)? failed\W*$",
+    ),
+    (38, "failed ", r"^(?:Error: )?failed \w+ing [\w ]{1,30}(?:: failed \w+ing [\w ]{1,30})*$"),
+    (
+        38,
+        "detected|found|reported",
+        (
+            r"(?i)^\W*(?:error: )?\d+ (?:\w+ ){0,2}(?:problem|error|issue|violation|offense|finding)s?\b.{0,60}"
+            r"\b(?:detected|found|reported)\b"
+        ),
+    ),
     (
         24,
         "failed with |exited with ",
@@ -214,7 +233,10 @@ NOISE = _noise(
     (
         29,
         "warn",
-        r"^(?!.*(?:DATA RACE|Sanitizer|treated as error))(?:\S{1,200}:\d+(?::\d+)?: )?\W{0,3}(?i:warning|warn)\b",
+        (
+            r"^(?!.*(?:DATA RACE|Sanitizer|treated as error)|\[warn\] \S+$)(?:\S{1,200}:\d+(?::\d+)?: )?\W{0,3}"
+            r"(?i:warning|warn)\b"
+        ),
     ),
     (29, "warn", r"^(?:npm|yarn|pnpm|\S+) (?i:warn(?:ing)?)(?:!|:|\s)"),
     (29, "warning", r"^\S.{0,250}(?::\d+(?::\d+)?: |\(\d+(?:,\d+)*\): )(?:\w+ )?[Ww]arning\b(?!.*\[-Werror)"),
@@ -279,7 +301,26 @@ DOUBTS = _noise(
 )
 """Words that make a line doubtful, unless a tool says plainly that it is an error."""
 RETRIED = re.compile(
-    r"(?i)(?<!timed out )\bretrying\b|\b(?:will retry|trying again|retry in|before (?:next|trying))\b|^\.\.\.ignoring",
+    r"(?i)(?<!timed out )\bretrying\b|\b(?:will retry|trying again|retry in|before (?:next|trying))\b|\bagain in \d"
+    r"|^\.\.\.ignoring",
     re.ASCII,
 )
 """A line that says that what stands right before it was tried again, or let pass."""
+STRICT = re.compile(
+    r"(?i)\bwarnings? (?:(?:is|are|were) )?(?:being )?treated as errors?\b|\btreating warnings as errors\b"
+    r"|\bwarnings? in strict mode\b|\bfound too many warnings\b|\bfailed due to warnings\b"
+    r"|\bwarnings found and -Werror\b|\bno warnings can be incurred under\b",
+    re.ASCII,
+)
+"""A line that says that a warning was enough to fail."""
+WARNING_AT = re.compile(
+    r"^(?:\[warn\] |w: )?\S{1,200}:(?:\d+(?::\d+)?:?|docstring of \S{1,200}:) ?\W?(?:WARNING|[Ww]arning|[Ww]arn)\b"
+    r"|^\s+(?:Line )?\d+:\d+:?\s+(?:warning|⚠)\s|^w: \S|^\[warn\] \S{1,200}:\d+",
+    re.ASCII,
+)
+"""A warning that tells its place."""
+WARNING = re.compile(
+    r"\W{0,6}(?:WARNING|[Ww]arning|WARN)\b(?!: (?:Running pip|You are using|Retrying|The (?:script|directory)))",
+    re.ASCII,
+)
+"""A warning, perhaps with its place on another line."""

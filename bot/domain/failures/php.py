@@ -1,10 +1,11 @@
 """PHP: PHPUnit, Pest, static analysis, Composer."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "php",
-    (95, "failed asserting", r"Failed asserting that"),
+    (95, "failed asserting", r"Failed asserting that (?!(?:false is true|true is false)\.$)"),
+    (93, "failed asserting", r"Failed asserting that ", told_by(-1, r"^\s*[A-Z]\S*(?: \S+)+[.!?]$")),
     (96, "fatal error|parse error", r"(?:PHP )?(?:Fatal|Parse) error: "),
     (91, "::", r"^\d+\) (?P<test>[\w\\]+::\w+.*)$"),
     (91, "failed", r"^\s*FAILED\s+(?P<test>[\w\\]+ > .+)$"),
@@ -17,7 +18,8 @@ RULES = rules(
     (86, ".php", r"^\s+\d+\) \S+\.php"),
     (90, "could not be resolved to an installable", r"requirements could not be resolved to an installable set"),
     (94, "- root composer.json requires", r"^\s*- Root composer\.json requires "),
-    (86, "problem 1", r"^\s+Problem 1"),
+    (94, "problem 1", r"^\s+Problem 1$", told_by(1, r"^\s+- \S")),
+    (93, ":error - ", r"^\S{1,200}:\d+:\d+:error - \S"),
     (94, "lock file", r"lock file (?:is not up to date|does not contain a compatible set)"),
     (94, "sqlstate[", r"SQLSTATE\["),
     (89, " line ", r"^In \S+\.php line \d+:"),

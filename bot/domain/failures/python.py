@@ -1,6 +1,6 @@
 """Python: pytest, unittest, type checkers and linters, pip and its kin."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import proven_by, rules, told_by
 
 RULES = rules(
     "python",
@@ -24,6 +24,7 @@ RULES = rules(
     (90, "", r"^(?!TS|CVE|YN|ERR|HTTP)[A-Z]{1,4}\d{3,4} (?:\[\*\] )?[A-Z`]\S* "),
     (89, "would reformat", r"^[Ww]ould reformat:? \S"),
     (94, "cannot format", r"^error: cannot format \S"),
+    (93, ": e|: f", r"^\S{1,200}:\d+:\d+: [EF]\d{4}: .+ \([a-z-]+\)$"),
     (94, "incorrectly sorted", r"Imports are incorrectly sorted"),
     (92, ">> issue:", r"^>> Issue: "),
     (95, "could not find a version", r"Could not find a version that satisfies the requirement"),
@@ -39,15 +40,30 @@ RULES = rules(
     (92, "no solution found", r"No solution found when resolving"),
     (90, "because ", r"^\s*(?:╰─▶ |-> )?Because .+ (?:depends on|requires) "),
     (95, "lockfile at", r"[Tt]he lockfile at .+ needs to be updated"),
-    (93, "packagesnotfound|unsatisfiable", r"^(?:PackagesNotFoundError|UnsatisfiableError|LibMambaUnsatisfiableError)"),
-    (95, "treated as error", r"^(?:Warning|WARNING), treated as error"),
+    (
+        93,
+        "packagesnotfound|unsatisfiable",
+        r"^(?:PackagesNotFoundError|UnsatisfiableError|LibMambaUnsatisfiableError)",
+        told_by(2, r"^\s+- \S"),
+    ),
+    (94, "treated as error", r"^(?:Warning|WARNING), treated as error", told_by(1)),
     (72, "strict mode", r"^Aborted with \d+ [Ww]arnings in strict mode"),
     (90, "not yet reflected", r"have changes that are not yet reflected in a migration"),
+    (88, "migrations for '", r"^Migrations for '\w+':$"),
     (45, "exit 1|invocationerror|: exit ", r"^\S+: exit \d+ \(|InvocationError for command"),
     (86, "command not found|nox > program ", r"^nox > Program \S+ not found"),
     (45, "nox > ", r"^nox > Command .+ failed with exit code"),
     (50, "traceback", r"^\s*Traceback \(most recent call last\)"),
     (92, "invalidversionspec|failed to discover", r"InvalidVersionSpec|failed to discover a Python interpreter"),
+    (94, "assert failed: |assertion failed: ", r"^\s*(?:ASSERT FAILED|Assertion Failed): \S"),
+    (88, "failed example:", r"^\s*Failed example:$", told_by(1)),
+    (
+        90,
+        "| fail |",
+        r"^(?P<test>\S.{0,200}?) +\| FAIL \|$",
+        proven_by(1, r"^(?!-{9}|={9}|\d+ (?:critical )?tests?,)\S", otherwise=20),
+        told_by(2, r"^(?!Parent suite setup failed:|Setup failed:)\S"),
+    ),
     (93, "no interpreter found", r"No interpreter found for"),
     (93, "invaliddistribution|file already exists", r"InvalidDistribution|File already exists"),
 )

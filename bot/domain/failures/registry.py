@@ -5,6 +5,8 @@ from bot.domain.failures import (
     actions,
     apps,
     containers,
+    data,
+    documents,
     dotnet,
     general,
     git,
@@ -21,6 +23,7 @@ from bot.domain.failures import (
     ruby,
     runner,
     rust,
+    security,
     shell,
 )
 from bot.domain.failures.rule import Rule
@@ -45,6 +48,9 @@ RULES: tuple[Rule, ...] = (
     *languages.RULES,
     *containers.RULES,
     *infrastructure.RULES,
+    *data.RULES,
+    *documents.RULES,
+    *security.RULES,
     *shell.RULES,
     *general.RULES,
 )

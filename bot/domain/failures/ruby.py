@@ -1,12 +1,18 @@
 """Ruby: RSpec, Minitest, RuboCop, Bundler, Rake."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "ruby",
-    (94, "failure/error", r"^\s*Failure/Error: "),
+    (
+        94,
+        "failure/error",
+        r"^\s*Failure/Error: ",
+        told_by(6, r"^\s+(?:expected\b|(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|NotFound|Invalid)\b)"),
+    ),
     (80, "rspec ", r"^rspec (?P<test>\./\S+:\d+|\S+\[[\d:]+\]) # "),
     (93, "error occurred while loading", r"An error occurred while loading"),
+    (93, "#test_", r"^\s*(?P<test>[\w:]+#test_\w+)(?: \[.{1,300}\]:$|:$)", told_by(1)),
     (93, "#test_", r"^\s*(?P<test>[\w:]+#test_\w+)(?: \[|:)"),
     (87, "failure:|error:", r"^\s*(?:\d+\) )?(?:Failure|Error):$"),
     (82, "rails test ", r"^(?:bin/)?rails test (?P<test>\S+:\d+)"),
@@ -30,6 +36,7 @@ RULES = rules(
         86,
         "error:|exception|invalid:|notfound:",
         r"^\s{2,8}(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|NotFound|Invalid):$",
+        told_by(1),
     ),
     (
         90,

@@ -1,11 +1,12 @@
 """Rust: rustc, cargo, clippy, rustfmt, nextest, Miri."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "rust",
     (96, "undefined behavior", r"^error: Undefined Behavior: "),
     (95, "error[", r"^error\[[\w-]+\]: "),
+    (94, "panicked at", r"^\s*thread '.{0,200}' (?:\(\d+\) )?panicked at \S.{0,200}:\d+:\d+:$", told_by(1)),
     (94, "panicked at", r"^\s*thread '.{0,200}' (?:\(\d+\) )?(?:has )?panicked at "),
     (94, "left", r"assertion .left (?:==|!=) right. failed"),
     (87, "stdout ----", r"^---- (?P<test>\S+) stdout ----"),

@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
 from msgspec import Struct
 
 from bot.domain.failures.index import Index
 from bot.domain.failures.noise import DOUBTS, NOISE, Noise
 from bot.domain.failures.registry import RULES
-from bot.domain.failures.rule import Rule
+from bot.domain.failures.rule import Proof, Reason, Rule
 
 UNTOLD = 30
 """Lines with fewer points only say that something failed, not why; they count as nothing."""
@@ -26,6 +27,13 @@ _PREFIX = re.compile(
     r"|[\w@/.-]{1,60} [\w:-]{1,40}[:|] "  # pnpm's folder and script
     r"|[\w.-]{1,60}(?: {1,20})?\| "  # Compose's service
     r"|(?!(?i:error|fatal|failed|err|panic|e)\b)@?[\w/.-]{1,60}: (?=[^\s\d])"  # Lerna's package
+    r"|@[\w.-]{1,60}/[\w.-]{1,60}: (?= )"  # the same, before what is indented
+    r"|==> [\w.-]{1,60}: "  # Packer's builder
+    r"|[a-z][\w.-]{0,60}> "  # Stack's package
+    r"|▸ "  # fastlane
+    r"|\s{0,30}\+[\w-]{1,60} \| "  # Earthly's target
+    r"|(?:STDERR|STDOUT) \[[^\]]{1,60}\] \w{1,20}: "  # Terragrunt's unit
+    r"|\s{0,8}>> \d{1,6} {1,8}"  # what Spack quotes of a log
     r"|\[?(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?Z?\]?:? "
     r"|##\[error\]"
     r")",
@@ -34,11 +42,16 @@ _PREFIX = re.compile(
 
 
 class Weighed(Struct, frozen=True):
-    """What a line is worth: its points, the kind of failure that it tells of, and the name of a failed test."""
+    """What a line is worth: its points, the kind of failure that it tells of, and the name of a failed test.
+
+    `reason` and `proof` are where among the other lines to look for what it announces, and whether it is meant.
+    """
 
     points: int
     kind: str
     test: str | None = None
+    reason: Reason | None = None
+    proof: Proof | None = None
 
 
 NOTHING = Weighed(0, "general")
@@ -64,7 +77,12 @@ def _weigh(line: str) -> Weighed:
     caps = _fits(_CAPPING.find(lowered), forms) if best.points else []
     if 0 < best.points < SURE:
         caps += _fits(_DOUBTS.find(lowered), forms)
-    return Weighed(min(best.points, *caps), best.kind, best.test) if caps else best
+    return msgspec.structs.replace(best, points=min(best.points, *caps)) if caps else best
+
+
+def fits(pattern: re.Pattern[str], line: str) -> bool:
+    """Tell whether a cleaned line is of this form, as it is or without the prefixes of tools that run others."""
+    return _search(pattern, _forms(line[:LONGEST_LINE])) is not None
 
 
 def _forms(line: str) -> list[str]:
@@ -78,7 +96,7 @@ def _forms(line: str) -> list[str]:
 def _best(forms: Sequence[str], matching: Sequence[Rule]) -> Weighed:
     for rule in matching:
         if found := _search(rule.pattern, forms):
-            return Weighed(rule.points, rule.kind, found.groupdict().get("test"))
+            return Weighed(rule.points, rule.kind, found.groupdict().get("test"), rule.reason, rule.proof)
     return NOTHING
 
 

@@ -1,6 +1,6 @@
 """Shells, and the tools that check scripts, workflows, prose and hooks."""
 
-from bot.domain.failures.rule import rules
+from bot.domain.failures.rule import rules, told_by
 
 RULES = rules(
     "shell",
@@ -9,15 +9,23 @@ RULES = rules(
         ": line ",
         (
             r": line \d+: .{1,200}(?:not found|No such file|Permission denied|unbound variable|syntax error|"
-            r"unexpected|bad )"
+            r"unexpected|bad |parameter null|ambiguous redirect|Is a directory)"
         ),
     ),
+    (92, ": line ", r": line \d+: [A-Z_][A-Z0-9_]*: \S"),
+    (93, "jq: error|yq: error", r"^[jy]q: error\b"),
+    (93, "assert:", r"^ASSERT:\S"),
+    (92, "graphql: ", r"\bGraphQL: \S"),
+    (90, "(http 4|(http 5", r"\(HTTP [45]\d\d\)"),
+    (88, "rsync: ", r"^rsync: \S"),
+    (40, " | ", r"^ \S.{0,200} \| +\d+ [+-]+$"),
     (93, "command not found|: not found", r"\bcommand not found|: \d+: \S+: not found$|sh: \S+: not found"),
     (93, "syntax error", r"[Ss]yntax error(?: near unexpected|: )"),
     (80, "no such file or directory", r"^\S{1,100}: .{0,200}No such file or directory"),
     (89, " line ", r"^In \S+ line \d+:"),
     (90, "sc", r"\bSC\d{4}\b"),
     (94, "is not recognized as", r"is not recognized as (?:the name of|an internal|a name of)"),
+    (91, ".ps1:", r"^[A-Z]\w*: \S.{0,200}\.ps1:\d+$", told_by(6, r"^\s+\| +(?![~\s])\S")),
     (86, ".ps1:", r"^\S.{0,200}\.ps1:\d+"),
     (
         90,
