@@ -164,6 +164,10 @@ class Leases:
             rows = await self._database.fetch(_TAKE, name, self._holder, now + lasts, now)
             if not rows and from_the_dead:
                 rows = await self._inherit(name, now + lasts)
+        except asyncio.CancelledError:
+            # The database may have done it by then.
+            await self._leave(name)
+            raise
         finally:
             if not rows:
                 self._taken.discard(name)
@@ -192,6 +196,15 @@ class Leases:
             return
 
     async def _leave(self, name: str) -> None:
+        """Give the right back, also where the task is told to end meanwhile."""
+        leaving = asyncio.create_task(self._give_back(name))
+        try:
+            await asyncio.shield(leaving)
+        except asyncio.CancelledError:
+            await asyncio.wait([leaving])
+            raise
+
+    async def _give_back(self, name: str) -> None:
         # What can't be given back now ends by itself.
         try:
             with contextlib.suppress(Exception):

@@ -1,6 +1,8 @@
 """Whatever goes wrong between GitHub and us from the installation on, the record becomes whole all the same."""
 
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from itertools import chain, product
 from typing import get_args
 
@@ -10,6 +12,8 @@ from bot.demo.github import Delay, Duplicate, Fail, NeverSent, SimulatedGitHub, 
 from bot.demo.github.activity import green
 from bot.demo.github.rest import Cut, RateLimited, ServerError, Slow
 from bot.demo.github.rest import faults as rest_faults
+from bot.demo.github.rest.ledger import Call
+from tests.durability.books import rows_of
 from tests.flows.disasters import from_a_fork, tried
 from tests.flows.troubles import Meeting, Trouble
 
@@ -70,6 +74,36 @@ async def test_the_record_becomes_whole_under_all_of_it(migrated_url: str) -> No
     posts, requests = one_after_another(POSTS, 3, 12), one_after_another(REQUESTS, 3, 1)
     # What was asked for last is tried again on the second day.
     assert await live_through(migrated_url, posts, requests, cycles=2) == []
+
+
+class Dozing:
+    """Wants nothing to be asked for a while by whoever has asked nothing for an hour."""
+
+    def __init__(self, github: SimulatedGitHub) -> None:
+        self._clock = github.clock
+        self._heard_at: defaultdict[str, datetime] = defaultdict(github.clock.now)
+
+    def faults_for(self, call: Call) -> Sequence[RateLimited]:
+        since, self._heard_at[call.key] = self._heard_at[call.key], self._clock.now()
+        return (RateLimited(retry_after=90),) if self._clock.now() - since > timedelta(hours=1) else ()
+
+
+async def test_what_waits_as_github_asked_is_done_before_much_time_has_passed(migrated_sqlite: str) -> None:
+    """Otherwise a day on a clock that leaps has five short moments in which anything can be asked."""
+
+    def prepare(github: SimulatedGitHub) -> None:
+        github.rest.faults = Dozing(github)
+
+    async with tried(migrated_sqlite, prepare) as trial:
+        await trial.play(green)
+        await trial.pass_time(CYCLE)
+        looks = "SELECT created_at, finished_at FROM backfill WHERE kind = 'overlap' AND finished_at IS NOT NULL"
+        lasted = [
+            datetime.fromisoformat(end) - datetime.fromisoformat(begin)
+            for begin, end in await rows_of(migrated_sqlite, looks)
+        ]
+        assert len(lasted) > 2
+        assert max(lasted) < timedelta(hours=1)
 
 
 def test_nothing_that_can_go_wrong_is_left_out() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,33 @@ async def test_it_is_free_as_soon_as_it_is_given_back_whatever_happened(ours: Le
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert await is_free(theirs)
+
+
+@pytest.mark.parametrize("operation", ["fetch", "execute"])
+@pytest.mark.parametrize("way", ["trying", "waiting"])
+async def test_a_task_that_is_ended_as_it_takes_or_leaves_it_keeps_nothing(
+    way: str, operation: str, database: Database, ours: Leases, theirs: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(database, operation)
+
+    async def hold() -> None:
+        async with ours.trying("work") if way == "trying" else ours.waiting("work", LASTS):
+            pass
+
+    async def end_meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(database, operation, real)
+        # It has been taken, or is not yet given back, when the task is told to end.
+        taken = await real(*arguments) if operation == "fetch" else None
+        task.cancel()
+        await asyncio.sleep(0)
+        return taken or await real(*arguments)
+
+    monkeypatch.setattr(database, operation, end_meanwhile)
+    task = asyncio.create_task(hold())
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert await is_free(theirs)
+    assert await is_free(ours)
 
 
 async def until_lease_ends(database: Database, seconds_from: Clock) -> timedelta:
