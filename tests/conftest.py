@@ -5,6 +5,7 @@ A test that takes `database_url` runs twice, on SQLite and on PostgreSQL; `make 
 
 import asyncio
 import functools
+import gc
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from tests.databases import (
     migrated_postgres,
     migrated_sqlite,
     migrated_url,
-    postgres_template,
+    postgres_copies,
     sqlite_template,
 )
 from tests.postgres_server import PostgresServer, running_postgres
@@ -34,7 +35,7 @@ __all__ = [
     "migrated_postgres",
     "migrated_sqlite",
     "migrated_url",
-    "postgres_template",
+    "postgres_copies",
     "sqlite_template",
 ]
 
@@ -122,6 +123,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the garbage collector never look again at what was imported and collected, which is most there ever is."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(

@@ -13,6 +13,7 @@ import pytest
 from bot.store import connected
 from bot.store.database import Database
 from bot.store.migrate import migrate
+from tests.postgres_copies import Copies
 from tests.postgres_server import PostgresServer
 
 
@@ -38,11 +39,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
-    """Give the name of a PostgreSQL database at the newest schema, to be a template."""
+def postgres_copies(postgres_server: PostgresServer) -> Iterator[Copies]:
+    """Give copies of a PostgreSQL database at the newest schema."""
     with postgres_server.database() as url:
         _migrate(url)
-        yield url.rpartition("/")[2]
+        copies = Copies(postgres_server, url.rpartition("/")[2])
+        postgres_server.wait(copies.learn())
+        yield copies
 
 
 @pytest.fixture
@@ -54,9 +57,9 @@ def migrated_sqlite(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def migrated_postgres(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+def migrated_postgres(postgres_copies: Copies) -> Iterator[str]:
     """Give the URL of a PostgreSQL database at the newest schema."""
-    with postgres_server.database(postgres_template) as url:
+    with postgres_copies.one() as url:
         yield url
 
 

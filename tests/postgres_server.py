@@ -30,7 +30,7 @@ class PostgresServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="postgres-admin", daemon=True)
         self._thread.start()
-        self._admin = self._wait(asyncpg.connect(self.url("postgres")))
+        self._admin = self.wait(asyncpg.connect(self.url("postgres")))
         self._numbers = count(1)
 
     def url(self, database: str) -> str:
@@ -44,25 +44,35 @@ class PostgresServer:
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
         """Make a database, yield its URL, and drop it whatever is still connected to it."""
-        name = f"runledger_{next(self._numbers)}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+        name = self.create(template)
         try:
             yield self.url(name)
         finally:
-            self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            self.drop(name)
+
+    def create(self, template: str) -> str:
+        """Make a database and return its name."""
+        name = f"runledger_{next(self._numbers)}"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drop a database, whatever is still connected to it."""
+        self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def execute(self, statement: str) -> None:
         """Run one statement in the database `postgres`."""
-        self._wait(self._admin.execute(statement))
+        self.wait(self._admin.execute(statement))
 
     def close(self) -> None:
         """Close the connection; the server runs on."""
-        self._wait(self._admin.close())
+        self.wait(self._admin.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Have something done beside the test, and return what it returns."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
 

@@ -76,8 +76,8 @@ async def hold_words(database: Database, scene: Scene) -> None:
 
 
 def askew() -> list[ParameterSet]:
-    """Return every scene with every way that the post may go wrong; each scene with one of them is played always."""
-    always = {(scene, ASKEW[place % len(ASKEW)]) for place, scene in enumerate(LIGHT)}
+    """Return every scene with every way that the post may go wrong; each way is played always, with some scenes."""
+    always = {(scene, ASKEW[place % len(ASKEW)]) for place, scene in enumerate(LIGHT[::2])}
     return [
         pytest.param(
             scene, mode, id=f"{name(scene)}-{mode}", marks=[] if (scene, mode) in always else [pytest.mark.deep]

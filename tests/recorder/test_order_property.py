@@ -21,9 +21,10 @@ from tests.recorder.arrived import Story, batches, read, stories
 from tests.recorder.quick import QuickRecord
 from tests.recorder.records import State, assert_truth, clear, state_of, told
 
-IN_MEMORY = 500
+IN_MEMORY = 250
 IN_MEMORY_DEEP = 20_000
-ON_EACH_DATABASE = 150
+ON_EACH_DATABASE = 60
+ON_EACH_DATABASE_DEEP = 500
 
 calm = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
@@ -99,13 +100,14 @@ async def check_on(database: Database, story: Story) -> None:
         assert await database.fetch(TEAMS.format(table)) == [{"strays": 0}]
 
 
-@pytest.mark.timeout(300)
-def test_every_order_ends_in_what_happened_on_real_databases(quick_url: str) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("examples", [ON_EACH_DATABASE, pytest.param(ON_EACH_DATABASE_DEEP, marks=pytest.mark.deep)])
+def test_every_order_ends_in_what_happened_on_real_databases(quick_url: str, examples: int) -> None:
     with asyncio.Runner() as runner:
         opened = connected(quick_url)
         database = runner.run(opened.__aenter__())
 
-        @settings(calm, max_examples=ON_EACH_DATABASE)
+        @settings(calm, max_examples=examples)
         @given(stories())
         def check(story: Story) -> None:
             runner.run(check_on(database, story))
