@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bot import history
-from bot.cli.running import configured, on_database, run
+from bot.cli.running import configured, on_database, run, with_app
 from bot.cli.showing import name_of, showing, summary
 from bot.clock import Clock
 from bot.errors import NotFound, ParameterError, RunledgerError
@@ -48,7 +48,7 @@ def backfill(
     span = _checked("since", "--since", since), _checked("until", "--until", until)
     settings = configured(quiet=True)
     # Somebody watches, who wants to know why nothing goes on; what is given up is told in the end.
-    logging.getLogger("bot.history.historian").setLevel(logging.INFO)
+    logging.getLogger("bot.dispatcher").setLevel(logging.INFO)
     logging.getLogger("bot.history.shift").setLevel(logging.ERROR)
     try:
         ended = run(on_database(settings, _fetch(settings, names, team, span)))
@@ -69,7 +69,7 @@ def _checked(parameter: str, option: str, text: str | None) -> Any:
 
 async def _fetch(settings: Settings, names: Sequence[str], team: str | None, span: Span) -> list[BackfillProgress]:
     clock = Clock()
-    async with history.opened(settings, current(), clock) as tools:
+    async with history.opened(await with_app(settings), current(), clock) as tools:
         # Credentials that are wrong are told at once, where waiting would not help.
         await get_app(tools.github.app.with_patience(PATIENCE))
         asked = await _ask(names, team, span, clock.now())

@@ -18,7 +18,7 @@ from bot.domain.feedback import pacing
 from bot.domain.feedback.buttons import buttons
 from bot.domain.feedback.drifting import without_drift
 from bot.domain.feedback.estimate import STEP
-from bot.domain.feedback.pacing import Plan, Urgency
+from bot.domain.feedback.pacing import Plan, PostedCheck, Urgency
 from bot.domain.feedback.remarks import Remark, check_annotations, read_annotations
 from bot.domain.feedback.report import Report, first_failure
 from bot.domain.feedback.words.check_text import check_text, told_apart
@@ -54,8 +54,13 @@ async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | No
 
     It has one where it is the head of an open pull request or tested by a merge queue; one that is there is kept true.
     """
-    commit = await reporter.commit(row.repository_id, row.head_sha, row.changed_at)
-    if commit is None or not commit.has_begun or not commit.place.may_write("checks"):
+    commit = await reporter.commit(row)
+    return None if commit is None else await draft_of(tools, reporter, row, commit)
+
+
+async def draft_of(tools: Tools, reporter: Reporter, row: SummaryRow, commit: Commit) -> Draft | None:
+    """Return the same for a commit that has been read."""
+    if not commit.has_begun or not commit.place.may_write("checks"):
         return None
     is_there = row.posted.status is not None or row.creating_since is not None
     if not is_there and not (commit.is_told and await _is_news(tools, row)):
@@ -72,12 +77,18 @@ async def draft(tools: Tools, reporter: Reporter, row: SummaryRow) -> Draft | No
     failed = [each.job.job_id for cause in report.causes for each in cause.jobs]
     by_job = await annotations_of(tools.database.reader, failed)
     unsent = check_annotations(by_job.values(), annotated)
-    if plan is None and unsent and row.posted.status == "completed":
-        plan = Plan(Urgency.PROGRESS, now)
-    if plan is None and report.seconds_left:
-        # By then it has ended, or takes longer than usual, which is told.
-        plan = Plan(Urgency.LOOK, now + timedelta(seconds=report.seconds_left + STEP))
+    plan = plan or _later(row.posted, report, unsent, now)
     return Draft(commit, report, told, plan, is_complete, unsent)
+
+
+def _later(posted: PostedCheck, report: Report, unsent: Sequence[Remark], now: datetime) -> Plan | None:
+    """Return what is to be done of a check run that says what it should."""
+    if unsent and posted.status == "completed":
+        return Plan(Urgency.PROGRESS, now)
+    if report.seconds_left:
+        # By then it has ended, or takes longer than usual, which is told.
+        return Plan(Urgency.LOOK, now + timedelta(seconds=report.seconds_left + STEP))
+    return None
 
 
 async def _is_news(tools: Tools, row: SummaryRow) -> bool:
@@ -234,7 +245,7 @@ async def _forget(tools: Tools, row: SummaryRow) -> None:
 
 async def _keep(tools: Tools, row: SummaryRow, what: Draft, check_run_id: int, annotated: Sequence[str]) -> None:
     is_new = what.plan is not None and what.plan.is_new
-    now = tools.clock.now()
+    now, status = tools.clock.now(), "completed" if what.is_complete else "in_progress"
     sql = (
         "UPDATE check_summary SET generation = generation + ?, check_run_id = ?, status = ?, shows_failure = ?,"
         " body_hash = ?, written_at = ?, annotated = ?, creating_since = NULL, tries = 0,"
@@ -244,7 +255,7 @@ async def _keep(tools: Tools, row: SummaryRow, what: Draft, check_run_id: int, a
         sql,
         int(is_new),
         check_run_id,
-        "completed" if what.is_complete else "in_progress",
+        status,
         pacing.shows_failure(what.report),
         what.told,
         now,
@@ -253,5 +264,15 @@ async def _keep(tools: Tools, row: SummaryRow, what: Draft, check_run_id: int, a
         False,
         row.id,
     )
-    # What is to be written after this is found by a look at what stands now.
-    await put_off(tools.database, row, Plan(Urgency.LOOK, now))
+    renew = row.posted.renew and not is_new
+    posted = PostedCheck(status, pacing.shows_failure(what.report), what.told, now, renew)
+    await put_off(tools.database, row, _next(row, what, posted, annotated, now))
+
+
+def _next(row: SummaryRow, what: Draft, posted: PostedCheck, annotated: Sequence[str], now: datetime) -> Plan | None:
+    """Return what is to be done of a check run after it was written; news of the commit is looked at by itself."""
+    unsent = [each for each in what.annotations if each.digest not in annotated]
+    plan = pacing.check_plan(posted, what.report, what.told, row.changed_at, now)
+    plan = plan or _later(posted, what.report, unsent, now)
+    # Of what is not known yet of the commit a look finds out whom to ask, and when.
+    return plan or (Plan(Urgency.LOOK, now) if what.commit.unsettled else None)

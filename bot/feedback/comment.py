@@ -5,8 +5,9 @@ turned into one line when all is well; only a failure after that makes another, 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,11 +21,11 @@ from bot.domain.feedback.report import Cause, Report, first_failure
 from bot.domain.feedback.words.comment_text import failure_comment, resolved_comment
 from bot.domain.feedback.words.markers import find_marker
 from bot.domain.feedback.written import Marker
-from bot.feedback.commits import Place, PullRequest, find_pull_request
+from bot.feedback.commits import Commit, Place, PullRequest, find_pull_request
 from bot.feedback.news import may_be_told
 from bot.feedback.pull_requests import refresh
 from bot.feedback.reporting import Reporter
-from bot.feedback.rows import CommentRow, find_summary, put_off
+from bot.feedback.rows import CommentRow, SummaryRow, find_summary, put_off
 from bot.feedback.tools import Tools
 from bot.github import Client, pulls
 from bot.github.errors import NotFound
@@ -83,14 +84,18 @@ class _Head(Struct, frozen=True):
     changed_at: datetime
 
 
-async def draft(tools: Tools, reporter: Reporter, row: CommentRow) -> Draft | None:
-    """Return what the comment on a pull request should say, None where it says that, or where nothing is to be said."""
+async def draft(tools: Tools, reporter: Reporter, row: CommentRow, *, is_look: bool = False) -> Draft | None:
+    """Return what the comment on a pull request should say, None where it says that, or where nothing is to be said.
+
+    For a look it does to know the commits as they were a moment ago.
+    """
+    head_of = partial(_head, tools, reporter, reporter.commit_lately if is_look else reporter.commit, row)
     pull = await find_pull_request(tools.database.reader, row.repository_id, row.number)
     place = await reporter.place(row.repository_id)
     if pull is None or place is None or not place.may_write("pull_requests"):
         return None
-    head = await _head(tools, reporter, row, pull.head_sha)
-    queue = None if row.queue_sha is None else (await _head(tools, reporter, row, row.queue_sha)).report
+    head = await head_of(pull.head_sha)
+    queue = None if row.queue_sha is None else (await head_of(row.queue_sha)).report
     if queue is not None and not (queue.blames and _is_newer(queue, head.report)):
         queue = None
     wanted = pacing.saying(pull.pull, row.posted, head.report, queue)
@@ -99,7 +104,7 @@ async def draft(tools: Tools, reporter: Reporter, row: CommentRow) -> Draft | No
     begins = wanted is Saying.RED and row.posted.state != "red"
     if begins and not await may_be_told(tools.database.reader, row.repository_id, blamed, now):
         wanted = Saying.NOTHING
-    said = await _said(tools, reporter, row, wanted, pull, head.report, queue)
+    said = await _said(row, wanted, pull, head.report, queue, head_of)
     if said is None:
         return None if row.creating_since is None else Draft(place, None, Plan(Urgency.COMMENT, now), None)
     if row.posted.told == (said.gist() if row.is_deleted else said.told()):
@@ -118,24 +123,29 @@ def _is_newer(queue: Report, head: Report | None) -> bool:
     return head is None or max(run.began_at for run in queue.runs) >= max(run.began_at for run in head.runs)
 
 
-async def _head(tools: Tools, reporter: Reporter, row: CommentRow, sha: str) -> _Head:
+async def _head(
+    tools: Tools,
+    reporter: Reporter,
+    read: Callable[[SummaryRow], Awaitable[Commit | None]],
+    row: CommentRow,
+    sha: str,
+) -> _Head:
     summary = await find_summary(tools.database.reader, row.repository_id, sha)
     if summary is None:
         return _Head(None, tools.clock.now())
-    commit = await reporter.commit(row.repository_id, sha, summary.changed_at)
+    commit = await read(summary)
     if commit is None or not commit.runs:
         return _Head(None, summary.changed_at)
     return _Head(await reporter.report(commit, summary.revision, row.number), summary.changed_at)
 
 
 async def _said(
-    tools: Tools,
-    reporter: Reporter,
     row: CommentRow,
     wanted: Saying,
     pull: PullRequest,
     report: Report | None,
     queue: Report | None,
+    head_of: Callable[[str], Awaitable[_Head]],
 ) -> Said | None:
     if wanted is Saying.RED:
         sequence = row.sequence if row.posted.state == "red" else row.sequence + 1
@@ -144,7 +154,7 @@ async def _said(
     if wanted is Saying.GREEN:
         return Said(Marker(row.number, row.sequence, False, pull.head_sha), report)
     if wanted is Saying.OUTDATED and row.posted.head_sha is not None:
-        former = (await _head(tools, reporter, row, row.posted.head_sha)).report
+        former = (await head_of(row.posted.head_sha)).report
         marker = Marker(row.number, row.sequence, True, row.posted.head_sha)
         if former is not None and former.blames:
             return Said(marker, former, superseded_by=pull.head_sha)

@@ -1,4 +1,4 @@
-"""Asking GitHub why jobs failed: their annotations, else their logs, else no more than which step it was."""
+"""Asking GitHub why jobs failed: their annotations, else or besides their logs, else no more than which step it was."""
 
 import asyncio
 import logging
@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 
 from bot import metrics
 from bot.domain.excerpts import Excerpt, find_excerpt
-from bot.domain.feedback.remarks import Annotation, cut_short, exit_code_of, read_annotations, said_by_annotations
+from bot.domain.feedback.remarks import (
+    Annotation,
+    cut_short,
+    exit_code_of,
+    need_no_log,
+    read_annotations,
+    said_by_annotations,
+    said_by_both,
+)
 from bot.domain.feedback.report import Source
 from bot.domain.feedback.said import Said, failure_of, said_by_log
 from bot.feedback.failures import DueFailure, due_failures, keep_failure, postpone_failure
@@ -90,7 +98,8 @@ async def _examine(tools: Tools, client: Client, due: DueFailure) -> None:
             metrics.count_examined("retried")
             await postpone_failure(tools.database, due, _next_try(tools, due))
             return
-        await _keep(tools, due, Said(source=Source.STEP, exit_code=exit_code_of(due.annotations or ())))
+        # What may be a part of it is better than nothing.
+        await _keep(tools, due, due.noted or Said(source=Source.STEP, exit_code=exit_code_of(due.annotations or ())))
 
 
 async def _keep(tools: Tools, due: DueFailure, said: Said) -> None:
@@ -115,8 +124,12 @@ async def _find(tools: Tools, client: Client, due: DueFailure) -> Said:
     if due.annotations is None:
         due.annotations = await _ask_for_annotations(client, due)
     a_step_failed = due.at.step is not None and due.at.step.conclusion != "cancelled"
-    said = await _computed(partial(said_by_annotations, due.annotations, a_step_failed=a_step_failed))
-    return said or await _read_log(tools, client, due)
+    noted = await _computed(partial(said_by_annotations, due.annotations, a_step_failed=a_step_failed))
+    due.noted = noted
+    if noted is not None and need_no_log(noted, a_step_failed=a_step_failed):
+        return noted
+    excerpt = await _read_log(tools, client, due)
+    return said_by_log(excerpt) if noted is None else said_by_both(due.annotations, noted, excerpt)
 
 
 async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotation, ...]:
@@ -135,14 +148,14 @@ async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotat
     return await _computed(lambda: read_annotations(_redact.within(cut_short(listed))))
 
 
-async def _read_log(tools: Tools, client: Client, due: DueFailure) -> Said:
+async def _read_log(tools: Tools, client: Client, due: DueFailure) -> Excerpt:
     began_at = due.at.step.started_at if due.at.step else None
     async with log_end(client, due.full_name, due.job_id, tools.clock) as end:
         excerpt = await _computed(partial(_excerpt_of, end, began_at))
     if excerpt is None:
         message = "the log is empty"
         raise _EmptyLog(message)
-    return said_by_log(excerpt)
+    return excerpt
 
 
 async def _computed(work: Callable[[], T]) -> T:

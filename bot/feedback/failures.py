@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bot.domain.feedback.remarks import Annotation
 from bot.domain.feedback.report import Failure, Source
-from bot.domain.feedback.said import FailedAt, failed_at
+from bot.domain.feedback.said import FailedAt, Said, failed_at
 from bot.store.database import Executor, Transaction
 
 HEADS, BASES = 0, 1
@@ -91,7 +91,10 @@ class Unexamined(Struct, frozen=True):
 
 
 class DueFailure(Struct):
-    """A failed job that it is time to look into, after so many `tries`; `annotations` is None until they are known."""
+    """A failed job that it is time to look into, after so many `tries`; `annotations` is None until they are known.
+
+    `noted` is what they tell, as soon as that is worked out.
+    """
 
     job_id: int
     repository_id: int
@@ -103,6 +106,7 @@ class DueFailure(Struct):
     workflow_id: int | None
     branch: str | None
     """The branch of the repository itself on which it failed; None for a fork's."""
+    noted: Said | None = None
 
 
 async def want_failures(tx: Transaction, jobs: Sequence[Unexamined], now: datetime, urgency: int = HEADS) -> int:

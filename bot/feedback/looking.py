@@ -30,7 +30,7 @@ async def look_at_commit(tools: Tools, client: Client, reporter: Reporter, asked
 
     GitHub itself is asked only for a pull request that no delivery told of. Raises a GitHubError then.
     """
-    commit = await reporter.commit(row.repository_id, row.head_sha, row.changed_at)
+    commit = await reporter.commit(row)
     if commit is None:
         return
     if not commit.runs:
@@ -46,7 +46,7 @@ async def look_at_commit(tools: Tools, client: Client, reporter: Reporter, asked
         await _mark_comments(tools, commit, report, is_news=is_news)
     elif await _is_base(tools, commit):
         await _ask_about_base(tools, commit)
-    drafted = await check_summary.draft(tools, reporter, row)
+    drafted = await check_summary.draft_of(tools, reporter, row, commit)
     plan = None if drafted is None else drafted.plan
     if drafted is not None and plan is None and commit.unsettled:
         plan = await _ask_for_missing(tools, asked, commit, row)
@@ -78,7 +78,7 @@ async def _ask_for_missing(tools: Tools, asked: Asked, commit: Commit, row: Summ
 
 async def look_at_comment(tools: Tools, reporter: Reporter, row: CommentRow) -> None:
     """Find out what is to be said on a pull request."""
-    await comment.note_difference(tools, row, await comment.draft(tools, reporter, row))
+    await comment.note_difference(tools, row, await comment.draft(tools, reporter, row, is_look=True))
 
 
 async def _ask_about_failures(tools: Tools, commit: Commit, report: Report) -> None:

@@ -1,7 +1,7 @@
 """From the record to a report: how a commit stands, which failures are whose, and what is not known yet."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cachetools import TTLCache
 
@@ -23,6 +23,7 @@ from bot.feedback.commits import Commit, Place, find_place, read_commit, while_u
 from bot.feedback.evidence import Subject, count_flakes, find_evidence
 from bot.feedback.failures import asked_about, failures_of
 from bot.feedback.losses import with_losses
+from bot.feedback.rows import SummaryRow
 from bot.feedback.tools import Tools
 from bot.feedback.usual import UsualTimes
 
@@ -44,22 +45,31 @@ class Reporter:
         self._reports: TTLCache[tuple[int, str, int, int | None], Report] = TTLCache(
             MOST_REMEMBERED, REMEMBERED_SECONDS, timer=tools.clock.time
         )
+        self._commits: TTLCache[tuple[int, int], Commit] = TTLCache(
+            MOST_REMEMBERED, REMEMBERED_SECONDS, timer=tools.clock.time
+        )
 
     async def place(self, repository_id: int) -> Place | None:
         """Return where a repository is, None where nothing may be written there now."""
         return await find_place(self._reader, repository_id, self._tools.server_url)
 
-    async def commit(self, repository_id: int, sha: str, changed_at: datetime) -> Commit | None:
+    async def commit(self, row: SummaryRow) -> Commit | None:
         """Return what is recorded of a commit, None where nothing may be written there now.
 
-        `changed_at` is when its record last changed: what is missing of it is not waited for in vain.
+        What is missing of it is not waited for in vain, for so long has nothing changed.
         """
-        place = await self.place(repository_id)
+        place = await self.place(row.repository_id)
         if place is None:
             return None
-        commit = await read_commit(self._reader, place, sha)
-        is_waited_for = self._tools.clock.now() < changed_at + MISSING_WAITED_FOR
-        return while_unsettled(commit) if is_waited_for else commit
+        commit = await read_commit(self._reader, place, row.head_sha)
+        if self._tools.clock.now() < row.changed_at + MISSING_WAITED_FOR:
+            commit = while_unsettled(commit)
+        self._commits[row.id, row.revision] = commit
+        return commit
+
+    async def commit_lately(self, row: SummaryRow) -> Commit | None:
+        """Return the same, as it was a moment ago if it was read then: enough for a look, too old for a write."""
+        return self._commits.get((row.id, row.revision)) or await self.commit(row)
 
     async def report(self, commit: Commit, revision: int, number: int | None = None) -> Report:
         """Return how a commit stands; `revision` is that of its row, read before the commit was.

@@ -13,6 +13,7 @@ from typing import Any
 from cachetools import TTLCache
 
 from bot import metrics
+from bot.dispatcher import Assignment
 from bot.domain.feedback.pacing import Plan, Urgency
 from bot.feedback import check_summary, comment
 from bot.feedback.actions import carry_out_due
@@ -57,9 +58,9 @@ REFUSED_FOR = timedelta(minutes=10)
 MOST_REFUSALS = 10_000
 
 
-def lease_of(installation_id: int) -> str:
-    """Return the name of the right to tell an installation anything."""
-    return f"feedback {installation_id}"
+def assignment_of(installation_id: int) -> Assignment:
+    """Return the work of telling an installation anything."""
+    return Assignment("feedback", installation_id)
 
 
 class Memory:
@@ -85,6 +86,7 @@ class Shift:
         self._installation_id = installation_id
         self._memory = memory
         self._reporter = memory.reporter
+        self._lease = assignment_of(installation_id).lease
         self._client = tools.github.installation(installation_id, patience=PATIENCE)
         self._looked_at: dict[tuple[str, int], float] = {}
         self._beside: dict[str, asyncio.Task[int]] = {}
@@ -186,7 +188,7 @@ class Shift:
         if refused_until is not None and refused_until > self._tools.clock.now():
             await put_off_after_failure(self._tools.database, row, self._tools.clock.now(), refused_until)
             return
-        if not await self._tools.leases.is_held(lease_of(self._installation_id)):
+        if not await self._tools.leases.is_held(self._lease):
             message = f"another process tells installation {self._installation_id} by now"
             raise LeaseLost(message)
         try:
@@ -210,7 +212,7 @@ class Shift:
 
         A process that was stopped for a while, such as a machine that was asleep, goes on in the middle of a request.
         """
-        if not await self._tools.leases.is_held(lease_of(self._installation_id)):
+        if not await self._tools.leases.is_held(self._lease):
             sql = f"UPDATE {row.table} SET body_hash = NULL, urgency = 0, due_at = ? WHERE id = ?"
             await self._tools.database.execute(sql, self._tools.clock.now(), row.id)
 

@@ -29,7 +29,7 @@ from bot.history.tools import Tools
 from bot.history.wanted import let_go, next_wanted, postpone
 from bot.store import models
 from bot.store.database import Transaction, is_unavailable
-from bot.store.wanted import WantedRun
+from bot.store.wanted import WantedRun, want_sync
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Shift:
         """Give up a repository that is not there, and put off what GitHub forbids, for some tries."""
         if not isinstance(error, Forbidden):
             await self._give_up(repository.repository_id, error)
-            await sync_soon(self._tools, self._installation_id)
+            await want_sync(self._tools.database, self._installation_id)
             return
         # What has been granted since shows in a new token alone.
         self._tools.github.forget(self._installation_id)
@@ -209,9 +209,3 @@ def _raise_if_away(error: Exception) -> None:
 def delay(tries: int) -> timedelta:
     """Return how long to wait after that many failures."""
     return min(FIRST_DELAY * (1 << min(tries, 10)), LONGEST_DELAY)
-
-
-async def sync_soon(tools: Tools, installation_id: int) -> None:
-    """Let GitHub be asked before long what an installation still sees."""
-    sql = "UPDATE installation SET sync_due_at = NULL WHERE installation_id = ?"
-    await tools.database.execute(sql, installation_id)

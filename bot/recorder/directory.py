@@ -276,8 +276,9 @@ async def _take_repository(
             setattr(row, column, value)
     hidden = told.hidden or (installation is not None and installation.state == "deleted")
     if (not hidden and getattr(row, "hidden_at", None) is not None) or moved:
-        # Nobody told of what ran while it was out of sight.
+        # Nobody told of what ran while it was out of sight, and so it is no news either.
         row.history_asked_at = row.refused_until = None
+        row.created_at = now
     row.hidden_at = (getattr(row, "hidden_at", None) or now) if hidden else None
     row.version = told.version
     await row.save(using_db=tx.client)

@@ -1,11 +1,11 @@
-"""Runs that GitHub is to be asked about: rows that say so, for whoever finds that something is missing."""
+"""What GitHub is to be asked about: rows that say so, for whoever finds that something is missing."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
 
-from bot.store.database import Transaction
+from bot.store.database import Executor, Transaction
 
 COLUMNS = (
     "run_id",
@@ -48,3 +48,8 @@ async def want_runs(tx: Transaction, wanted: Iterable[WantedRun]) -> None:
     """Add runs to what is wanted."""
     ordered = sorted(wanted, key=lambda each: each.run_id)
     await tx.execute_many(_WANT, [tuple(getattr(each, column) for column in COLUMNS) for each in ordered])
+
+
+async def want_sync(executor: Executor, installation_id: int) -> None:
+    """Let GitHub be asked before long what an installation still sees."""
+    await executor.execute("UPDATE installation SET sync_due_at = NULL WHERE installation_id = ?", installation_id)

@@ -50,6 +50,20 @@ async def failed_while_uninstalled(house: Harness, before: timedelta) -> PullReq
     return pull
 
 
+async def failed_while_left_out(house: Harness, before: timedelta) -> PullRequest:
+    """Let a pull request fail while the installation does not see its repository, which it did and will again."""
+    github, installation, repository = house.github, house.stage.installation, house.stage.repository
+    await push_to_main(house)
+    github.installations.remove_repositories(installation, [repository])
+    await house.passes(30)
+    pull = house.stage.open()
+    await fail(house, pull)
+    await house.clock.advance(before.total_seconds())
+    github.installations.add_repositories(installation, [repository])
+    await house.passes(10)
+    return pull
+
+
 async def after_an_hour(house: Harness) -> None:
     await look_back_an_hour(house.processes[0].history)
 
@@ -91,6 +105,21 @@ async def test_what_ended_before_the_installation_is_no_news(database: Database,
         await house.settle()
         assert await database.fetch("SELECT 1 AS found FROM workflow_run WHERE conclusion = 'failure'") != []
         # Whoever labels it lets the commit be looked at.
+        house.github.pulls.label(pull, "later")
+        await house.settle()
+        assert (checks(house, pull), comments(house, pull)) == ([], [])
+        await fail(house, pull)
+        await house.settle()
+        assert (checks(house, pull), comments(house, pull)) == ([("completed", "failure")], ["red"])
+
+
+@pytest.mark.parametrize("look", [after_an_hour, for_an_operator], ids=["hourly look back", "asked for"])
+async def test_what_ended_while_a_repository_was_left_out_is_no_news(database: Database, look: Look) -> None:
+    async with harnessed(database) as house:
+        pull = await failed_while_left_out(house, A_BIT)
+        await look(house)
+        await house.settle()
+        assert await database.fetch("SELECT 1 AS found FROM workflow_run WHERE conclusion = 'failure'") != []
         house.github.pulls.label(pull, "later")
         await house.settle()
         assert (checks(house, pull), comments(house, pull)) == ([], [])

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bot.domain.excerpts import ELLIPSIS, MOST_LINES, Told, clean
+from bot.domain.excerpts import ELLIPSIS, MOST_LINES, Excerpt, Told, clean
 from bot.domain.excerpts.finding import MOST_FURTHER
 from bot.domain.failures import UNTOLD, Weighed, weigh
 from bot.domain.feedback.classes import runner_is_gone
 from bot.domain.feedback.report import Source
-from bot.domain.feedback.said import Said, shortened, storable
+from bot.domain.feedback.said import UNKNOWN, Said, said_by_log, shortened, storable
 from bot.domain.fingerprints import is_generic, normalized
 
 MOST_KEPT = 50
@@ -34,6 +34,8 @@ _NO_FILE = frozenset({"", ".", ".github"})
 _RUNNERS_PATH = ".github"
 _CANCELED = re.compile(r"The operation was cancell?ed\.?")
 _MOST_OF_STEP = 10
+GONE = "runner"
+"""The kind of a failure by which the runner is gone."""
 _NOT_OF_THE_REPOSITORY = re.compile(r"[/\\~]|[A-Za-z]:|(?:.*/)?\.\.(?:/|$)|\w+://", re.ASCII)
 _EXIT_CODE = re.compile(r"Process completed with exit code (-?\d{1,10})\b", re.ASCII)
 _BEFORE = 5
@@ -210,6 +212,30 @@ def said_by_annotations(annotations: Iterable[Annotation], *, a_step_failed: boo
         further=further,
         told=_told(causes) if len(failures) < _MOST_OF_STEP else Told(),
     )
+
+
+def need_no_log(noted: Said, *, a_step_failed: bool) -> bool:
+    """Tell whether what annotations name is surely all that failed.
+
+    GitHub does not tell of which step an annotation is, and a problem matcher notes what any step prints, also one
+    that passes. But what reports tests notes each that failed, and that the runner is gone leaves nothing else to say.
+    """
+    return not a_step_failed or noted.test is not None or noted.kind == GONE
+
+
+def said_by_both(annotations: Iterable[Annotation], noted: Said, excerpt: Excerpt) -> Said:
+    """Return what annotations tell where that is all that the failed step says, else what its log tells."""
+    logged = said_by_log(excerpt)
+    if logged.kind == UNKNOWN:
+        return noted
+    failures = [_weigh(each) for each in annotations if each.level == "failure"]
+    messages = [normalized(each.lines[each.best]) for each in failures if each.names_a_cause]
+    named = {logged.anchor or "", *logged.further, *logged.told.tests, *logged.told.anchors}
+    return noted if all(_is_noted(normalized(line), messages) for line in named) else logged
+
+
+def _is_noted(line: str, messages: Iterable[str]) -> bool:
+    return any(message in line or line in message for message in messages)
 
 
 def _told(causes: Sequence[_Weighing]) -> Told:
