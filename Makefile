@@ -26,8 +26,14 @@ help: ## Show this list
 demo: $(RUNTIME) ## The whole product without a GitHub account (ARGS="--once --json")
 	@$(PY) -m bot demo $(ARGS)
 
-run: $(RUNTIME) ## The service on SQLite (ARGS="--port 9000")
+run: $(RUNTIME) .env ## The service on SQLite (ARGS="--port 9000")
 	@$(PY) -m bot serve $(ARGS)
+
+# Only where there is none; only its owner may read it. Without the key, what it encrypted opens no more.
+.env:
+	@$(PYTHON) -c "import os, secrets; file = os.open('$@', os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600); \
+		os.write(file, f'SECRET_KEY={secrets.token_hex(32)}\n'.encode())"
+	@echo "Wrote $@ with a SECRET_KEY: keep it beside the database."
 
 test: $(DEV) ## The whole suite on SQLite and PostgreSQL (ARGS="-k name")
 	@$(PY) -m pytest $(PARALLEL) $(ARGS)

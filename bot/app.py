@@ -5,19 +5,23 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from bot import events, feedback, history, metrics
+from bot import events, feedback, history, logs, metrics
+from bot.access.people import People
 from bot.clock import Clock
 from bot.errors import RunledgerError, SettingsError
 from bot.inbox import Inbox
 from bot.settings import Dialect, Settings
+from bot.setup import links
+from bot.setup.watch import Watch
 from bot.store import connected
 from bot.store.database import Database
+from bot.store.leases import Leases, new_holder
 from bot.store.migrate import migrate, pending_migrations
 from bot.store.registration import Configuration
 from bot.web import keys
@@ -58,21 +62,28 @@ async def prepare_database(settings: Settings, *, migrating: bool) -> None:
         raise RunledgerError(message)
 
 
-def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Application:
+def create_app(
+    settings: Settings, clock: Clock, *, with_worker: bool, configuration: Configuration | None = None
+) -> web.Application:
     """Return the HTTP service; its database must be at the newest schema when it starts."""
     app = web.Application(middlewares=middlewares, handler_args=HANDLER_ARGS)
-    configuration = Configuration(settings, clock)
+    configuration = configuration or Configuration(settings, clock)
     app[keys.CONFIGURATION] = configuration
     app[keys.CLOCK] = clock
+    app[keys.WATCH] = Watch(configuration, clock)
 
     async def run_parts(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as parts:
             database = await parts.enter_async_context(connected(settings.database_url.get_secret_value()))
-            check_can_serve(await configuration.refresh(database))
+            check_can_serve(await configuration.begin(database))
             inbox = await parts.enter_async_context(Inbox(database, clock, events.ACTED_ON, events.may_tell))
             app[keys.INBOX] = inbox
+            people = People(configuration, clock, database, Leases(database, clock, new_holder()))
+            app[keys.PEOPLE] = await parts.enter_async_context(people)
             if with_worker:
-                await parts.enter_async_context(employed(configuration, database, clock, inbox.arrived))
+                await parts.enter_async_context(employed(configuration, database, clock, people, inbox.arrived))
+            else:
+                await parts.enter_async_context(looking_out(configuration, database))
             yield
 
     app.cleanup_ctx.append(run_parts)
@@ -81,12 +92,36 @@ def create_app(settings: Settings, clock: Clock, *, with_worker: bool) -> web.Ap
 
 
 @asynccontextmanager
+async def looking_out(configuration: Configuration, database: Database) -> AsyncIterator[None]:
+    """Take over whatever App another process registers, while inside."""
+    looking = asyncio.create_task(_keep_looking(configuration, database), name="look-out")
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.wait({looking})
+    if not looking.cancelled():
+        looking.result()
+
+
+async def _keep_looking(configuration: Configuration, database: Database) -> None:
+    while True:
+        await configuration.changed_from(configuration.current, database)
+
+
+@asynccontextmanager
 async def employed(
-    configuration: Configuration, database: Database, clock: Clock, arrived: asyncio.Event | None = None
+    configuration: Configuration,
+    database: Database,
+    clock: Clock,
+    people: People,
+    arrived: asyncio.Event | None = None,
 ) -> AsyncIterator[None]:
     """Keep a worker at work while inside, for the App there is at the moment: another App gets another worker."""
     started = asyncio.Event()
-    working = asyncio.create_task(_keep_working(configuration, database, clock, arrived, started), name="employer")
+    working = asyncio.create_task(
+        _keep_working(configuration, database, clock, people, arrived, started), name="employer"
+    )
     waiting = asyncio.create_task(started.wait())
     try:
         await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,13 +140,15 @@ async def _keep_working(
     configuration: Configuration,
     database: Database,
     clock: Clock,
+    people: People,
     arrived: asyncio.Event | None,
     started: asyncio.Event,
 ) -> None:
     while True:
         settings = configuration.current
         async with history_tools(settings, database, clock) as github:
-            worker = Worker(database, clock, settings, arrived, github, feedback_tools(settings, github))
+            telling = feedback_tools(settings, github)
+            worker = Worker(database, clock, settings, arrived, github, telling, people)
             async with running(worker):
                 log.debug("a worker began", extra={"worker": worker.name})
                 started.set()
@@ -172,8 +209,10 @@ def stop_signal() -> asyncio.Event:
     return stopped
 
 
-async def serve(settings: Settings, clock: Clock, *, with_worker: bool, migrating: bool) -> None:
-    """Serve until a signal says stop.
+async def serve(
+    settings: Settings, clock: Clock, *, with_worker: bool, migrating: bool, show: Callable[[str], None]
+) -> None:
+    """Serve until a signal says stop; `show` prints for whoever started it.
 
     Raises SettingsError, RunledgerError or DatabaseUnavailable when it can't start.
     """
@@ -181,21 +220,41 @@ async def serve(settings: Settings, clock: Clock, *, with_worker: bool, migratin
         check_can_serve(settings)
     stopped = stop_signal()
     await prepare_database(settings, migrating=migrating)
-    async with serving(settings, clock, with_worker=with_worker) as address:
+    configuration = Configuration(settings, clock)
+    async with serving(settings, clock, with_worker=with_worker, configuration=configuration) as address:
         log.info("listening", extra={"address": address})
+        await offer_setup(configuration, clock, int(address.rpartition(":")[2]), show)
         await stopped.wait()
         log.info("stopping")
 
 
+async def offer_setup(configuration: Configuration, clock: Clock, port: int, show: Callable[[str], None]) -> None:
+    """Show a link to the set-up page where there is no App yet, or say what the page needs."""
+    if not configuration.current.is_unconfigured:
+        return
+    if configuration.sealer is None:
+        show(f"runledger: {links.WITHOUT_KEY}.")
+        log.warning("%s", links.WITHOUT_KEY)
+        return
+    token = await links.new_link(clock.now())
+    link = links.link_of(token, configuration.given, port)
+    show(links.invitation(link, configuration.given))
+    log.info("no App is configured; the link opens the set-up page, once", extra={"link": link})
+    # That line was the last that may hold it.
+    logs.redact_also((token,))
+
+
 @asynccontextmanager
-async def serving(settings: Settings, clock: Clock, *, with_worker: bool) -> AsyncIterator[str]:
+async def serving(
+    settings: Settings, clock: Clock, *, with_worker: bool, configuration: Configuration | None = None
+) -> AsyncIterator[str]:
     """Serve on HOST and PORT while inside, and yield the address; port 0 takes any that is free.
 
     Raises RunledgerError when the port is taken.
     """
     logging.getLogger("aiohttp.server").addFilter(_is_worth_a_line)
     runner = web.AppRunner(
-        create_app(settings, clock, with_worker=with_worker),
+        create_app(settings, clock, with_worker=with_worker, configuration=configuration),
         handle_signals=False,
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,
@@ -228,8 +287,9 @@ async def work(settings: Settings, clock: Clock, *, metrics_port: int | None = N
         metrics.serve(metrics_port)
     configuration = Configuration(settings, clock)
     async with connected(settings.database_url.get_secret_value()) as database:
-        await configuration.refresh(database)
-        async with employed(configuration, database, clock):
+        await configuration.begin(database)
+        people = People(configuration, clock, database, Leases(database, clock, new_holder()))
+        async with people, employed(configuration, database, clock, people):
             log.info("working")
             await stopped.wait()
             log.info("stopping")

@@ -32,3 +32,11 @@ class DatabaseUnavailable(RunledgerError):
 
 class TooMuchWaiting(RunledgerError):
     """So many bytes wait for the database that one more body would not fit the memory set aside for them."""
+
+
+class SignInRefused(RunledgerError):
+    """GitHub does not take the code that a browser came back with, so nobody is signed in."""
+
+
+class GitHubAway(RunledgerError):
+    """GitHub can't be asked now what a person may see, and what is known of it is too old."""

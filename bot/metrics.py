@@ -135,6 +135,15 @@ LOG_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
     registry=REGISTRY,
 )
+SIGN_INS = Counter(
+    "runledger_sign_ins", "People who came back from GitHub, by outcome", ("outcome",), registry=REGISTRY
+)
+LOOKS = Counter(
+    "runledger_sight_looks",
+    "Times that GitHub was asked what a person sees, by outcome",
+    ("outcome",),
+    registry=REGISTRY,
+)
 GITHUB_OUTCOMES = ("answered", "not_modified", "rate_limited", "refused", "failed", "no_answer")
 
 

@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
         (), description="the origins, comma-separated, whose pages may ask the API with a token"
     )
+    api_rate_limit: int = Field(
+        600, ge=0, le=10_000_000, description="requests that a token or session may make in a minute; 0 for any number"
+    )
     metrics_token: Secret = Field(None, description="lets `/metrics` be read from elsewhere than loopback")
     retention_days: int = Field(0, ge=0, le=36_500, description="how long runs are kept; 0 keeps them")
     log_level: Annotated[

@@ -38,6 +38,8 @@ from tests.markdown import (
 ROOT_COMMAND = typer.main.get_command(cli)
 KNOWN_HOSTS = {
     "api.github.com",
+    "dash.example.org",
+    "datatracker.ietf.org",
     "docs.github.com",
     "github.com",
     "keepachangelog.com",
@@ -53,15 +55,15 @@ KNOWN_HOSTS = {
 def default_text(value: Any, if_none: str) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return if_none if value is None else str(value)
+    return if_none if value in {None, ()} else str(value)
 
 
 def expected_settings(if_none: str) -> dict[str, str]:
     return {key.upper(): default_text(field.default, if_none) for key, field in Settings.model_fields.items()}
 
 
-def test_operations_lists_every_setting_with_its_default() -> None:
-    rows = table(sections((DOCS / "operations.md").read_text(), "##")["Settings"])
+def test_the_page_for_operators_lists_every_setting_with_its_default() -> None:
+    rows = table(sections((DOCS / "operate.md").read_text(), "##")["Settings"])
     assert {row[0]: row[1] for row in rows} == expected_settings("none")
     assert all(row[2] for row in rows)
 
@@ -188,7 +190,7 @@ def metrics_of_the_code() -> dict[str, set[str]]:
 
 
 def test_every_metric_is_documented_with_its_labels() -> None:
-    rows = table(sections((DOCS / "operations.md").read_text(), "##")["Metrics"])
+    rows = table(sections((DOCS / "operate.md").read_text(), "##")["Metrics"])
     assert {row[0]: set(re.findall(r"\w+", row[1])) for row in rows} == metrics_of_the_code()
     exposed = re.findall(r"^# TYPE (runledger_\w+)", metrics.render([])[0].decode(), re.MULTILINE)
     assert set(exposed) <= {row[0] for row in rows}
@@ -197,7 +199,7 @@ def test_every_metric_is_documented_with_its_labels() -> None:
 def test_results_of_a_delivery_are_documented() -> None:
     code = (ROOT / "bot" / "web" / "webhook.py").read_text()
     results = set(re.findall(r'_Refused\(\d+, "(\w+)"\)|result = "(\w+)"', code))
-    told = re.search(r"^Results of a post: (.+?)\. ", (DOCS / "operations.md").read_text(), re.MULTILINE | re.DOTALL)
+    told = re.search(r"^Results of a post: (.+?)\. ", (DOCS / "operate.md").read_text(), re.MULTILINE | re.DOTALL)
     assert told is not None
     receipts = {"accepted", "duplicate"}
     assert set(re.findall(r"`(\w+)`", told[1])) == receipts | {each for pair in results for each in pair if each}
@@ -213,9 +215,9 @@ def test_events_are_those_of_the_manifest_and_those_that_come_unasked() -> None:
     assert rows == dict.fromkeys(asked, "in app.yml") | dict.fromkeys(events.UNASKED, "comes unasked")
 
 
-def test_the_readme_asks_for_what_the_manifest_does() -> None:
+def test_the_installation_by_hand_asks_for_what_the_manifest_does() -> None:
     manifest = yaml.safe_load((ROOT / "app.yml").read_text())
-    steps = " ".join((ROOT / "README.md").read_text().split())
+    steps = " ".join((DOCS / "install.md").read_text().split())
     levels = {"read": "read-only", "write": "read and write"}
     for permission, level in manifest["default_permissions"].items():
         assert f"**{permission.replace('_', ' ').capitalize()}** {levels[level]}" in steps
@@ -223,6 +225,18 @@ def test_the_readme_asks_for_what_the_manifest_does() -> None:
     assert told is not None
     asked = {event.replace("_", " ").capitalize() for event in manifest["default_events"]}
     assert set(re.findall(r"\*\*([^*]+)\*\*", told[1])) == asked
+
+
+def test_each_permission_and_event_is_given_its_reason() -> None:
+    manifest = yaml.safe_load((ROOT / "app.yml").read_text())
+    parts = sections((DOCS / "install.md").read_text(), "##")
+    permissions, events_told = table(parts["Permissions"]), table(parts["Events"])
+    asked = {(name_.replace("_", " ").capitalize(), level) for name_, level in manifest["default_permissions"].items()}
+    assert {(row[0], row[1]) for row in permissions} == asked | {("Actions", "write, if you choose it")}
+    assert {row[0] for row in events_told} == {
+        event.replace("_", " ").capitalize() for event in manifest["default_events"]
+    }
+    assert all(row[-1] for row in [*permissions, *events_told])
 
 
 def test_the_directory_map_is_complete() -> None:

@@ -26,7 +26,7 @@ from bot.recorder import upsert_workflow_job, upsert_workflow_run
 from bot.settings import load_settings
 from bot.store import views
 from bot.web.parameters import parameters_of, parse
-from bot.web.route import Route
+from bot.web.route import Route, Who
 from bot.web.routes import ROUTES
 from tests.markdown import DOCS, PAGES, ROOT, code_blocks, first_column, name, sections, shell_lines, table
 
@@ -38,11 +38,21 @@ def label(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
+WITH_SECTIONS = [route for route in ROUTES if not route.is_page]
+WHO = {Who.ANYONE: "anyone", Who.PERSON: "a person", Who.SETUP: "set-up"}
+
+
 def test_every_route_is_documented_and_no_other() -> None:
-    assert {heading for heading in API_SECTIONS if re.match("[A-Z]+ /", heading)} == set(map(label, ROUTES))
+    assert {heading for heading in API_SECTIONS if re.match("[A-Z]+ /", heading)} == set(map(label, WITH_SECTIONS))
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_every_page_is_listed_with_who_may_see_it_and_no_other() -> None:
+    rows = table(sections(API_PAGE, "##")["For people"])
+    assert [row[:2] for row in rows] == [[label(route), WHO[route.who]] for route in ROUTES if route.is_page]
+    assert all(row[2] for row in rows)
+
+
+@pytest.mark.parametrize("route", WITH_SECTIONS, ids=label)
 def test_a_route_is_documented_with_its_parameters_and_errors(route: Route) -> None:
     section = API_SECTIONS[label(route)]
     structs = [struct for struct in (route.path_parameters, route.query, route.headers) if struct is not None]
@@ -59,7 +69,7 @@ def test_a_route_is_documented_with_its_parameters_and_errors(route: Route) -> N
     assert tuple(map(int, told[1].split(", "))) == route.refusals if told else not route.refusals
 
 
-VIEWS = [views.Run, views.Job, views.Repository, views.BackfillProgress]
+VIEWS = [views.Run, views.Job, views.Repository, views.RepositorySettings, views.BackfillProgress]
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
@@ -123,13 +133,14 @@ def as_curl_asks(line: str) -> tuple[str, str, dict[str, str], str | None]:
     """Return the method, the address, the headers and the body of what a line asks for: https://curl.se/docs/manpage.html."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-H", dest="headers", action="append")
+    parser.add_argument("-X", dest="method")
     parser.add_argument("--json")
     parser.add_argument("address")
     asked = parser.parse_args(shlex.split(line)[1:])
     headers = dict(header.split(": ", 1) for header in asked.headers)
     if asked.json is None:
         return "GET", asked.address, headers, None
-    return "POST", asked.address, headers | {"Content-Type": "application/json"}, asked.json
+    return asked.method or "POST", asked.address, headers | {"Content-Type": "application/json"}, asked.json
 
 
 async def test_the_curl_examples_work(sqlite_url: str) -> None:
@@ -140,7 +151,7 @@ async def test_the_curl_examples_work(sqlite_url: str) -> None:
             filled = re.sub(r"\$([A-Z]+)", lambda match: service[match[1]], line)
             method, address, headers, body = as_curl_asks(filled)
             async with session.request(method, address, headers=headers, data=body) as answer:
-                assert answer.status == {"GET": 200, "POST": 202}[method], await answer.text()
+                assert answer.status == {"GET": 200, "POST": 202, "PUT": 200}[method], await answer.text()
             asked.append(f"{method} {urlsplit(address).path.removeprefix('/api/integrations/github/')}")
     assert asked == [
         "GET workflow-runs",
@@ -148,6 +159,8 @@ async def test_the_curl_examples_work(sqlite_url: str) -> None:
         "GET workflow-runs/19400034522",
         "GET workflow-jobs",
         "GET repositories",
+        "GET repositories/1/settings",
+        "PUT repositories/1/settings",
         "GET teams",
         "POST backfills",
         "GET backfills/1",

@@ -51,6 +51,9 @@ DEFAULTS = {
     "github_api_url": "https://api.github.com",
     "github_server_url": "https://github.com",
     "secret_key": None,
+    "secret_key_previous": None,
+    "cors_origins": (),
+    "api_rate_limit": 600,
     "metrics_token": None,
     "retention_days": 0,
     "log_level": "info",
@@ -77,6 +80,13 @@ RIGHT = [
     ("GITHUB_API_URL", "http://127.0.0.1:9000", "http://127.0.0.1:9000"),
     ("GITHUB_SERVER_URL", "https://ghe.example.org", "https://ghe.example.org"),
     ("SECRET_KEY", "hush", "hush"),
+    ("SECRET_KEY_PREVIOUS", "an older one", "an older one"),
+    ("SECRET_KEY_PREVIOUS", "", None),
+    ("CORS_ORIGINS", "", ()),
+    ("CORS_ORIGINS", "https://a.example", ("https://a.example",)),
+    ("CORS_ORIGINS", "https://a.example/, http://localhost:3000,", ("https://a.example", "http://localhost:3000")),
+    ("API_RATE_LIMIT", "0", 0),
+    ("API_RATE_LIMIT", "6000", 6000),
     ("METRICS_TOKEN", "hush", "hush"),
     ("METRICS_TOKEN", "", None),
     ("RETENTION_DAYS", "365", 365),
@@ -96,6 +106,11 @@ WRONG = [
     *(("PRIVATE_KEY_PATH", value) for value in ("no/such/file", "/", "canary.pem", "binary.pem")),
     *(("GITHUB_API_URL", value) for value in ("", "canary", "api.github.com")),
     *(("GITHUB_SERVER_URL", value) for value in ("", "github.com")),
+    *(
+        ("CORS_ORIGINS", value)
+        for value in ("*", "null", "a.example", "https://a.example/b", "https://A.example", "a,")
+    ),
+    *(("API_RATE_LIMIT", value) for value in ("", "-1", "canary", "10000001")),
     *(("RETENTION_DAYS", value) for value in ("", "-1", "canary", "36501")),
     *(("LOG_LEVEL", value) for value in ("", "canary", "critical")),
     *(("LOG_FORMAT", value) for value in ("canary", "JSON5")),
@@ -183,7 +198,10 @@ def test_the_key_itself_wins_over_its_path(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_secret_is_ever_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = ("WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS", "GITHUB_CLIENT_SECRET", "SECRET_KEY", "METRICS_TOKEN")
+    secrets = (
+        *("WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS", "GITHUB_CLIENT_SECRET"),
+        *("SECRET_KEY", "SECRET_KEY_PREVIOUS", "METRICS_TOKEN"),
+    )
     for name in secrets:
         monkeypatch.setenv(name, f"canary-{name}")
     monkeypatch.setenv("PRIVATE_KEY", PEM)

@@ -2,17 +2,21 @@
 
 from bot.access.audit import Actor
 from bot.access.callers import Caller
+from bot.access.repository_settings import Change, change_settings
 from bot.access.scopes import get_scope, list_teams
-from bot.access.tokens import TokenLine, create_token, find_caller, list_tokens, revoke_token
+from bot.access.tokens import TokenLine, TooManyTokens, create_token, list_tokens, revoke_own_token, revoke_token
 
 __all__ = [
     "Actor",
     "Caller",
+    "Change",
     "TokenLine",
+    "TooManyTokens",
+    "change_settings",
     "create_token",
-    "find_caller",
     "get_scope",
     "list_teams",
     "list_tokens",
+    "revoke_own_token",
     "revoke_token",
 ]

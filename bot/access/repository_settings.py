@@ -53,7 +53,14 @@ async def change_settings(
         await _keep(tx, repository_id, news, now)
         await mark_repository(tx, repository_id, now)
         await note(
-            actor, "settings.changed", before.repo_full_name, now, team_id=scope.team_id, details=dict(news), tx=tx
+            actor,
+            "settings.changed",
+            before.repo_full_name,
+            now,
+            team_id=scope.team_id,
+            repository_id=repository_id,
+            details=dict(news),
+            tx=tx,
         )
     return await queries.get_repository_settings(scope, repository_id)
 

@@ -20,5 +20,5 @@ async def get_scope(caller: Caller, team: str) -> Scope:
 
 
 async def list_teams(caller: Caller) -> TeamList:
-    """Return the teams that `caller` may read."""
-    return await queries.list_teams(caller.teams)
+    """Return the teams that `caller` may read, each with the installations that they see."""
+    return await queries.list_teams(caller.teams, caller.user_id)

@@ -1,7 +1,9 @@
 """What only the operator may do: look at every team, rename one, and join installations under one."""
 
 import re
+from datetime import datetime
 
+from bot.access.audit import OPERATOR, note
 from bot.access.names import checked_name
 from bot.errors import NotFound, RunledgerError
 from bot.recorder.directory import move_record
@@ -18,8 +20,8 @@ async def list_all_teams() -> TeamList:
     return await queries.list_teams([int(each) for each in identifiers])  # type: ignore[call-overload]
 
 
-async def rename_team(team: str, slug: str, name: str | None = None) -> None:
-    """Give a team another slug, and maybe another name.
+async def rename_team(team: str, slug: str, name: str | None = None, *, now: datetime) -> None:
+    """Give a team another slug, and maybe another name, as the operator.
 
     Raises NotFound for an unknown team, RunledgerError for a slug or a name that is malformed, or a slug that is taken.
     """
@@ -35,10 +37,11 @@ async def rename_team(team: str, slug: str, name: str | None = None) -> None:
             message = f"there is a team {slug} already"
             raise RunledgerError(message)
         await models.Team.filter(id=scope.team_id).using_db(tx.client).update(**change)
+        await note(OPERATOR, "team.renamed", scope.slug, now, team_id=scope.team_id, details=change, tx=tx)
 
 
-async def link_installation(installation_id: int, team: str) -> None:
-    """Let an installation, its repositories and all their records belong to `team`.
+async def link_installation(installation_id: int, team: str, *, now: datetime) -> None:
+    """Let an installation, its repositories and all their records belong to `team`, as the operator.
 
     Raises NotFound for an unknown team or installation.
     """
@@ -52,6 +55,8 @@ async def link_installation(installation_id: int, team: str) -> None:
         await tx.execute("UPDATE repository SET team_id = ? WHERE installation_id = ?", scope.team_id, installation_id)
         for repository in await models.Repository.filter(installation_id=installation_id).using_db(tx.client):
             await move_record(tx, repository.repository_id, scope.team_id)
+        details = {"installation": installation_id}
+        await note(OPERATOR, "team.linked", scope.slug, now, team_id=scope.team_id, details=details, tx=tx)
 
 
 async def _get_scope(team: str) -> queries.Scope:

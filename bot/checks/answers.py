@@ -25,6 +25,7 @@ class App(Struct):
     permissions: dict[str, str]
     events: list[str]
     slug: str | None = None
+    html_url: str | None = None
 
     @property
     def name(self) -> str:
@@ -49,6 +50,7 @@ class Installation(Struct):
     permissions: dict[str, str]
     events: list[str]
     account: Account | None = None
+    created_at: Moment | None = None
     suspended_at: Moment | None = None
 
     @property

@@ -1,6 +1,7 @@
 """What a question comes to: plain sentences, fit for a terminal and without secrets."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -12,11 +13,23 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 _redact = Redactor()
 
 
+class About(StrEnum):
+    """What a finding is about, for whoever shows it beside other things."""
+
+    SETTINGS = "settings"
+    APP = "app"
+    WEBHOOK = "webhook"
+    DELIVERIES = "deliveries"
+    INSTALLATIONS = "installations"
+    RECORD = "record"
+
+
 class Finding(Struct, frozen=True):
     """One thing that was looked at: a plain sentence, and whether it is as it should be."""
 
     good: bool
     sentence: str
+    about: About = About.RECORD
 
 
 def good(sentence: str) -> Finding:
@@ -27,6 +40,11 @@ def good(sentence: str) -> Finding:
 def fault(sentence: str) -> Finding:
     """Say that something is wrong."""
     return Finding(False, sentence)
+
+
+def on(about: About, *findings: Finding) -> list[Finding]:
+    """Return the same findings, said to be about this."""
+    return [Finding(each.good, each.sentence, about) for each in findings]
 
 
 def words(text: str) -> str:

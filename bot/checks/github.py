@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bot.checks.answers import (
     App,
@@ -19,7 +19,7 @@ from bot.checks.answers import (
     judge_suspended,
     read,
 )
-from bot.checks.findings import Finding, fault, good, host_of
+from bot.checks.findings import About, Finding, fault, good, host_of, on
 from bot.checks.manifest import asked_for
 from bot.clock import Clock
 from bot.github import Answer, Client, GitHub, Json
@@ -35,11 +35,18 @@ T = TypeVar("T")
 
 
 class Told(Struct):
-    """What GitHub told; `asked` says whether there is an App to ask as, `installations` that it told of all of them."""
+    """What GitHub told; `asked` says whether there is an App to ask as, `installations` that it told of all of them.
+
+    `refused` says that GitHub knows no such App, or not by this key; `installed` are the installations it told of,
+    `html_url` is the App's page.
+    """
 
     findings: list[Finding]
     asked: bool = True
+    refused: bool = False
     installations: bool = False
+    installed: list[Installation] = field(default_factory=list)
+    html_url: str | None = None
 
 
 async def ask_github(settings: Settings, clock: Clock) -> Told:
@@ -50,7 +57,7 @@ async def ask_github(settings: Settings, clock: Clock) -> Told:
     try:
         github = GitHub(settings.app_id, key, api_url=settings.github_api_url, clock=clock)
     except ValueError:
-        return Told([fault("GITHUB_API_URL is not an address.")])
+        return Told(on(About.APP, fault("GITHUB_API_URL is not an address.")))
     async with github:
         return await _Questions(github.app.with_patience(PATIENCE), settings, clock).put()
 
@@ -68,22 +75,24 @@ class _Questions:
         try:
             app = await self._app()
         except GitHubError as error:
-            self._say(fault(_refusal(error, self._settings)))
+            self._told.refused = isinstance(error, Unauthorized | NotFound)
+            self._say(About.APP, fault(_refusal(error, self._settings)))
             return self._told
         try:
             await self._hook()
             await self._deliveries()
             await self._installations(app)
         except GitHubError as error:
-            self._say(fault(_unanswered(error, self._settings)))
+            self._say(About.APP, fault(_unanswered(error, self._settings)))
         return self._told
 
     async def _app(self) -> App:
         answer = await self._ask(get_app(self._client))
         app = _read(answer, App)
-        self._say(good(f"GitHub takes APP_ID and PRIVATE_KEY: the App is {app.name}."))
-        self._say(*judge_clock(answer.date, self._clock.now()))
-        self._say(*judge_app(app.grants, asked_for()))
+        self._told.html_url = app.html_url
+        self._say(About.APP, good(f"GitHub takes APP_ID and PRIVATE_KEY: the App is {app.name}."))
+        self._say(About.APP, *judge_clock(answer.date, self._clock.now()))
+        self._say(About.APP, *judge_app(app.grants, asked_for()))
         return app
 
     async def _hook(self) -> None:
@@ -91,22 +100,22 @@ class _Questions:
             hook = _read(await self._ask(get_hook_config(self._client)), Hook)
         except NotFound:
             hook = Hook()
-        self._say(*judge_hook(hook, self._settings.public_url))
+        self._say(About.WEBHOOK, *judge_hook(hook, self._settings.public_url))
 
     async def _deliveries(self) -> None:
         try:
             attempts = _read(await self._ask(list_deliveries(self._client)), list[Attempt])
         except NotFound:
             attempts = []
-        self._say(*judge_deliveries(attempts, self._clock.now()))
+        self._say(About.DELIVERIES, *judge_deliveries(attempts, self._clock.now()))
 
     async def _installations(self, app: App) -> None:
         found = [each async for page in self._each(installation_pages(self._client)) for each in page]
         if not found:
-            self._say(fault("The App is not installed anywhere."))
+            self._say(About.INSTALLATIONS, fault("The App is not installed anywhere."))
         for each in found:
-            self._say(*_installation(each, app))
-        self._told.installations = True
+            self._say(About.INSTALLATIONS, *_installation(each, app))
+        self._told.installed, self._told.installations = found, True
 
     async def _each(self, pages: AsyncIterator[Answer[list[Json]]]) -> AsyncIterator[list[Installation]]:
         while (page := await self._ask(anext(pages, None))) is not None:
@@ -126,8 +135,8 @@ class _Questions:
         message = f"it did not answer within {PATIENCE:.0f} s"
         raise GitHubUnavailable(message)
 
-    def _say(self, *findings: Finding) -> None:
-        self._told.findings += findings
+    def _say(self, about: About, *findings: Finding) -> None:
+        self._told.findings += on(about, *findings)
 
 
 def _installation(installation: Installation, app: App) -> list[Finding]:

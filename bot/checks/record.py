@@ -8,7 +8,7 @@ from bot.checks.findings import Finding, fault, good, moment, span
 from bot.checks.github import Told
 from bot.checks.manifest import Grants, asked_for
 from bot.errors import DatabaseUnavailable
-from bot.store import connected, health, models
+from bot.store import health, models
 from bot.store.database import current, database_errors
 from bot.store.migrate import pending_migrations
 
@@ -16,16 +16,18 @@ from bot.store.migrate import pending_migrations
 LATE = timedelta(hours=1)
 
 
-async def ask_record(url: str, now: datetime, told: Told) -> list[Finding]:
-    """Look at the database behind `url`; what GitHub has `told` already is not said again."""
+async def find_unfit(url: str) -> Finding | None:
+    """Return why nothing can be asked of the database behind `url`, None where something can."""
     try:
         missing = await pending_migrations(url)
     except DatabaseUnavailable as error:
-        return [fault(f"The database can't be reached: {error}.")]
-    if missing:
-        return [fault(f"The database lacks {len(missing)} migration(s): run `runledger migrate`.")]
-    async with connected(url):
-        return [await _database(), *await _rows(now, told)]
+        return fault(f"The database can't be reached: {error}.")
+    return fault(f"The database lacks {len(missing)} migration(s): run `runledger migrate`.") if missing else None
+
+
+async def ask_record(now: datetime, told: Told) -> list[Finding]:
+    """Look at the open database; what GitHub has `told` already is not said again."""
+    return [await _database(), *await _rows(now, told)]
 
 
 async def _database() -> Finding:

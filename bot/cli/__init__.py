@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bot.cli import backfill, demo, doctor, inbox, receive, serve, team, token
+from bot.cli import backfill, demo, doctor, inbox, receive, serve, setup_link, team, token
 from bot.errors import RunledgerError
 
 cli = typer.Typer(
@@ -23,6 +23,7 @@ cli.command("receive")(receive.receive)
 cli.add_typer(inbox.cli, name="inbox")
 cli.add_typer(team.cli, name="team")
 cli.add_typer(token.cli, name="token")
+cli.command("setup-link")(setup_link.setup_link)
 cli.command("doctor")(doctor.doctor)
 cli.command("demo")(demo.demo)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import typer
 
-from bot.cli.running import configured, run
+from bot.cli.running import configured, on_database, run, with_app
 from bot.errors import RunledgerError, SettingsError
 
 WEBHOOK_PATH = "/api/github/webhooks"
@@ -24,6 +24,8 @@ def receive(
 ) -> None:
     """Sign a payload file with WEBHOOK_SECRET and post it to a running service."""
     settings = configured(quiet=True)
+    if not settings.webhook_secrets and settings.secret_key is not None:
+        settings = run(on_database(settings, with_app(settings)))
     if not settings.webhook_secrets:
         message = "WEBHOOK_SECRET is missing: there is nothing to sign with"
         raise SettingsError(message)

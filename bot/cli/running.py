@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 import uvloop
 
 from bot import logs
+from bot.clock import Clock
 from bot.errors import RunledgerError
 from bot.settings import Settings, load_settings
 from bot.store import connected
-from bot.store.database import database_errors
+from bot.store.database import current, database_errors
 from bot.store.migrate import pending_migrations
+from bot.store.registration import Configuration
 
 Result = TypeVar("Result")
 
@@ -52,3 +54,11 @@ async def on_database(settings: Settings, work: Coroutine[Any, Any, Result]) -> 
                 return await work
     finally:
         work.close()
+
+
+async def with_app(settings: Settings) -> Settings:
+    """Return the settings with the App that the set-up page registered, where they name none; the database is open.
+
+    Raises CannotOpen, DatabaseUnavailable.
+    """
+    return await Configuration(settings, Clock()).refresh(current())

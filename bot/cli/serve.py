@@ -37,6 +37,7 @@ def serve(host: Host = None, port: Port = None, worker: WithWorker = None, migra
             Clock(),
             with_worker=alone if worker is None else worker,
             migrating=alone if migrate is None else migrate,
+            show=typer.echo,
         )
     )
 

@@ -6,6 +6,7 @@ import typer
 
 from bot.access import teams
 from bot.cli.running import configured, on_database, run
+from bot.clock import Clock
 from bot.store.queries.filters import GITHUB_ID_MAX
 from bot.store.views import TeamList
 
@@ -30,7 +31,7 @@ def rename(
     name: Annotated[str | None, typer.Option(help="Its new name; by default as it was.")] = None,
 ) -> None:
     """Give a team another slug."""
-    run(on_database(configured(quiet=True), teams.rename_team(team, slug, name)))
+    run(on_database(configured(quiet=True), teams.rename_team(team, slug, name, now=Clock().now())))
     typer.echo(f"{team} is now {slug.lower()}")
 
 
@@ -40,5 +41,5 @@ def link(
     team: Annotated[str, typer.Option(help="The slug or id of the team that it is to map to.")],
 ) -> None:
     """Let an installation, and all that is recorded of it, map to a team."""
-    run(on_database(configured(quiet=True), teams.link_installation(installation, team)))
+    run(on_database(configured(quiet=True), teams.link_installation(installation, team, now=Clock().now())))
     typer.echo(f"installation {installation} now maps to {team}")

@@ -26,10 +26,10 @@ def create(
 
 @cli.command("list")
 def list_tokens(team: Annotated[str | None, typer.Option(help="Only this team's.")] = None) -> None:
-    """List tokens: id, how it begins, team, name, and whether it is in force."""
+    """List tokens: id, how it begins, team, name, whether it is in force, and who made it."""
     now = Clock().now()
     for line in run(on_database(configured(quiet=True), access.list_tokens(team))):
-        typer.echo(f"{line.id}  {line.hint}…  {line.team}  {line.name}  {_state(line, now)}")
+        typer.echo(f"{line.id}  {line.hint}…  {line.team}  {line.name}  {_state(line, now)}  {_maker(line)}")
 
 
 def _state(line: access.TokenLine, now: datetime) -> str:
@@ -38,6 +38,10 @@ def _state(line: access.TokenLine, now: datetime) -> str:
     if line.expires_at is None:
         return "in force"
     return f"{'expired' if line.expires_at <= now else 'in force until'} {line.expires_at:%Y-%m-%d}"
+
+
+def _maker(line: access.TokenLine) -> str:
+    return "of the operator" if line.maker is None else f"of {line.maker}"
 
 
 @cli.command("revoke")

@@ -26,3 +26,13 @@ def in_words(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
     return f"{hours // 24} days"
+
+
+def to_the_second(seconds: float) -> str:
+    """Return a duration in its two largest units."""
+    whole = round(seconds)
+    for unit, size, next_unit, next_size in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            count, rest = divmod(whole, size)
+            return f"{count} {unit} {rest // next_size} {next_unit}" if rest >= next_size else f"{count} {unit}"
+    return f"{whole} s"

@@ -179,8 +179,31 @@ class ActionWanted(Struct, frozen=True, kw_only=True):
     wanted_at: datetime
 
 
+class SightChange(Struct, frozen=True):
+    """What people see of an installation or a repository may have changed; without either, of anything."""
+
+    installation_id: int | None = None
+    repository_id: int | None = None
+
+
+class AuthorizationRevoked(Struct, frozen=True):
+    """A person has withdrawn what they allowed the App to do in their name."""
+
+    user_id: int
+    revoked_at: datetime
+
+
 Facts = (
-    Repository | Installation | AccountRename | WorkflowRun | WorkflowJob | PullRequest | PullRequestHead | ActionWanted
+    Repository
+    | Installation
+    | AccountRename
+    | WorkflowRun
+    | WorkflowJob
+    | PullRequest
+    | PullRequestHead
+    | ActionWanted
+    | SightChange
+    | AuthorizationRevoked
 )
 
 # What jobs that GitHub told no time for are listed under.
@@ -441,5 +464,14 @@ def action_wanted(
         app_id=check.app.id,
         sender_id=payload.sender.id,
         sender_login=payload.sender.login,
-        wanted_at=datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=seen_at),
+        wanted_at=_moment(seen_at),
     )
+
+
+def authorization_revoked(sender: payloads.Account, seen_at: int) -> AuthorizationRevoked:
+    """Return that a person has withdrawn their authorization; `seen_at` is in microseconds, see `ordering.made_at`."""
+    return AuthorizationRevoked(sender.id, _moment(seen_at))
+
+
+def _moment(seen_at: int) -> datetime:
+    return datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=seen_at)

@@ -230,6 +230,12 @@ class InstallationTargetEvent(Event, kw_only=True):
     installation: InstallationReference
 
 
+class AppAuthorizationEvent(Event, kw_only=True):
+    """`sender` is the person whose authorization it was. No installation is named: it was none's."""
+
+    sender: Account
+
+
 Shape = TypeVar("Shape", bound=Struct)
 
 

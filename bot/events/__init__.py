@@ -12,6 +12,7 @@ from bot.domain import ordering
 from bot.events import (
     check_run,
     check_suite,
+    github_app_authorization,
     installation,
     installation_repositories,
     installation_target,
@@ -26,6 +27,7 @@ from bot.events.news import News
 ROUTERS = {
     "check_run": check_run.router,
     "check_suite": check_suite.router,
+    "github_app_authorization": github_app_authorization.router,
     "installation": installation.router,
     "installation_repositories": installation_repositories.router,
     "installation_target": installation_target.router,
@@ -38,7 +40,15 @@ ROUTERS = {
 # GitHub sends these to every App without being asked (the checks' to whoever may write checks), so app.yml doesn't
 # name them.
 UNASKED = frozenset(
-    {"check_run", "check_suite", "installation", "installation_repositories", "installation_target", "ping"}
+    {
+        "check_run",
+        "check_suite",
+        "github_app_authorization",
+        "installation",
+        "installation_repositories",
+        "installation_target",
+        "ping",
+    }
 )
 ACTED_ON = frozenset(ROUTERS)
 _NOTHING_TOLD = {"pull_request": pull_request.IGNORED_ACTIONS}

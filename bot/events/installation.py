@@ -10,10 +10,13 @@ from bot.events.news import News
 
 router = routing.Router()
 
+# Who sees something again by these is not to be known from what everybody saw before.
+_OPENING = frozenset({"created", "unsuspend"})
+
 
 @router.register("installation")
 async def handle_installation(event: sansio.Event, news: News) -> None:
-    """Record the installation and the repositories that it lists."""
+    """Record the installation and the repositories that it lists, and that people may see others now."""
     payload = payloads.parse(event.data, payloads.InstallationEvent)
     installation = facts.installation(payload.installation, payload.action, news.seen_at)
     deleted = installation.state == "deleted"
@@ -25,4 +28,5 @@ async def handle_installation(event: sansio.Event, news: News) -> None:
             )
             for each in payload.repositories or ()
         ),
+        facts.SightChange(None if payload.action in _OPENING else installation.installation_id),
     ]

@@ -24,4 +24,5 @@ async def handle_installation_repositories(event: sansio.Event, news: News) -> N
             facts.thin_repository(each, installation.installation_id, installation.account, news.seen_at, hidden=gone)
             for each, gone in listed
         ),
+        facts.SightChange(installation.installation_id),
     ]

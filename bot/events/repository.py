@@ -13,6 +13,9 @@ from bot.events.news import News
 
 router = routing.Router()
 
+# Whoever saw it before may see it no more, or under another installation.
+_SEEN_BY_OTHERS = frozenset({"deleted", "privatized", "publicized", "renamed", "transferred"})
+
 
 class OldValue(Struct, rename={"before": "from"}):
     before: payloads.PartOfName
@@ -47,6 +50,8 @@ async def handle_repository(event: sansio.Event, news: News) -> None:
     installation_id = payload.installation.id if payload.installation else None
     told: dict[str, Any] = {"hidden": payload.action == "deleted", "past_name": past_name(payload)}
     news.told += [facts.repository(payload.repository, installation_id, news.seen_at, announced=True, **told)]
+    if payload.action in _SEEN_BY_OTHERS:
+        news.told.append(facts.SightChange(repository_id=payload.repository.id))
 
 
 def past_name(payload: RepositoryChangeEvent) -> str | None:

@@ -1,4 +1,4 @@
-"""Who we are to GitHub: the App by its key, or one of its installations by a token that lasts an hour.
+"""Who we are to GitHub: the App by its key, one of its installations by a token that lasts an hour, or a person.
 
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """
@@ -279,3 +279,37 @@ class InstallationCredential:
     def drop(self, secret: Secret | None) -> None:
         if secret is not None:
             self._tokens.drop(self._scope, secret)
+
+
+Fetch = Callable[[Secret | None], Awaitable[Secret]]
+
+
+class PersonCredential:
+    """Asks as a person; `fetch` returns their token, and another one than that which GitHub has refused."""
+
+    def __init__(self, fetch: Fetch, clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._current: Secret | None = None
+        self._refused: Secret | None = None
+
+    async def secret(self) -> Secret:
+        if self._current is None:
+            self._current = await self._fetch(self._refused)
+        return self._current
+
+    def is_current(self, secret: Secret | None) -> bool:
+        # It was good for some minutes when it was fetched, and is for one list.
+        return secret is not None and secret == self._current
+
+    def refused(self, secret: Secret | None, date: datetime | None) -> float:  # noqa: ARG002  the protocol's
+        """Give a fresh token time to become known; instead of an older one another is to be had, or none any more."""
+        age = self._clock.time() - secret.made_at if secret is not None else FRESH
+        if age < FRESH:
+            return max(KNOWN_EVERYWHERE - age, 1.0)
+        self.drop(secret)
+        return 0.0
+
+    def drop(self, secret: Secret | None) -> None:
+        if secret is not None and self._current == secret:
+            self._current, self._refused = None, secret

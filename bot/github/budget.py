@@ -20,7 +20,7 @@ from bot.github.answers import Reply, quota_of, retry_after_of
 from bot.github.errors import RateLimited
 from bot.github.faults import is_rate_limited
 from bot.github.ledger import Ask, Figures, Lane, Ledger
-from bot.github.rights import WriteRights
+from bot.github.rights import PERSON, WriteRights
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,8 @@ class Budget:
 
     def _show(self, now: float) -> None:
         remaining = self._ledger.hour.remaining(now)
-        if math.isfinite(remaining):
+        # Each person has an hour of their own, and no metric is about persons.
+        if math.isfinite(remaining) and self._installation_id != PERSON:
             metrics.GITHUB_BUDGET_REMAINING.labels(self._label).set(remaining)
 
     async def _share(self) -> None:

@@ -1,4 +1,4 @@
-"""GitHub for the rest of the house: one session, and a client for the App and for each of its installations.
+"""GitHub for the rest of the house: one session, and a client for the App, each of its installations, and people.
 
 https://docs.github.com/en/rest. On an Enterprise Server `api_url` is `https://HOST/api/v3`.
 """
@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from cachetools import LRUCache
 from gidgethub.sansio import format_url
 from uritemplate.variable import VariableValue
 
@@ -34,17 +35,20 @@ from bot.github.errors import Forbidden, GitHubUnavailable, InstallationGone, In
 from bot.github.etags import ETags
 from bot.github.exchange import Exchange, Means, Request
 from bot.github.ledger import Ask, Figures, Lane
-from bot.github.rights import APP, NOBODY, InProcessRights, WriteRights
+from bot.github.rights import APP, NOBODY, PERSON, InProcessRights, WriteRights
 
 Variables = Mapping[str, VariableValue]
 PER_PAGE = 100
 # Somebody always waits for a token, and asking for one again does no harm.
 TOKEN_ASK = Ask(Lane.LIVE, points=5)
 TOKEN_PATIENCE = 60.0
+# Whoever is beyond these begins anew with what is known of their hour.
+MOST_PERSONS = 5_000
+PEOPLE = "people"
 
 
 class Client:
-    """Asks GitHub as somebody: the App, an installation, or nobody. The resources' functions take one of these.
+    """Asks GitHub as the App, an installation, a person, or nobody. The resources' functions take one of these.
 
     Every method raises a GitHubError, each as bot/github/errors.py describes it. A request waits for its turn in the
     installation's budget, at most `patience` seconds (None: however long), else RateLimited is raised at once.
@@ -180,6 +184,7 @@ class GitHub:
         self._connection = Connection(api_url, timeout)
         self._etags = ETags()
         self._budgets: dict[int, Budget] = {}
+        self._budgets_of_persons: LRUCache[int, Budget] = LRUCache(MOST_PERSONS)
         self._key: Credential = AppKey(app_id, private_key, clock) if app_id and private_key else NoKey()
         self._tokens = InstallationTokens(self._fetch_token, clock)
         self._open = AsyncExitStack()
@@ -219,6 +224,16 @@ class GitHub:
         credential = InstallationCredential(self._tokens, scope, self._clock)
         return Client(self._means(credential, installation_id), lane, patience)
 
+    def person(self, user_id: int | None, credential: Credential, *, patience: float | None = None) -> Client:
+        """Ask as a person, or as whoever it may be, within the hourly limit that they have to themselves."""
+        budget = None if user_id is None else self._budgets_of_persons.get(user_id)
+        if budget is None:
+            budget = Budget(self._clock, InProcessRights(self._clock), PERSON, self._figures)
+        if user_id is not None:
+            self._budgets_of_persons[user_id] = budget
+        means = Means(self._connection, credential, budget, self._etags, self._clock, PEOPLE)
+        return Client(means, patience=patience)
+
     def forget(self, installation_id: int) -> None:
         """Drop the tokens and metrics of an installation that was suspended or deleted."""
         self._tokens.forget(installation_id)
@@ -246,7 +261,7 @@ class GitHub:
         return await self.app.fetch_token(scope)
 
     async def _close_budgets(self) -> None:
-        for budget in self._budgets.values():
+        for budget in (*self._budgets.values(), *self._budgets_of_persons.values()):
             await budget.close()
 
 

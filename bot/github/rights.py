@@ -8,8 +8,8 @@ from typing import Protocol
 
 from bot.clock import Clock
 
-APP, NOBODY = 0, -1
-"""They stand in for an installation's id where the App writes as itself, or somebody without credentials does."""
+APP, NOBODY, PERSON = 0, -1, -2
+"""They stand in for an installation's id where the App asks as itself, somebody without credentials, or a person."""
 
 
 class WriteRights(Protocol):

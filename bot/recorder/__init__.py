@@ -12,6 +12,7 @@ from bot.recorder.due import NEWS_SPAN, Marks, due_statements, mark_commit_of_ru
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
 from bot.recorder.links import link_by_branch
+from bot.recorder.sight import sight_statements
 from bot.recorder.statements import Statement, job_statements, pull_request_statements, run_statements
 from bot.store.database import Transaction, current
 
@@ -42,7 +43,8 @@ async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime, *,
     teams = await record_directory(tx, news, now, exclusive=bool(pull_requests or heads))
     marked = await _marked(tx, news, marks)
     recorded = statements(runs, jobs, pull_requests, teams, heads)
-    for statement in (*recorded, *due_statements(marked, now, marks), *action_statements(news, now)):
+    besides = (*due_statements(marked, now, marks), *action_statements(news, now), *sight_statements(news, now))
+    for statement in (*recorded, *besides):
         await tx.execute_many(statement.sql, statement.rows)
 
 

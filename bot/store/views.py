@@ -167,6 +167,12 @@ class RepositorySettings(View):
     changed_at: Timestamp | None = None
 
 
+class RepositorySettingsAnswer(View):
+    """The settings of one repository, as they hold now."""
+
+    settings: RepositorySettings
+
+
 class TeamInstallation(View):
     """An installation of the App that maps to a team."""
 

@@ -7,12 +7,16 @@ from aiohttp import web
 
 from bot import access, metrics
 from bot.errors import ParameterError
+from bot.web import keys
 from bot.web.answers import json_answer, uncached_answer
 from bot.web.authentication import get_caller
+from bot.web.forms import CSRF_FIELD, check_csrf, check_origin, filled_in, parse_form, read_form
 from bot.web.members import joined, read_members
 from bot.web.parameters import ParameterErrors, collect, query_pairs
-from bot.web.route import Route, Who
+from bot.web.problems import signed_out
+from bot.web.route import NoQuery, Route, Who
 from bot.web.service import service_of
+from bot.web.visits import Visit, admit_person, admit_setup, open_visit
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -23,6 +27,8 @@ def handler_for(route: Route) -> Handler:
         return _for_team(route)
     if route.who is Who.CALLER:
         return _for_caller(route)
+    if route.is_page:
+        return _for_form(route) if route.method == "POST" else _for_page(route)
     return route.handle
 
 
@@ -32,8 +38,9 @@ def _for_team(route: Route) -> Handler:
         query, *path = await _asked_for(route, request)
         scope = await access.get_scope(caller, query.team)  # type: ignore[attr-defined]  # a TeamQuery, always
         service = [service_of(request.app)] if route.with_service else []
+        in_whose_name = [caller] if route.with_caller else []
         with metrics.QUERY_SECONDS.labels(route.name).time():
-            view = await route.handler(scope, query, *path, *service)
+            view = await route.handler(scope, query, *path, *service, *in_whose_name)
         return json_answer(request, view) if route.conditional else uncached_answer(view, min(route.answers))
 
     return ask
@@ -50,6 +57,42 @@ def _for_caller(route: Route) -> Handler:
     return ask
 
 
+def _for_page(route: Route) -> Handler:
+    async def ask(request: web.Request) -> web.StreamResponse:
+        request[keys.IS_PAGE] = True
+        visit = await open_visit(request)
+        await _admit(route.who, visit)
+        page: web.StreamResponse = await route.handler(visit, *await _asked_for(route, request))
+        return page
+
+    return ask
+
+
+def _for_form(route: Route) -> Handler:
+    async def ask(request: web.Request) -> web.StreamResponse:
+        request[keys.IS_PAGE] = True
+        check_origin(request)
+        visit = await open_visit(request)
+        if visit.session is None:
+            raise signed_out()
+        fields = await read_form(request)
+        check_csrf(visit.session, dict(fields).get(CSRF_FIELD))
+        await _admit(route.who, visit)
+        _, *path = await _asked_for(route, request)
+        form = parse_form(route.form or NoQuery, [pair for pair in fields if pair[0] != CSRF_FIELD])
+        page: web.StreamResponse = await route.handler(visit, form, *path)
+        return page
+
+    return ask
+
+
+async def _admit(who: Who, visit: Visit) -> None:
+    if who is Who.PERSON:
+        await admit_person(visit)
+    elif who is Who.SETUP:
+        admit_setup(visit)
+
+
 async def _asked_for(route: Route, request: web.Request) -> list[msgspec.Struct]:
     """Return the query and, where the path has parameters, those.
 
@@ -57,6 +100,8 @@ async def _asked_for(route: Route, request: web.Request) -> list[msgspec.Struct]
     """
     faults: list[ParameterError] = []
     pairs = query_pairs(request.rel_url.raw_query_string)
+    if route.is_page:
+        pairs = filled_in(route.query, pairs)
     if route.takes_body:
         pairs = joined(pairs, await read_members(request), faults)
     found = [collect(route.query, pairs, faults)]

@@ -1,16 +1,22 @@
-"""Who is asking, by the token in `Authorization`: https://www.rfc-editor.org/rfc/rfc6750#section-2.1."""
+"""Who is asking: by the token in `Authorization` (https://www.rfc-editor.org/rfc/rfc6750#section-2.1), or by a session.
+
+What `Authorization` says wins, even where it is wrong: a program that sends a token means to be known by it alone.
+"""
 
 import re
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bot import access
-from bot.web import keys
-from bot.web.problems import Problem
+from bot.access import sessions
+from bot.web import cookies, keys
+from bot.web.forms import CSRF_HEADER, check_csrf, check_origin
+from bot.web.limits import SAFE_METHODS
+from bot.web.problems import unauthorized
 
 if TYPE_CHECKING:
     from bot.access import Caller
+    from bot.access.sessions import Session
 
 _BEARER = re.compile(r"bearer +([!-~]{1,512})", re.IGNORECASE | re.ASCII)
 
@@ -25,15 +31,41 @@ def find_bearer_token(request: web.Request) -> str | None:
 async def get_caller(request: web.Request) -> "Caller":
     """Return who is asking.
 
-    Raises Problem (401) for no token and for one that is unknown, expired or revoked, alike; DatabaseUnavailable.
+    Raises Problem (401) for no credentials and for ones that are unknown, expired or revoked, alike; Problem (403) for
+    a session that writes without its CSRF token, Problem (429), DatabaseUnavailable, and what asking GitHub may raise.
     """
-    token = find_bearer_token(request)
-    caller = await access.find_caller(token, request.app[keys.CLOCK].now()) if token else None
+    caller = await (_by_token(request) if "Authorization" in request.headers else _by_session(request))
     if caller is None:
+        request.app[keys.LIMITS].charge_stranger(request)
         raise unauthorized()
     return caller
 
 
-def unauthorized() -> Problem:
-    """Return the one 401 there is: it never says what was wrong with the credentials."""
-    return Problem(401, headers={"WWW-Authenticate": "Bearer"})
+async def _by_token(request: web.Request) -> "Caller | None":
+    token = find_bearer_token(request)
+    limits = request.app[keys.LIMITS]
+    limits.check_stranger(request, token)
+    caller = await request.app[keys.PEOPLE].find_caller(token) if token else None
+    if caller is not None and token is not None:
+        limits.charge(request, caller.credential, token)
+    return caller
+
+
+async def _by_session(request: web.Request) -> "Caller | None":
+    session = await find_session(request)
+    if session is None or session.is_for_setup:
+        return None
+    if request.method not in SAFE_METHODS:
+        check_origin(request)
+        check_csrf(session, request.headers.get(CSRF_HEADER))
+    return await request.app[keys.PEOPLE].caller_of_session(session)
+
+
+async def find_session(request: web.Request) -> "Session | None":
+    """Return the session that the request's cookie names, and count the request. Raises Problem (429)."""
+    secret, limits = cookies.find_secret(request), request.app[keys.LIMITS]
+    limits.check_stranger(request, secret)
+    session = await sessions.find_session(secret, request.app[keys.CLOCK].now()) if secret else None
+    if session is not None:
+        limits.charge(request, f"session {session.id}", session.secret)
+    return session

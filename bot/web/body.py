@@ -26,12 +26,17 @@ class BodyBroken(Exception):
     """The client went away, or sent what HTTP can't be read from."""
 
 
-def is_plain_json(headers: CIMultiDictProxy[str]) -> bool:
-    """Tell whether a body is said to be JSON, and not compressed."""
+def is_plain(headers: CIMultiDictProxy[str], media_type: str) -> bool:
+    """Tell whether a body is said to be of this media type, and not compressed."""
     types = headers.getall("Content-Type", [])
     encodings = headers.getall("Content-Encoding", [])
-    is_json = len(types) == 1 and types[0].partition(";")[0].strip().lower() == "application/json"
-    return is_json and all(encoding.strip().lower() == "identity" for encoding in encodings)
+    is_of_type = len(types) == 1 and types[0].partition(";")[0].strip().lower() == media_type
+    return is_of_type and all(encoding.strip().lower() == "identity" for encoding in encodings)
+
+
+def is_plain_json(headers: CIMultiDictProxy[str]) -> bool:
+    """Tell whether a body is said to be JSON, and not compressed."""
+    return is_plain(headers, "application/json")
 
 
 class BodyMemory:

@@ -15,8 +15,8 @@ from bot.errors import DatabaseUnavailable
 from bot.store import health, queries
 from bot.web import keys
 from bot.web.answers import uncached_answer
-from bot.web.authentication import find_bearer_token, unauthorized
-from bot.web.problems import Problem
+from bot.web.authentication import find_bearer_token
+from bot.web.problems import Problem, unauthorized
 
 CHECK_SECONDS = 5.0
 # Each of them says that somebody else's request is being passed on, so the peer's address means nothing.
@@ -97,7 +97,10 @@ def _check_scraper(request: web.Request) -> None:
     if token is None:
         raise Problem(404)
     given = find_bearer_token(request) or ""
+    limits = request.app[keys.LIMITS]
+    limits.check_stranger(request, given)
     if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+        limits.charge_stranger(request)
         raise unauthorized()
 
 

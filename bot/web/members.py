@@ -8,7 +8,7 @@ from aiohttp import web
 from bot.errors import ParameterError
 from bot.web import keys
 from bot.web.body import BodyBroken, BodyTooLarge, BodyTooSlow, is_plain_json, read_body
-from bot.web.parameters import Pairs, printable
+from bot.web.parameters import Pairs, Truth, printable
 from bot.web.problems import Problem
 
 BODY = "body"
@@ -52,9 +52,9 @@ def _members(raw: bytes) -> Pairs:
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ParameterError(printable(name), "must be a string or a whole number")
-    return str(value)
+    if not isinstance(value, str | int):
+        raise ParameterError(printable(name), "must be a string, a whole number, true or false")
+    return Truth(str(value).lower()) if isinstance(value, bool) else str(value)
 
 
 def joined(query: Pairs, members: Pairs, faults: list[ParameterError]) -> Pairs:

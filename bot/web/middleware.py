@@ -9,19 +9,14 @@ from aiohttp import web
 
 from bot import metrics
 from bot.web import keys
-from bot.web.problems import Problem, problem_response, response_for
+from bot.web.hardening import REQUEST_ID_HEADER
+from bot.web.pages.errors import error_page
+from bot.web.problems import Problem, faults_of, problem_for, problem_response
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger(__name__)
 
-REQUEST_ID_HEADER = "X-Request-Id"
-# The pages bring all they need with them: https://www.w3.org/TR/CSP3/
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
@@ -37,9 +32,13 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
 async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count the answer under its route's template."""
     response = await handler(request)
-    resource = request.match_info.route.resource
-    metrics.count_request(resource.canonical if resource else "unmatched", request.method, response.status)
+    metrics.count_request(_route_of(request), request.method, response.status)
     return response
+
+
+def _route_of(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "unmatched"
 
 
 @web.middleware
@@ -50,25 +49,24 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPRedirection:
         raise
     except Exception as error:  # noqa: BLE001, whatever it is, a client must not see it and an operator must
-        return response_for(error) or _unforeseen(request, error)
+        return _told(request, error)
 
 
-def _unforeseen(request: web.Request, error: Exception) -> web.Response:
-    request_id = request[keys.REQUEST_ID]
-    log.error("request %s failed: %s %s", request_id, request.method, request.path[:200], exc_info=error)
-    return problem_response(Problem(500), request_id=request_id)
+def _told(request: web.Request, error: Exception) -> web.Response:
+    problem = problem_for(error) or _unforeseen(request, error)
+    request_id = request[keys.REQUEST_ID] if problem.status == 500 else None
+    answer = error_page if is_for_a_person(request) else problem_response
+    return answer(problem, faults_of(error), request_id)
 
 
-async def harden(request: web.Request, response: web.StreamResponse) -> None:
-    """Set the headers that every answer has, whoever made it."""
-    headers = response.headers
-    if keys.REQUEST_ID in request:
-        headers[REQUEST_ID_HEADER] = request[keys.REQUEST_ID]
-    headers["Server"] = "runledger"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    # The headers of a 304 replace those a browser has kept, and it no longer says what it is that was kept.
-    if response.status != 304:
-        headers["Content-Security-Policy"] = PAGE_POLICY if response.content_type == "text/html" else DATA_POLICY
+def is_for_a_person(request: web.Request) -> bool:
+    """Tell whether an error is best told as a page: on a page, and where a browser has lost its way."""
+    if keys.IS_PAGE in request:
+        return True
+    return request.match_info.route.resource is None and "text/html" in request.headers.get("Accept", "")
+
+
+def _unforeseen(request: web.Request, error: Exception) -> Problem:
+    # What the path holds may be a secret, such as that of a link to the set-up page.
+    log.error("request %s failed: %s %s", request[keys.REQUEST_ID], request.method, _route_of(request), exc_info=error)
+    return Problem(500)

@@ -11,8 +11,9 @@ from aiohttp import web
 from msgspec import inspect
 
 from bot import __version__
-from bot.web import keys, problems
+from bot.web import cookies, keys, problems
 from bot.web.answers import conditional_answer
+from bot.web.forms import CSRF_FIELD, CSRF_HEADER, MEDIA_TYPE
 from bot.web.members import LIMIT
 from bot.web.parameters import Parameter, parameters_of
 from bot.web.problems import ProblemDetails
@@ -22,14 +23,27 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _SECURITY: dict[Who, list[dict[str, list[str]]]] = {
-    Who.TEAM: [{"token": []}],
-    Who.CALLER: [{"token": []}],
+    Who.TEAM: [{"token": []}, {"session": []}],
+    Who.CALLER: [{"token": []}, {"session": []}],
+    Who.PERSON: [{"session": []}],
+    Who.SETUP: [{"session": []}],
     Who.GITHUB: [{"githubSignature": []}],
     # An empty requirement: from the service's own machine no token is asked for.
     Who.SCRAPER: [{}, {"metricsToken": []}],
 }
 _SECURITY_SCHEMES: Json = {
-    "token": {"type": "http", "scheme": "bearer", "description": "A token made with `runledger token create`."},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token made with `runledger token create`, or on a team's page.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": cookies.SESSION,
+        "description": "The cookie of somebody who signed in with GitHub. What changes something needs the session's "
+        f"token in `{CSRF_HEADER}` too.",
+    },
     "metricsToken": {"type": "http", "scheme": "bearer", "description": "The setting METRICS_TOKEN."},
     "githubSignature": {
         "type": "apiKey",
@@ -43,11 +57,17 @@ _HEADERS: dict[str, str] = {
     "Cache-Control": "How long the answer may be kept, and by whom",
     "ETag": "Names this very answer; send it back in If-None-Match",
     "Link": 'The first page (`rel="first"`) and, but on the last one, the next (`rel="next"`), with all filters kept',
+    "Location": "Where to go on",
+    "RateLimit-Limit": "The most requests that can be made at once with these credentials",
+    "RateLimit-Remaining": "How many of them can be made now",
+    "RateLimit-Reset": "Seconds until all of them can be made again",
     "Retry-After": "Seconds to wait before asking again",
     "WWW-Authenticate": "How to say who you are",
     "X-Request-Id": "Names this request in the service's log",
 }
-_REFUSAL_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",), 503: ("Retry-After",)}
+_REFUSAL_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_NUMBERS = {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
+_LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
 
 async def get_openapi(request: web.Request) -> web.Response:
@@ -74,7 +94,11 @@ def document(routes: Iterable[Route]) -> Json:
         "components": {
             "schemas": _schemas(table),
             "parameters": {"IfNoneMatch": _IF_NONE_MATCH},
-            "responses": {_refusal_name(status): _refusal(status) for status in sorted(problems.DETAILS)},
+            "responses": {
+                _refusal_name(status, is_page=is_page): _refusal(status, is_page=is_page)
+                for is_page in (False, True)
+                for status in sorted(problems.DETAILS)
+            },
             "headers": {name: _header(name) for name in _HEADERS},
             "securitySchemes": _SECURITY_SCHEMES,
         },
@@ -102,11 +126,15 @@ def _operation(route: Route) -> Json:
     if route.conditional:
         operation["responses"]["304"] = {"description": "What you hold still is the answer", "headers": _refs("ETag")}
     for status in (*route.refusals, 500):
-        operation["responses"][str(status)] = {"$ref": f"#/components/responses/{_refusal_name(status)}"}
+        operation["responses"][str(status)] = {
+            "$ref": f"#/components/responses/{_refusal_name(status, is_page=route.is_page)}"
+        }
     if route.who is Who.GITHUB:
         operation["requestBody"] = _DELIVERY_BODY
     elif route.takes_body:
         operation["requestBody"] = _members(route)
+    elif route.form is not None:
+        operation["requestBody"] = _fields(route.form)
     return operation
 
 
@@ -127,10 +155,22 @@ def _members(route: Route) -> Json:
     }
 
 
+def _fields(form: type[msgspec.Struct]) -> Json:
+    known = parameters_of(form).values()
+    csrf = {"type": "string", "description": "The session's token, which each page's form holds"}
+    schema = {
+        "type": "object",
+        "properties": {CSRF_FIELD: csrf} | {parameter.name: _schema_of(parameter) for parameter in known},
+        "required": [CSRF_FIELD, *(parameter.name for parameter in known if parameter.required)],
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 def _parameters(route: Route) -> list[Json]:
     sources = (("path", route.path_parameters), ("query", route.query), ("header", route.headers))
     declared = [
-        _parameter(parameter, place, is_required=parameter.required and not route.takes_body)
+        _parameter(parameter, place, is_required=parameter.required and (place == "path" or not route.takes_body))
         for place, struct in sources
         if struct is not None
         for parameter in parameters_of(struct).values()
@@ -177,6 +217,9 @@ def _answer(route: Route, answer: Answer) -> Json:
     headers = ["X-Request-Id", "Cache-Control"]
     headers += ["ETag"] if route.conditional else []
     headers += ["Link"] if route.paged else []
+    headers += _LIMITS if route.is_page or route.who in {Who.TEAM, Who.CALLER} else []
+    if answer == ():
+        return {"description": "Go on to another page", "headers": _refs("Location", *headers)}
     if isinstance(answer, tuple):
         content: Json = {media_type: {"schema": _opaque(media_type)} for media_type in answer}
         return {"description": "The answer", "headers": _refs(*headers), "content": content}
@@ -188,20 +231,21 @@ def _opaque(media_type: str) -> Json:
     return {"type": "object"} if media_type == "application/json" else {"type": "string"}
 
 
-def _refusal(status: int) -> Json:
+def _refusal(status: int, *, is_page: bool) -> Json:
+    problem = {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(name=ProblemDetails.__name__)}}}
     return {
         "description": problems.DETAILS[status],
         "headers": _refs("X-Request-Id", "Cache-Control", *_REFUSAL_HEADERS.get(status, ())),
-        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(name=ProblemDetails.__name__)}}},
+        "content": {"text/html": {"schema": _opaque("text/html")}} if is_page else problem,
     }
 
 
-def _refusal_name(status: int) -> str:
-    return problems.title_of(status).title().replace(" ", "").replace("-", "")
+def _refusal_name(status: int, *, is_page: bool) -> str:
+    return problems.title_of(status).title().replace(" ", "").replace("-", "") + ("Page" if is_page else "")
 
 
 def _header(name: str) -> Json:
-    return {"description": _HEADERS[name], "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+    return {"description": _HEADERS[name], "schema": {"type": "integer" if name in _NUMBERS else "string"}}
 
 
 def _refs(*names: str) -> Json:

@@ -39,6 +39,12 @@ class ParameterErrors(RunledgerError):
         self.faults = list(faults)
 
 
+class Truth(str):
+    """A JSON value that is true or false, as the word that stands for it in a query."""
+
+    __slots__ = ()
+
+
 class Parameter(msgspec.Struct, frozen=True):
     """One parameter: its name outside, its attribute inside, and what it must be."""
 
@@ -56,6 +62,8 @@ class Parameter(msgspec.Struct, frozen=True):
 
         Raises ParameterError.
         """
+        if isinstance(text, Truth) and not isinstance(self.kind, inspect.BoolType):
+            raise ParameterError(self.name, self.expectation)
         try:
             value = _READERS.get(type(self.kind), str)(_clean(text))
             if self.whole_day and _is_date_alone(text):

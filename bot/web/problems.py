@@ -6,21 +6,26 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from bot.errors import DatabaseUnavailable, NotFound, ParameterError, TooMuchWaiting
+from bot.errors import DatabaseUnavailable, GitHubAway, NotFound, ParameterError, TooMuchWaiting
 from bot.web.parameters import ParameterErrors
 
 MEDIA_TYPE = "application/problem+json"
 DETAILS = {
     400: "The request is malformed.",
     401: "The credentials are missing or wrong.",
+    403: "You may not do this.",
     404: "There is no such thing, or it is not yours to see.",
     405: "This address does not take this method.",
     408: "The body took too long to arrive.",
-    413: "The body is larger than 25 MiB.",
+    409: "What is there already stands in the way.",
+    413: "The body is larger than this address takes.",
     415: "The body must be application/json, and not compressed.",
+    429: "Too many requests: wait, and then ask less often.",
     500: "Something went wrong here. The log tells more under this request's id.",
+    502: "GitHub did not answer as it should. Try again later.",
     503: "The database can't take the work now. Nothing was stored: try again later.",
 }
+GITHUB_AWAY = "GitHub can't be asked now what you may see. Try again later."
 _NAMES_SHOWN = 10
 
 
@@ -52,6 +57,16 @@ class Problem(Exception):
         super().__init__(self.detail)
 
 
+def unauthorized(detail: str | None = None) -> Problem:
+    """Return the one 401 there is: it never says what was wrong with the credentials."""
+    return Problem(401, detail, {"WWW-Authenticate": "Bearer"})
+
+
+def signed_out() -> Problem:
+    """Return the same for a person who sends a form."""
+    return unauthorized("You are not signed in, or no longer. Sign in, load the page again and retry.")
+
+
 def problem_response(
     problem: Problem, faults: Sequence[ParameterError] = (), request_id: str | None = None
 ) -> web.Response:
@@ -70,17 +85,20 @@ def problem_response(
     )
 
 
-def response_for(error: Exception) -> web.Response | None:
-    """Return the answer for an error that a client may cause or the database may have; None for any other."""
-    if isinstance(error, ParameterErrors):
-        return problem_response(Problem(400, _named(error.faults)), error.faults)
-    if isinstance(error, ParameterError):
-        return problem_response(Problem(400, _named([error])), [error])
-    problem = _problem_for(error)
-    return None if problem is None else problem_response(problem)
+def faults_of(error: Exception) -> list[ParameterError]:
+    """Return the parameters that an error says are at fault."""
+    match error:
+        case ParameterErrors():
+            return error.faults
+        case ParameterError():
+            return [error]
+    return []
 
 
-def _problem_for(error: Exception) -> Problem | None:
+def problem_for(error: Exception) -> Problem | None:
+    """Return what a client is told of an error that it may cause or the database may have; None for any other."""
+    if faults := faults_of(error):
+        return Problem(400, _named(faults))
     match error:
         case Problem():
             return error
@@ -88,6 +106,8 @@ def _problem_for(error: Exception) -> Problem | None:
             return Problem(404)
         case DatabaseUnavailable():
             return Problem(503, headers={"Retry-After": "5"})
+        case GitHubAway():
+            return Problem(503, GITHUB_AWAY, {"Retry-After": "30"})
         case TooMuchWaiting():
             return Problem(503, "Too much is waiting to be stored.", {"Retry-After": "1"})
         case web.HTTPException() if error.status >= HTTPStatus.BAD_REQUEST:

@@ -16,6 +16,8 @@ class Who(StrEnum):
 
     TEAM = "team"
     CALLER = "caller"
+    PERSON = "person"
+    SETUP = "setup"
     OPERATOR = "operator"
     SCRAPER = "scraper"
     ANYONE = "anyone"
@@ -31,9 +33,12 @@ class Route:
     """One method of one path.
 
     For a team the handler is called with its scope, the query and, where the path has parameters, those, `with_service`
-    also with the Service; for a caller with the caller; for everybody else with the request. What the query asks for
-    may stand in the body too where the route `takes_body`. `answers` holds, by status, the Struct that is serialized or
-    the media types of what is not JSON of ours; `refusals` are the problems it may end in.
+    also with the Service and `with_caller` with the Caller, in this order; for a caller with the caller. Of a page it
+    is called with the Visit, the query (or what the `form` was filled in with), and the path's parameters; of anything
+    else with the request. What the query asks for may stand in the body too where the route `takes_body`. `answers`
+    holds, by status, the Struct that is serialized or the media types of what is not JSON of ours, none of them for a
+    redirection; `refusals` are the problems it may end in. A GET that `acts` does something, so it answers no HEAD:
+    whoever only looks whether there is something must not use up what is good once.
     """
 
     method: str
@@ -51,6 +56,10 @@ class Route:
     paged: bool = False
     takes_body: bool = False
     with_service: bool = False
+    with_caller: bool = False
+    is_page: bool = False
+    acts: bool = False
+    form: type[msgspec.Struct] | None = None
 
     @property
     def name(self) -> str:

@@ -15,6 +15,8 @@ from multidict import CIMultiDictProxy
 
 from bot import inbox, metrics
 from bot.errors import DatabaseUnavailable, TooMuchWaiting
+from bot.store.database import current
+from bot.store.registration import Configuration
 from bot.web import keys
 from bot.web.body import MIB, BodyBroken, BodyMemory, BodyTooLarge, BodyTooSlow, is_plain_json, read_body
 from bot.web.parameters import ParameterErrors, parse
@@ -99,11 +101,21 @@ async def _receive(request: web.Request, receiver: Receiver) -> DeliveryReceipt:
             raise _Refused(408, "refused_slow") from None
         except BodyBroken:
             raise _Refused(400, "disconnected") from None
-        if not await verifies_off_loop(body, digest, request.app[keys.CONFIGURATION].current.webhook_secrets):
+        if not await is_signed(request.app[keys.CONFIGURATION], body, digest):
             raise _Refused(401, "refused_signature")
         headers = _delivery_headers(request.headers)
         delivery = inbox.NewDelivery(guid=headers.guid, event=headers.event, body=body, received_at=received_at)
         return DeliveryReceipt(await _inbox(request).append(delivery))
+
+
+async def is_signed(configuration: Configuration, body: bytes, digest: bytes) -> bool:
+    """Tell whether the App's webhook has signed `body`, whichever process has registered the App."""
+    if await verifies_off_loop(body, digest, configuration.current.webhook_secrets):
+        return True
+    # The App may have been registered a moment ago, by another process.
+    if configuration.sealer is None or not await configuration.look_again(current()):
+        return False
+    return await verifies_off_loop(body, digest, configuration.current.webhook_secrets)
 
 
 def _delivery_headers(headers: CIMultiDictProxy[str]) -> DeliveryHeaders:

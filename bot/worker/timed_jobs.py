@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot import feedback, history, inbox
+from bot.access import sessions, states
+from bot.access.people import People
 from bot.clock import Clock
 from bot.errors import RunledgerError
 from bot.history import Tools
@@ -18,6 +20,8 @@ from bot.store.leases import Leases
 log = logging.getLogger(__name__)
 
 TRY_AGAIN = timedelta(minutes=5)
+# For whoever looks into what somebody did.
+ENDED_SESSIONS_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Occasion:
     now: datetime
     settings: Settings
     github: Tools | None
+    people: People | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,24 @@ def _asking(work: Callable[[Tools], Awaitable[int]]) -> Callable[[Occasion], Awa
     return run
 
 
+def _about_people(work: Callable[[People], Awaitable[int]]) -> Callable[[Occasion], Awaitable[int]]:
+    async def run(occasion: Occasion) -> int:
+        # Without a client secret nobody can have signed in.
+        if occasion.people is None or occasion.settings.github_client_secret is None:
+            return 0
+        return await work(occasion.people)
+
+    return run
+
+
+async def _forget_sessions(occasion: Occasion) -> int:
+    return await sessions.forget_sessions(occasion.now - ENDED_SESSIONS_KEPT)
+
+
+async def _forget_states(occasion: Occasion) -> int:
+    return await states.forget_states(occasion.now)
+
+
 async def _sync_installations(tools: Tools) -> int:
     due = await history.due_installations(tools.clock.now())
     for installation_id in due:
@@ -90,6 +113,10 @@ TIMED_JOBS = (
     TimedJob("sweep", timedelta(minutes=5), _asking(history.sweep)),
     TimedJob("look-back-an-hour", timedelta(hours=1), _asking(history.look_back_an_hour)),
     TimedJob("look-back-a-month", timedelta(days=1), _asking(history.look_back_a_month)),
+    TimedJob("look-again-for-people", timedelta(hours=1), _about_people(People.look_again)),
+    TimedJob("forget-grants", timedelta(hours=1), _about_people(People.forget_grants)),
+    TimedJob("forget-sessions", timedelta(days=1), _forget_sessions),
+    TimedJob("forget-states", timedelta(days=1), _forget_states),
 )
 
 
@@ -97,13 +124,20 @@ class TimedJobs:
     """Runs the jobs that are due, each in a task of its own, so that a long one holds up no other."""
 
     def __init__(
-        self, database: Database, clock: Clock, settings: Settings, leases: Leases, github: Tools | None
+        self,
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+        leases: Leases,
+        github: Tools | None,
+        people: People | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._settings = settings
         self._leases = leases
         self._github = github
+        self._people = people
         self._running: dict[str, asyncio.Task[bool]] = {}
 
     async def be_due_at_start(self) -> None:
@@ -157,7 +191,7 @@ class TimedJobs:
         again = now + min(job.every, TRY_AGAIN)
         if not await self._take(job, now, again):
             return False
-        changed = await job.run(Occasion(now, self._settings, self._github))
+        changed = await job.run(Occasion(now, self._settings, self._github, self._people))
         put_off = "UPDATE timed_job SET due_at = ? WHERE name = ? AND due_at = ?"
         await self._database.execute(put_off, now + job.every, job.name, again)
         level = logging.INFO if changed else logging.DEBUG

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from bot import feedback
+from bot.access.people import People
 from bot.clock import Clock
 from bot.history import Historian, Tools
 from bot.settings import Settings
@@ -24,7 +25,10 @@ TIMED_JOBS_SECONDS = 5.0
 
 
 class Worker:
-    """Does what is waiting or due; with `github` also what GitHub has to be asked for, with `telling` told."""
+    """Does what is waiting or due; with `github` also what GitHub has to be asked for, with `telling` told.
+
+    With `people` it asks what those see who made tokens, and ends what they granted once nobody wants it.
+    """
 
     def __init__(
         self,
@@ -34,12 +38,13 @@ class Worker:
         arrived: asyncio.Event | None = None,
         github: Tools | None = None,
         telling: feedback.Tools | None = None,
+        people: People | None = None,
     ) -> None:
         self.name = new_holder()
         self._clock = clock
         self._deliveries = Deliveries(database, clock)
         leases = github.leases if github else Leases(database, clock, self.name)
-        self._jobs = TimedJobs(database, clock, settings, leases, github)
+        self._jobs = TimedJobs(database, clock, settings, leases, github, people)
         self._historian = Historian(github) if github else None
         self._publisher = feedback.Publisher(telling) if telling else None
         self._arrived = arrived or asyncio.Event()

@@ -4,8 +4,11 @@ import sqlite3
 
 import pytest
 
+from bot.access import Actor, Caller, create_token
+from bot.access.audit import OPERATOR, list_audit
+from bot.clock import Clock
 from bot.store.database import Database
-from bot.store.queries import get_workflow_runs
+from bot.store.queries import get_scope, get_workflow_runs
 from tests.cli.conftest import Command
 from tests.cli.delivering import deliver, on, run_event
 
@@ -96,3 +99,30 @@ def test_tokens_of_one_team_are_listed(command: Command, two_teams: str) -> None
         command("token", "create", "--team", team, "--name", f"of {team}")
     assert "of second" not in command("token", "list", "--team", "octo-org").out
     assert command("token", "list").out.count("\n") == 2
+
+
+def test_the_list_tells_who_made_a_token(command: Command, record: str) -> None:
+    deliver(record, [run_event()])
+    command("token", "create", "--team", "octo-org", "--name", "of all")
+
+    async def lend(database: Database) -> None:
+        now = Clock().now()
+        await database.execute("INSERT INTO person (user_id, login, created_at) VALUES (6, 'mona', ?)", now)
+        team = (await get_scope("octo-org")).team_id
+        mona = Caller(Actor("person", "mona", 6), "session 1", {team: frozenset()}, frozenset(), 6)
+        await create_token("octo-org", "hers", now, 30, maker=mona)
+
+    on(record, lend)
+    lines = command("token", "list").out.splitlines()
+    assert [line.rpartition("  ")[2] for line in lines] == ["of the operator", "of mona"]
+    assert command("token", "revoke", "hers").out == "revoked hers of octo-org\n"
+
+    async def noted(_: Database) -> list[tuple[str, str, str]]:
+        notes = await list_audit(await get_scope("octo-org"), OPERATOR)
+        return [(each.actor, each.action, each.subject) for each in notes]
+
+    assert on(record, noted) == [
+        ("operator", "token.revoked", "hers"),
+        ("mona", "token.created", "hers"),
+        ("operator", "token.created", "of all"),
+    ]

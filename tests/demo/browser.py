@@ -21,16 +21,19 @@ class Form:
 
 
 class Page(HTMLParser):
-    """What a page says: its heading, its problems, its one form."""
+    """What a page says: its heading, its problems, its words, its forms and its links by their text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.heading = ""
         self.problems: list[str] = []
         self.forms: list[Form] = []
-        self._open: list[tuple[str, dict[str, str]]] = []
-        self._text = ""
+        self.links: dict[str, str] = {}
+        self.words = ""
+        self._open: list[tuple[str, dict[str, str], list[str]]] = []
         self._labelled: tuple[str, str] | None = None
+        self._labels_of: dict[str, str] = {}
+        self._select = ""
         self.feed(html)
 
     @property
@@ -38,37 +41,57 @@ class Page(HTMLParser):
         (only,) = self.forms
         return only
 
+    def form_with(self, button: str) -> Form:
+        return next(form for form in self.forms if button in form.buttons)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
-        if tag in {"h1", "p", "button", "label"}:
-            self._open.append((tag, given))
-            self._text = ""
+        if tag in {"h1", "p", "button", "label", "a"}:
+            self._open.append((tag, given, []))
+        if tag == "select":
+            self._select = given["name"]
+        if tag == "option" and (self._select not in self.forms[-1].fields or "selected" in given):
+            self.forms[-1].fields[self._select] = given["value"]
         if tag == "input":
             self._take_input(given)
 
     def _take_input(self, given: dict[str, str]) -> None:
         form, name, value = self.forms[-1], given["name"], given.get("value", "")
         self._labelled = (name, value)
+        if given.get("id") in self._labels_of:
+            form.labels[self._labels_of[given["id"]]] = self._labelled
         if given.get("type") not in {"radio", "checkbox"} or "checked" in given:
             form.fields[name] = value
 
     def handle_data(self, data: str) -> None:
-        self._text += data
+        self.words += data
+        for _, _, told in self._open:
+            told.append(data)
 
     def handle_endtag(self, tag: str) -> None:
         if not self._open or self._open[-1][0] != tag:
             return
-        _, given = self._open.pop()
-        text = " ".join(self._text.split())
+        _, given, told = self._open.pop()
+        text = " ".join("".join(told).split())
         if tag == "h1":
             self.heading = text
         if tag == "p" and given.get("class") == "problem":
             self.problems.append(text)
+        if tag == "a":
+            self.links[text] = given.get("href", "")
         if tag == "button":
-            self.forms[-1].buttons[text] = (given.get("name", ""), given.get("value", ""))
-        if tag == "label" and self._labelled is not None:
+            name = given.get("aria-label") or text
+            self.forms[-1].buttons[name] = (given.get("name", ""), given.get("value", ""))
+        if tag == "label":
+            self._end_label(text, given.get("for"))
+
+    def _end_label(self, text: str, labels: str | None) -> None:
+        """Keep what a label is for: the input inside of it, or the one of that id, which comes later on our pages."""
+        if labels is not None:
+            self._labels_of[labels] = text
+        elif self._labelled is not None:
             self.forms[-1].labels[text] = self._labelled
 
 
@@ -95,7 +118,7 @@ class Browser:
 
     async def press(self, button: str = "", *, choosing: tuple[str, ...] = (), **typed: str) -> Page:
         """Choose what has these labels, type into fields of these names, and press a button."""
-        form = self.page.form
+        form = self.page.form_with(button)
         chosen = dict(form.labels[label] for label in choosing)
         pressed = dict([form.buttons[button]] if form.buttons[button][0] else [])
         return await self._ask(

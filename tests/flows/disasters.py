@@ -136,21 +136,21 @@ class Trial:
         pulls = set(await rows_of(self.url, "SELECT number, state, head_sha FROM pull_request"))
         theirs = {(pull["number"], pull["state"], pull["head_sha"]) for pull in truth["pull_requests"]}
         found += [f"pull request {number} is not as GitHub has it" for number, _, _ in theirs - pulls]
-        return [*found, *[each async for each in self._doubled()]]
-
-    async def _doubled(self) -> AsyncIterator[str]:
-        doubles = {
-            table: f"SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1" for table, key in KEYS.items()
-        }
-        doubles["handled again"] = "SELECT guid FROM audit GROUP BY guid HAVING count(*) > 1"
-        doubles["counted again"] = "SELECT guid FROM delivery WHERE handlings > 1"
-        doubles["dead"] = "SELECT guid FROM delivery WHERE state = 'dead'"
-        for name, sql in doubles.items():
-            if number := await self._count(sql):
-                yield f"{name}: {number}"
+        return [*found, *[each async for each in doubled(self.url)]]
 
     async def _count(self, sql: str) -> int:
         return len(await rows_of(self.url, sql))
+
+
+async def doubled(url: str) -> AsyncIterator[str]:
+    """Yield what is in the database twice, was handled twice, or is dead; the database keeps its audit."""
+    doubles = {table: f"SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1" for table, key in KEYS.items()}
+    doubles["handled again"] = "SELECT guid FROM audit GROUP BY guid HAVING count(*) > 1"
+    doubles["counted again"] = "SELECT guid FROM delivery WHERE handlings > 1"
+    doubles["dead"] = "SELECT guid FROM delivery WHERE state = 'dead'"
+    for name, sql in doubles.items():
+        if number := len(await rows_of(url, sql)):
+            yield f"{name}: {number}"
 
 
 @asynccontextmanager

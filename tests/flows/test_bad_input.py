@@ -28,8 +28,9 @@ from tests import builders as make
 from tests.flows.programs import run, serving
 from tests.real_input import API, Json, Service
 
-# Nobody answers as GitHub there, so that what is asked of it only waits.
+# Nobody answers as GitHub there, so that what is asked of it only waits; and nobody is told to ask less often.
 AN_APP = {
+    "API_RATE_LIMIT": "0",
     "APP_ID": "1",
     "PRIVATE_KEY": SimulatedGitHub(Clock()).private_key_pem,
     "GITHUB_API_URL": "http://127.0.0.1:1",
@@ -218,7 +219,14 @@ class Asked(NamedTuple):
     parameters: list[str]
 
 
-GOOD_VALUES = {"team": "octo-org", "repoFullName": "octo-org/hello", "prNumber": "1", "runId": "71", "id": "1"}
+GOOD_VALUES = {
+    "team": "octo-org",
+    "repoFullName": "octo-org/hello",
+    "prNumber": "1",
+    "runId": "71",
+    "id": "1",
+    "repositoryId": "71",
+}
 
 
 def _operations(document: Json) -> list[Asked]:

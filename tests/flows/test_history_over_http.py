@@ -99,7 +99,7 @@ async def living(url: str, **settings: Any) -> AsyncIterator[Town]:
     clock = Clock()
     github = SimulatedGitHub(clock)
     async with github, github.serve() as api:
-        an_app = {"app_id": github.app.id, "private_key": github.private_key_pem} | settings
+        an_app = {"app_id": github.app.id, "private_key": github.private_key_pem, "api_rate_limit": 0} | settings
         chosen = load_settings(database_url=url, webhook_secret=github.webhook_secret, github_api_url=api, **an_app)
         async with TestClient(TestServer(create_app(chosen, clock, with_worker=True))) as client:
             github.webhooks.url = str(client.make_url("/api/github/webhooks"))

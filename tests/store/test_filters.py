@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.access.teams import link_installation
+from bot.clock import Clock
 from bot.store.database import Database
 from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, list_jobs, list_runs
 from bot.store.views import JobPage, RunPage
@@ -30,7 +31,7 @@ async def scope(database: Database) -> Scope:
         await record(database, home, **_of(row_id, 0), installation=installation)
         # What is now octo-org/other.repo was the second account's; both installations map to one team.
         await record(database, make.repository(name, row_id, owner), installation=installation, minute=1)
-    await link_installation(72, "octo-org")
+    await link_installation(72, "octo-org", now=Clock().now())
     elsewhere = make.repository("stranger/hello", 99, 55)
     await record(database, elsewhere, **_of(9, 500_000), installation=73)
     return await get_scope("octo-org")

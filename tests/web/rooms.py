@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 from aiohttp import web
@@ -19,6 +19,9 @@ from bot.store import health, queries, views
 from bot.store.registration import Configuration
 from bot.web import keys, routes
 from bot.web.webhook import Receiver
+
+if TYPE_CHECKING:
+    from bot.access.people import People
 
 API = "/api/integrations/github"
 WEBHOOK = "/api/github/webhooks"
@@ -74,7 +77,7 @@ class Rooms:
         if self.failure is not None:
             raise self.failure
 
-    async def find_caller(self, token: str, now: datetime) -> Any:
+    async def find_caller(self, token: str) -> Any:
         await self._answer()
         good = access.Caller(access.Actor("token", "ci", 1), "token 1", {1: None})
         return good if token == "good-token" else None
@@ -155,7 +158,7 @@ class Rooms:
     def move_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Take the place of the real rooms for one test."""
         for module, names in {
-            access: ("find_caller", "get_scope", "list_teams"),
+            access: ("get_scope", "list_teams"),
             history: ("ask_for_backfill", "ask_for_jobs"),
             inbox: ("get_statistics",),
             health: ("check_writable", "newest_heartbeat"),
@@ -174,6 +177,7 @@ def make_app(rooms: Rooms, receiver: Receiver | None = None, **settings: Any) ->
     given = Settings(**({"webhook_secret": SECRET, "_env_file": None} | settings))
     app[keys.CLOCK] = ManualClock(NOW)
     app[keys.CONFIGURATION] = Configuration(given, app[keys.CLOCK])
+    app[keys.PEOPLE] = cast("People", rooms)
     app[keys.INBOX] = cast("inbox.Inbox", rooms)
     if receiver is not None:
         app[keys.RECEIVER] = receiver

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from bot.errors import DatabaseUnavailable
-from bot.web.pages import ASSETS, HERE, asset_url
+from bot.web.pages.assets import ASSETS, STATIC, asset_url
 from tests.web.conftest import Client, Serve
 from tests.web.rooms import Rooms
 
@@ -37,12 +37,14 @@ async def test_a_304_leaves_the_kept_pages_policy_alone(client: Client) -> None:
     assert "Content-Security-Policy" not in again.headers
 
 
-async def test_an_unconfigured_service_says_what_to_do(serve: Serve) -> None:
-    client = await serve(webhook_secret=None, public_url="https://ledger.example.com")
+@pytest.mark.parametrize(
+    ("key", "told"), [(None, ("SECRET_KEY", "openssl")), ("a key", ("runledger setup-link", 'href="/setup"'))]
+)
+async def test_an_unconfigured_service_says_what_to_do(serve: Serve, key: str | None, told: tuple[str, ...]) -> None:
+    client = await serve(webhook_secret=None, secret_key=key)
     text = await (await client.get("/")).text()
-    for needed in ("https://ledger.example.com/api/github/webhooks", "WEBHOOK_SECRET", "APP_ID", "runledger doctor"):
+    for needed in (*told, "WEBHOOK_SECRET", "APP_ID", "runledger demo"):
         assert needed in text
-    assert "runledger demo" in text
 
 
 async def test_a_configured_one_shows_its_state(client: Client, rooms: Rooms) -> None:
@@ -54,8 +56,9 @@ async def test_a_configured_one_shows_its_state(client: Client, rooms: Rooms) ->
 
 
 async def test_what_a_setting_holds_is_escaped(serve: Serve) -> None:
-    client = await serve(webhook_secret=None, public_url="https://a.example/<script>alert(1)</script>")
-    text = await (await client.get("/")).text()
+    an_app = {"secret_key": "a key", "github_client_id": "Iv1.a", "github_client_secret": "hush"}
+    client = await serve(public_url="http://a.example/<script>alert(1)</script>", **an_app)
+    text = await (await client.get("/login")).text()
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
 
@@ -64,7 +67,7 @@ async def test_what_a_setting_holds_is_escaped(serve: Serve) -> None:
 async def test_files_are_kept_by_browsers_for_good(client: Client, name: str) -> None:
     answer = await client.get(asset_url(name))
     assert answer.status == 200
-    assert await answer.read() == (HERE / "static" / ASSETS[name]).read_bytes()
+    assert await answer.read() == (STATIC / ASSETS[name]).read_bytes()
     assert "immutable" in answer.headers["Cache-Control"]
     assert answer.content_type in {"text/css", "text/javascript", "image/svg+xml"}
     again = await client.get(asset_url(name), headers={"If-None-Match": answer.headers["ETag"]})
@@ -87,7 +90,7 @@ async def test_no_other_file_is_served(client: Client, digest: str, name: str, s
 
 
 def test_the_vendored_files_keep_their_license() -> None:
-    vendored = HERE / "static" / "vendor" / "swagger-ui"
+    vendored = STATIC / "vendor" / "swagger-ui"
     assert "Apache License" in (vendored / "LICENSE").read_text()
     version = re.search(r"\| version \| (\d+\.\d+\.\d+) \|", (vendored / "README.md").read_text())
     assert version is not None

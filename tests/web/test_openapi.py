@@ -1,6 +1,7 @@
 """The document, the route table and what aiohttp serves say the same; and the document is valid."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,10 @@ from tests.web.conftest import Client
 from tests.web.rooms import API, TOKEN, Rooms, make_app
 
 DOCUMENT = openapi.document(ROUTES)
+
+
+def label(route: Route) -> str:
+    return f"{route.method} {route.path}"
 
 
 def operation(route: Route) -> dict[str, Any]:
@@ -59,10 +64,10 @@ def test_operation_ids_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+@pytest.mark.parametrize("route", ROUTES, ids=label)
 def test_every_parameter_is_documented(route: Route) -> None:
     declared = {
-        name: (place, parameter.required and not route.takes_body)
+        name: (place, parameter.required and (place == "path" or not route.takes_body))
         for place, struct in (("query", route.query), ("path", route.path_parameters), ("header", route.headers))
         if struct is not None
         for name, parameter in parameters_of(struct).items()
@@ -76,24 +81,24 @@ def test_every_parameter_is_documented(route: Route) -> None:
         assert "null" not in json.dumps(found["schema"])
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.who is Who.TEAM], ids=lambda route: route.path)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.who is Who.TEAM], ids=label)
 async def test_every_documented_parameter_is_checked(client: Client, route: Route) -> None:
     """A NUL is wrong everywhere, so each parameter that is really looked at names itself."""
-    path = route.path.replace("{runId}", "7").replace("{id}", "7")
+    path = re.sub(r"\{\w+\}", "7", route.path)
     in_query = {name for name, found in parameters(route).items() if found["in"] == "query"}
     answer = await client.request(route.method, path, params=dict.fromkeys(in_query, "\0"), headers=TOKEN)
     assert answer.status == 400
     assert {fault["parameter"] for fault in (await answer.json())["errors"]} == in_query
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+@pytest.mark.parametrize("route", ROUTES, ids=label)
 def test_every_error_is_a_problem(route: Route) -> None:
     responses = operation(route)["responses"]
     assert {str(status) for status in (*route.answers, *route.refusals, 500)} <= set(responses)
     for status in map(str, route.refusals):
         refusal = resolved(responses[status])
-        assert list(refusal["content"]) == ["application/problem+json"]
-        assert ("Retry-After" in refusal["headers"]) == (status == "503")
+        assert list(refusal["content"]) == ["text/html" if route.is_page else "application/problem+json"]
+        assert ("Retry-After" in refusal["headers"]) == (status in {"429", "503"})
         assert ("WWW-Authenticate" in refusal["headers"]) == (status == "401")
 
 
@@ -101,26 +106,49 @@ def test_what_a_body_may_hold_is_documented_as_the_query_is() -> None:
     for route in ROUTES:
         if route.takes_body:
             schema = operation(route)["requestBody"]["content"]["application/json"]["schema"]
-            in_query = {name: found["schema"] for name, found in parameters(route).items()}
+            in_query = {name: found["schema"] for name, found in parameters(route).items() if found["in"] == "query"}
             assert schema["additionalProperties"] is False
             assert schema["properties"].keys() == in_query.keys()
             for name, found in in_query.items():
                 assert found.items() <= schema["properties"][name].items()
-    assert [route.path for route in ROUTES if route.takes_body] == [f"{API}/backfills"]
+    assert f"{API}/backfills" in [route.path for route in ROUTES if route.takes_body]
 
 
 def test_who_may_ask_is_documented() -> None:
     security = {route.path: operation(route)["security"] for route in ROUTES}
-    assert security[f"{API}/workflow-runs"] == [{"token": []}]
+    assert security[f"{API}/workflow-runs"] == [{"token": []}, {"session": []}]
     assert security["/api/github/webhooks"] == [{"githubSignature": []}]
     assert security["/metrics"] == [{}, {"metricsToken": []}]
-    assert security["/docs"] == []
+    assert security["/docs"] == security["/login"] == []
+    assert {str(operation(route)["security"]) for route in ROUTES if route.who in {Who.PERSON, Who.SETUP}} <= {
+        "[{'session': []}]"
+    }
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_a_form_is_documented_with_its_fields(route: Route) -> None:
+    assert (route.form is not None) == (route.is_page and route.method == "POST")
+    if route.form is None:
+        return
+    (schema,) = (kind["schema"] for kind in operation(route)["requestBody"]["content"].values())
+    known = parameters_of(route.form)
+    assert schema["properties"].keys() == {"csrf", *known}
+    assert set(schema["required"]) == {"csrf", *(name for name, field in known.items() if field.required)}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_limits_are_documented_where_there_are_some(route: Route) -> None:
+    is_limited = route.is_page or route.who in {Who.TEAM, Who.CALLER}
+    for status in route.answers:
+        told = operation(route)["responses"][str(status)]["headers"]
+        assert ("RateLimit-Remaining" in told) == is_limited
+    assert (429 in route.refusals) == (is_limited or route.who is Who.SCRAPER)
 
 
 def test_lists_document_their_link_and_etag() -> None:
     for route in ROUTES:
         headers = operation(route)["responses"][str(min(route.answers))]["headers"]
-        assert ("Link" in headers) == ("cursor" in parameters(route))
+        assert ("Link" in headers) == ("cursor" in parameters(route) and not route.is_page)
         assert ("ETag" in headers) == ("304" in operation(route)["responses"])
 
 

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from bot.errors import DatabaseUnavailable, ParameterError
-from bot.web.middleware import REQUEST_ID_HEADER
-from tests.web.conftest import Client
+from bot.web.hardening import REQUEST_ID_HEADER, page_policy
+from tests.web.conftest import Client, Serve
 from tests.web.rooms import API, TOKEN, Rooms, make_app
 
 RUNS = f"{API}/workflow-runs"
@@ -129,7 +129,9 @@ async def test_a_proxys_request_id_is_kept_when_it_is_one(client: Client, given:
     assert (answer.headers[REQUEST_ID_HEADER] == given) is kept
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/nowhere", f"{API}/teams", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/login", "/logout", "/healthz", "/nowhere", f"{API}/teams", "/openapi.json"]
+)
 async def test_every_answer_is_hardened(client: Client, path: str) -> None:
     headers = (await client.get(path)).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -138,6 +140,28 @@ async def test_every_answer_is_hardened(client: Client, path: str) -> None:
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert "aiohttp" not in headers["Server"]
     assert headers[REQUEST_ID_HEADER]
+    is_page = headers.get("Content-Type", "").startswith("text/html")
+    assert (headers.get("Cross-Origin-Opener-Policy") == "same-origin") == is_page
+    assert ("camera=()" in headers.get("Permissions-Policy", "")) == is_page
+    assert ("form-action 'self';" in headers["Content-Security-Policy"]) == is_page
+    assert "Strict-Transport-Security" not in headers
+
+
+@pytest.mark.parametrize(
+    ("address", "is_told"), [("https://ledger.example.com", True), ("http://localhost:8080", False)]
+)
+async def test_browsers_are_told_to_keep_to_tls_where_there_is_some(
+    serve: Serve, address: str, *, is_told: bool
+) -> None:
+    client = await serve(public_url=address)
+    for path in ("/healthz", "/", "/nowhere"):
+        told = (await client.get(path)).headers.get("Strict-Transport-Security")
+        assert told == ("max-age=63072000" if is_told else None)
+
+
+def test_a_page_may_let_one_origin_be_posted_to() -> None:
+    assert "form-action 'self' https://github.com; base-uri" in page_policy("https://github.com")
+    assert "unsafe" not in page_policy("https://github.com")
 
 
 async def test_a_redirect_stays_one_and_an_odd_status_has_a_title(aiohttp_client: Any) -> None:

@@ -160,3 +160,19 @@ async def test_one_that_failed_is_not_left_for_a_day(database: Database, monkeyp
     assert await worker.run_timed_jobs() == []
     await clock.advance(1)
     assert await worker.run_timed_jobs() == ["daily"]
+
+
+async def test_what_people_leave_behind_is_tidied_up(database: Database) -> None:
+    session = "INSERT INTO session (hash, created_at, used_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?)"
+    later, before = NOW + timedelta(days=1), NOW - timedelta(days=2)
+    for name, expires_at, revoked_at in (("alive", later, None), ("over", before, None), ("out", later, before)):
+        await database.execute(session, name, NOW, NOW, expires_at, revoked_at)
+    state = (
+        "INSERT INTO pending_state (hash, purpose, browser, details, created_at, expires_at)"
+        " VALUES (?, 'sign_in', 'b', '{}', ?, ?)"
+    )
+    for name, expires_at in (("away", later), ("never back", before)):
+        await database.execute(state, name, NOW, expires_at)
+    await Worker(database, ManualClock(NOW), SETTINGS).run_timed_jobs()
+    for table, left in (("session", ["alive"]), ("pending_state", ["away"])):
+        assert [row["hash"] for row in await database.fetch(f"SELECT hash FROM {table}")] == left

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ("client_id", fields.CharField(max_length=512)),
                 ("api_url", fields.TextField(unique=False)),
                 ("server_url", fields.TextField(unique=False)),
+                ("public_url", fields.TextField(unique=False)),
                 ("secrets", fields.BinaryField()),
                 ("created_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
@@ -42,6 +43,7 @@ class Migration(migrations.Migration):
                 ("id", fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
                 ("at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ("team_id", fields.IntField(null=True)),
+                ("repository_id", fields.BigIntField(null=True)),
                 ("actor_kind", fields.CharField(max_length=16)),
                 ("actor_id", fields.BigIntField(null=True)),
                 ("actor", fields.CharField(max_length=512)),
@@ -91,6 +93,7 @@ class Migration(migrations.Migration):
                 ("refresh_expires_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("granted_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("looked_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ("revision", fields.BigIntField(db_default=0)),
             ],
             options={
                 "table": "person",

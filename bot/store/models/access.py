@@ -36,6 +36,7 @@ class Person(Model):
     """Somebody who has signed in with GitHub, with the sealed tokens by which GitHub is asked what they see.
 
     `looked_at` is when what they see was asked for last, and NULL where that must be done before they see anything.
+    `revision` counts the reasons for that, so that an answer which was under way meanwhile is not taken for a new one.
     Without `refresh_token` and `access_token` there is no way to ask, and so nothing to be seen.
     """
 
@@ -49,6 +50,7 @@ class Person(Model):
     refresh_expires_at = fields.DatetimeField(null=True)
     granted_at = fields.DatetimeField(null=True)
     looked_at = fields.DatetimeField(null=True)
+    revision = fields.BigIntField(db_default=0)
 
     class Meta:
         table = "person"
@@ -126,6 +128,7 @@ class AuditEntry(Model):
     id = fields.BigIntField(primary_key=True)
     at = fields.DatetimeField()
     team_id = fields.IntField(null=True)
+    repository_id = fields.BigIntField(null=True)
     actor_kind = fields.CharField(max_length=16)
     actor_id = fields.BigIntField(null=True)
     actor = fields.CharField(max_length=NAME)

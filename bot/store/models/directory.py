@@ -66,6 +66,7 @@ class Repository(Model):
     html_url = fields.TextField(null=True)
     hidden_at = fields.DatetimeField(null=True)
     version = fields.BinaryField()
+    # Since when it is in sight, without a break.
     created_at = fields.DatetimeField()
     # When the history from before it came into sight was asked for, and until when GitHub has refused to tell any.
     history_asked_at = fields.DatetimeField(null=True)

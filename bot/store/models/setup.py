@@ -9,7 +9,8 @@ from bot.store.models.sizes import NAME
 class AppRegistration(Model):
     """The App as GitHub registered it from our manifest. There is one at the most, in `slot` 1.
 
-    `secrets` holds its private key, its webhook secret and its client secret, sealed.
+    `secrets` holds its private key, its webhook secret and its client secret, sealed; `public_url` is our
+    address that it was registered with.
     """
 
     id = fields.IntField(primary_key=True)
@@ -22,6 +23,7 @@ class AppRegistration(Model):
     client_id = fields.CharField(max_length=NAME)
     api_url = fields.TextField()
     server_url = fields.TextField()
+    public_url = fields.TextField()
     secrets = fields.BinaryField()
     created_at = fields.DatetimeField()
 

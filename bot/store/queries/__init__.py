@@ -12,7 +12,9 @@ import msgspec
 from bot.domain.texts import is_storable
 from bot.errors import ParameterError
 from bot.store.queries.backfills import get_backfill
+from bot.store.queries.coverage import list_coverage
 from bot.store.queries.filters import GitHubId, JobsQuery, PullRequestRunsQuery, RunsQuery
+from bot.store.queries.installations import list_seen_installations
 from bot.store.queries.jobs import list_jobs
 from bot.store.queries.repository_settings import get_repository_settings, list_repository_settings
 from bot.store.queries.runs import get_run_details, list_pull_request_runs, list_runs
@@ -34,11 +36,13 @@ __all__ = [
     "get_workflow_runs",
     "get_workflow_runs_for_pr",
     "last_deliveries",
+    "list_coverage",
     "list_jobs",
     "list_pull_request_runs",
     "list_repositories",
     "list_repository_settings",
     "list_runs",
+    "list_seen_installations",
     "list_teams",
     "scopes_that_name",
     "silent_installations",

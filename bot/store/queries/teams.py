@@ -9,20 +9,27 @@ from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.scope import Condition, Scope
 from bot.store.views import Repository, RepositoryList, Team, TeamInstallation, TeamList
 
+_SEEN_BY = " AND installation_id IN (SELECT installation_id FROM person_installation WHERE user_id = ?)"
 
-async def list_teams(team_ids: Iterable[int]) -> TeamList:
-    """Return these teams with their installations, by slug; deleted installations are not told of."""
+
+async def list_teams(team_ids: Iterable[int], user_id: int | None = None) -> TeamList:
+    """Return these teams with their installations, by slug; deleted installations are not told of.
+
+    With a `user_id` only the installations that this person sees: a team may have been joined of several.
+    """
     wanted = sorted(team_ids)
     if not wanted:
         return TeamList([])
     places = ", ".join("?" * len(wanted))
+    seen_by, who = ("", []) if user_id is None else (_SEEN_BY, [user_id])
     with database_errors():
         reader = current().reader
         teams = await reader.fetch(f"SELECT id, slug, name FROM team WHERE id IN ({places}) ORDER BY slug", *wanted)
         rows = await reader.fetch(
             "SELECT team_id, installation_id, account_login, account_type, state FROM installation"
-            f" WHERE team_id IN ({places}) AND state <> 'deleted' ORDER BY account_login, installation_id",
+            f" WHERE team_id IN ({places}) AND state <> 'deleted'{seen_by} ORDER BY account_login, installation_id",
             *wanted,
+            *who,
         )
     installations: dict[int, list[TeamInstallation]] = defaultdict(list)
     for row in rows:
@@ -64,6 +71,15 @@ def _repository(row: dict[str, Any], names: list[str]) -> Repository:
         "past_names": [name for name in names if name.lower() != row["full_name"].lower()],
     }
     return Repository(**told)
+
+
+async def administers_all(scope: Scope) -> bool:
+    """Tell whether nothing of a team is hidden from whoever has this scope: whether they may change all there is."""
+    changed = scope.to_change().repositories
+    rows = await current().reader.fetch(
+        "SELECT repository_id FROM repository WHERE team_id = ? AND hidden_at IS NULL", scope.team_id
+    )
+    return changed is None or (bool(rows) and all(row["repository_id"] in changed for row in rows))
 
 
 async def last_deliveries() -> list[tuple[int, datetime]]:
