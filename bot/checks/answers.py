@@ -85,6 +85,11 @@ class Attempt(Struct):
         return not 200 <= self.status_code < 300
 
     @property
+    def is_greeting(self) -> bool:
+        """Whether it came while the App was registered, before anybody could know the secret that it is signed with."""
+        return self.event == "ping" and self.status_code == 401
+
+    @property
     def name(self) -> str:
         return words(f"{self.event}.{self.action}" if self.action else self.event)
 
@@ -158,6 +163,7 @@ def _judge_address(address: str, public_url: str | None) -> Finding:
 
 def judge_deliveries(attempts: Sequence[Attempt], now: datetime) -> list[Finding]:
     """Say how the newest of GitHub's deliveries, which come newest first, went, and how many of them failed."""
+    attempts = [each for each in attempts if not each.is_greeting]
     if not attempts:
         return [good("GitHub has delivered nothing in the last three days.")]
     newest, failed = attempts[0], sum(each.failed for each in attempts)

@@ -130,3 +130,11 @@ def test_what_is_beyond_others_is_what_is_not_within_them(these: Grants, others:
 def test_the_manifest_asks_for_something() -> None:
     assert asked_for().rank("checks") == 2
     assert "workflow_job" in asked_for().events
+
+
+def test_the_greeting_of_a_new_app_is_no_failure() -> None:
+    greeting = Attempt("ping", "Invalid HTTP Response: 401", 401, NOW)
+    (alone,) = judge_deliveries([greeting], NOW)
+    assert alone.good
+    (with_another,) = judge_deliveries([greeting, Attempt("installation", "said", 401, NOW, "created")], NOW)
+    assert not with_another.good
