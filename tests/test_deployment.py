@@ -1,7 +1,7 @@
 """The files by which hosts and containers run the service: Procfile, app.json, Dockerfile, compose.yaml.
 
-There is no container engine in the suite, so the Dockerfile's steps are held against the Makefile's, and, where there is
-time, done in a folder instead.
+The suite needs no container engine: it holds the Dockerfile's steps against the Makefile's, and where there is time it
+does them in a folder.
 """
 
 import fnmatch
@@ -264,7 +264,7 @@ def test_what_the_steps_make_serves_and_is_healthy(tmp_path: Path) -> None:
     environment = image | {"PORT": port, "SECRET_KEY": "5f" * 32, "HOME": str(tmp_path / "data")}
     command = [str(tmp_path / "opt/runledger/bin/python"), *steps("CMD")[0].command[1:]]
     health = [str(tmp_path / "opt/runledger/bin/python"), *steps("HEALTHCHECK")[0].command[1:]]
-    told = {"cwd": tmp_path / "app", "env": environment}
+    told: dict[str, Any] = {"cwd": tmp_path / "app", "env": environment}
     with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, **told) as service:
         try:
             assert until_zero(health, told)

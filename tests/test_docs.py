@@ -45,6 +45,7 @@ KNOWN_HOSTS = {
     "keepachangelog.com",
     "runledger.example.org",
     "semver.org",
+    "www.heroku.com",
     "www.rfc-editor.org",
 }
 

@@ -111,6 +111,7 @@ RUN: dict[str, Any] = {
     "updated_at": "2026-11-20T09:02:00Z",
     "html_url": "https://github.com/octo-org/uploader/actions/runs/19400034522",
 }
+METRICS_TOKEN = "whoever reads the metrics knows this"
 JOB: dict[str, Any] = {"id": 5, "run_id": RUN["id"], "run_attempt": 1, "status": "completed", "name": "test"}
 REPOSITORY: dict[str, Any] = {"id": 1, "full_name": "octo-org/uploader", "owner": {"id": 2, "login": "octo-org"}}
 
@@ -119,14 +120,17 @@ REPOSITORY: dict[str, Any] = {"id": 1, "full_name": "octo-org/uploader", "owner"
 async def serving(url: str) -> AsyncIterator[dict[str, str]]:
     """Serve one run of octo-org, and give the environment that the examples take."""
     key = SimulatedGitHub(Clock()).private_key_pem
-    settings = load_settings(database_url=url, webhook_secret="not used here", app_id=1, private_key=key)
+    settings = load_settings(
+        database_url=url, webhook_secret="not used here", app_id=1, private_key=key, metrics_token=METRICS_TOKEN
+    )
     await prepare_database(settings, migrating=True)
     async with TestServer(create_app(settings, Clock(), with_worker=False)) as server:
         await upsert_workflow_run(RUN, REPOSITORY, installation_id=3)
         await upsert_workflow_job(JOB, REPOSITORY, installation_id=3)
         token = await access.create_token("octo-org", "examples", Clock().now())
         address = str(server.make_url("/")).rstrip("/")
-        yield {"RUNLEDGER": address, "TOKEN": token, "TEAM": "octo-org", "DATABASE_URL": url}
+        told = {"RUNLEDGER": address, "TOKEN": token, "TEAM": "octo-org", "DATABASE_URL": url}
+        yield told | {"METRICS_TOKEN": METRICS_TOKEN}
 
 
 def as_curl_asks(line: str) -> tuple[str, str, dict[str, str], str | None]:
@@ -137,7 +141,7 @@ def as_curl_asks(line: str) -> tuple[str, str, dict[str, str], str | None]:
     parser.add_argument("--json")
     parser.add_argument("address")
     asked = parser.parse_args(shlex.split(line)[1:])
-    headers = dict(header.split(": ", 1) for header in asked.headers)
+    headers = dict(header.split(": ", 1) for header in asked.headers or [])
     if asked.json is None:
         return "GET", asked.address, headers, None
     return asked.method or "POST", asked.address, headers | {"Content-Type": "application/json"}, asked.json
@@ -148,7 +152,7 @@ async def test_the_curl_examples_work(sqlite_url: str) -> None:
     asked = []
     async with serving(sqlite_url) as service, aiohttp.ClientSession() as session:
         for line in lines:
-            filled = re.sub(r"\$([A-Z]+)", lambda match: service[match[1]], line)
+            filled = re.sub(r"\$([A-Z_]+)", lambda match: service[match[1]], line)
             method, address, headers, body = as_curl_asks(filled)
             async with session.request(method, address, headers=headers, data=body) as answer:
                 assert answer.status == {"GET": 200, "POST": 202, "PUT": 200}[method], await answer.text()
@@ -164,17 +168,25 @@ async def test_the_curl_examples_work(sqlite_url: str) -> None:
         "GET teams",
         "POST backfills",
         "GET backfills/1",
+        "GET /healthz",
+        "GET /metrics",
+        "GET /openapi.json",
     ]
+    api = {(route.method, route.path) for route in ROUTES if route.path.startswith("/api/integrations/")}
+    shown = [line.partition(" ")[::2] for line in asked]
+    for method, path in api:
+        pattern = re.sub(r"\{\w+\}", "[^/]+", path.removeprefix("/api/integrations/github/"))
+        assert any(method == one and re.fullmatch(pattern, other) for one, other in shown), path
 
 
 async def test_the_python_examples_work(sqlite_url: str) -> None:
     examples = code_blocks(API_PAGE, "python")
-    assert len(examples) == 2
+    printed_by = ("octo-org/uploader CI", "octo-org/uploader True\nwaiting 0", "octo-org/uploader CI")
     async with serving(sqlite_url) as service:
-        for example in examples:
+        for example, expected in zip(examples, printed_by, strict=True):
             program = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", example, cwd=ROOT, env=os.environ | service, stdout=subprocess.PIPE
             )
             printed, _ = await program.communicate()
             assert program.returncode == 0
-            assert b"octo-org/uploader CI" in printed
+            assert expected in printed.decode()

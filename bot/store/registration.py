@@ -92,6 +92,25 @@ async def keep_registration(tx: Executor, sealer: Sealer, registration: Registra
             raise AlreadyRegistered(message) from None
 
 
+async def seal_anew(database: Database, settings: Settings) -> int:
+    """Seal the App's credentials with SECRET_KEY where the key before has sealed them; return how many Apps that were.
+
+    Raises CannotOpen, DatabaseUnavailable.
+    """
+    sealer = Sealer.of(settings)
+    if sealer is None or settings.secret_key_previous is None:
+        return 0
+    changed = 0
+    with database_errors():
+        for kept in await models.AppRegistration.all(using_db=database.client):
+            sealed = bytes(kept.secrets)
+            if (renewed := sealer.renewed(sealed, _PLACE)) is not None:
+                # Another App may have taken its place meanwhile.
+                sql = "UPDATE app_registration SET secrets = ? WHERE id = ? AND secrets = ?"
+                changed += await database.execute(sql, renewed, kept.id, sealed)
+    return changed
+
+
 def with_registration(settings: Settings, registration: Registration) -> Settings:
     """Return `settings` filled up with what they leave open; another App in the environment wins as a whole."""
     if settings.app_id not in {None, registration.app_id}:

@@ -44,10 +44,19 @@ class Sealer:
 
     def open(self, sealed: bytes, place: str) -> str:
         """Return the text that was sealed for `place`. Raises CannotOpen."""
+        return self._opened(sealed, place)[1]
+
+    def renewed(self, sealed: bytes, place: str) -> bytes | None:
+        """Return what a key before the first has sealed, sealed with the first, else None. Raises CannotOpen."""
+        number, text = self._opened(sealed, place)
+        return self.seal(text, place) if number else None
+
+    def _opened(self, sealed: bytes, place: str) -> tuple[int, str]:
+        """Return which of the keys opens it, and the text."""
         version, nonce, rest = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        for cipher in self._ciphers if version == _VERSION else ():
+        for number, cipher in enumerate(self._ciphers if version == _VERSION else ()):
             try:
-                return cipher.decrypt(nonce, rest, place.encode()).decode()
+                return number, cipher.decrypt(nonce, rest, place.encode()).decode()
             except (InvalidTag, ValueError):
                 continue
         message = "a credential in the database can't be opened: it was sealed under another SECRET_KEY"

@@ -13,8 +13,8 @@ from bot.clock import Clock
 from bot.errors import RunledgerError
 from bot.history import Tools
 from bot.settings import Settings
-from bot.store import housekeeping
-from bot.store.database import Database
+from bot.store import housekeeping, registration
+from bot.store.database import Database, current
 from bot.store.leases import Leases
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,10 @@ def _about_people(work: Callable[[People], Awaitable[int]]) -> Callable[[Occasio
     return run
 
 
+async def _seal_anew(occasion: Occasion) -> int:
+    return await registration.seal_anew(current(), occasion.settings)
+
+
 async def _forget_sessions(occasion: Occasion) -> int:
     return await sessions.forget_sessions(occasion.now - ENDED_SESSIONS_KEPT)
 
@@ -115,6 +119,7 @@ TIMED_JOBS = (
     TimedJob("look-back-a-month", timedelta(days=1), _asking(history.look_back_a_month)),
     TimedJob("look-again-for-people", timedelta(hours=1), _about_people(People.look_again)),
     TimedJob("forget-grants", timedelta(hours=1), _about_people(People.forget_grants)),
+    TimedJob("seal-anew", timedelta(days=1), _seal_anew),
     TimedJob("forget-sessions", timedelta(days=1), _forget_sessions),
     TimedJob("forget-states", timedelta(days=1), _forget_states),
 )

@@ -42,13 +42,15 @@ class Started:
 class Fleet:
     """Processes by names such as `web.1`, on one database. Each start gets a port of its own from the host.
 
-    `away` holds, for each web process, from when to when it was being restarted, by the loop's time.
+    `instead` has words of the Procfile, and what stands in their place. `away` holds, for each web process, from when
+    to when it was being restarted, by the loop's time.
     """
 
     url: str
     folder: Path
     router: Router
     settings: Mapping[str, str]
+    instead: Mapping[str, str] = field(default_factory=dict)
     running: dict[str, Started] = field(default_factory=dict)
     away: list[tuple[str, float, float]] = field(default_factory=list)
     stops: int = 0
@@ -74,9 +76,10 @@ class Fleet:
         self.away.append((name, since, _now()))
 
     async def replace(self, name: str, *, signals: int) -> None:
-        """Start the next one before the old one is told to end."""
+        """Start the next one, let the old one finish what the router gave it, and only then tell it to end."""
         former = self.running[name]
         await self.start(name)
+        await self.router.until_done_with(former.port)
         since = _now()
         await self._end(former, signals)
         self.away.append((name, since, _now()))
@@ -102,7 +105,7 @@ class Fleet:
         return [log.name for log in self.logs if "Traceback" in log.read_text()]
 
     async def _begin(self, kind: str, port: int) -> Started:
-        program, *arguments = procfile()[kind]
+        program, *arguments = [self.instead.get(word, word) for word in procfile()[kind]]
         assert program == "python"
         log = self.folder / f"{len(self.logs):03}-{kind}.log"
         self.logs.append(log)
@@ -141,9 +144,8 @@ class Fleet:
 
 
 @asynccontextmanager
-async def deployed(url: str, folder: Path, router: Router, settings: Mapping[str, str]) -> AsyncIterator[Fleet]:
+async def deployed(fleet: Fleet) -> AsyncIterator[Fleet]:
     """Give a fleet without a process yet; whatever runs at the end is killed."""
-    fleet = Fleet(url, folder, router, settings)
     try:
         yield fleet
     finally:

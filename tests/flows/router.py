@@ -1,4 +1,4 @@
-"""A router as a host has it before its web processes: one after the other gets a request, and nothing is tried twice."""
+"""A router as hosts have it before web processes: one after the other gets a request, and nothing is tried twice."""
 
 import asyncio
 import itertools
@@ -33,15 +33,19 @@ class Router:
     ports: dict[str, int] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
     refusals: list[Refusal] = field(default_factory=list)
+    _under_way: Counter[int] = field(default_factory=Counter)
     _turns: "itertools.count[int]" = field(default_factory=itertools.count)
 
     async def forward(self, request: web.Request, session: aiohttp.ClientSession) -> web.Response:
         """Hand a request to the process whose turn it is; 503 where nobody takes it."""
+        body = await request.read()
         names = sorted(self.ports)
         name = names[next(self._turns) % len(names)]
+        port = self.ports[name]
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _OF_ONE_CONNECTION}
         headers |= {"X-Forwarded-For": request.remote or "", "X-Forwarded-Proto": "http"}
-        url, body = f"http://127.0.0.1:{self.ports[name]}{request.raw_path}", await request.read()
+        url = f"http://127.0.0.1:{port}{request.raw_path}"
+        self._under_way[port] += 1
         try:
             async with session.request(request.method, url, headers=headers, data=body) as answer:
                 if answer.status >= 500:
@@ -52,6 +56,13 @@ class Router:
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             self._refused(name, type(error).__name__)
             return web.Response(status=503, text="no process took it")
+        finally:
+            self._under_way[port] -= 1
+
+    async def until_done_with(self, port: int) -> None:
+        """Wait until no request is under way to a port that no name stands for any more."""
+        while self._under_way[port]:
+            await asyncio.sleep(0.01)
 
     def _refused(self, name: str, why: str) -> None:
         self.refusals.append(Refusal(name, asyncio.get_running_loop().time(), why))
