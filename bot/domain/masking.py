@@ -20,14 +20,16 @@ _TOKENS = re.compile(
     r"|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/\d{5,25}/[\w-]{20,}"
     r"|(?:outlook|webhook)\.office(?:365)?\.com/webhook\w{0,4}/[\w@/-]{20,}"
     r"|gl(?:pat|rt|ptt|dt|cbt|ft|soat|agent|imt|oas)-[\w.-]{20,}|AT[AC]TT3x[\w=-]{20,}"  # GitLab, Atlassian
-    r"|dckr_pat_[\w-]{20,}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,}|rubygems_[0-9a-f]{48}|oy2[a-z0-9]{43}(?![A-Za-z0-9])"
+    r"|dckr_pat_[\w-]{20,}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,}|rubygems_[0-9a-f]{48}|oy2[a-z0-9]{40,46}(?![A-Za-z0-9])"
     r"|hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{20,}|dapi[0-9a-f]{32}|PMAK-[0-9a-f]{20,}-[0-9a-f]{20,}"
     r"|(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[\w+/=]{20,}|sq0(?:csp|atp|idp)-[\w-]{20,}"
     r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|lin_api_\w{20,}|sntry[su]_[\w+/=-]{20,}|fig[dou]_[\w-]{20,}"
     r"|tskey-[a-z]{1,20}-[\w-]{10,}|pul-[0-9a-f]{40}|dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{20,}"
     r"|AIza[\w-]{35}|ya29\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|do[opr]_v1_[0-9a-f]{64}|hv[sbr]\.[\w-]{20,}"
-    r"|AGE-SECRET-KEY-1[A-Z0-9]{20,}|\d{8,10}:AA[\w-]{33}"
+    r"|AGE-SECRET-KEY-1[A-Z0-9]{20,}|\d{8,10}:AA[\w-]{33}|SK[0-9a-f]{32}(?![0-9A-Za-z])"
+    r"|[MNO][A-Za-z\d]{23,27}\.[\w-]{6}\.[\w-]{27,40}"  # Discord
     r")"
+    r"|(?<=/bot)\d{6,12}:[\w-]{30,}"
     # Two that begin like words of names: OpenAI's and its like, and Mailgun's.
     r"|(?<![\w-])(?:sk-(?:(?:ant|proj|or|svcacct|admin)-(?=[A-Za-z_-]{0,200}\d)[\w-]{16,}"
     r"|(?=[A-Za-z_]{0,200}\d)\w{20,})|key-[0-9a-f]{32})(?![\w-])",
@@ -64,6 +66,7 @@ _WORTH_TRYING = (
     (_IN_URLS, ("://", "?", "&")),
     (_IN_HEADERS, ("authorization", "bearer", "cookie", "x-", "private-token", "signature")),
 )
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 # RFC 7468
 _BEGIN_OF_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----", re.ASCII)
 _END_OF_KEY = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----", re.ASCII)
@@ -79,7 +82,11 @@ _BEGIN_OF_OTHERS = re.compile(r"-----BEGIN (?!.{0,60}PRIVATE)[A-Z0-9 ]{1,60}----
 
 
 def mask(text: str) -> str:
-    """Return a text of one line or more with `***` for whatever looks like a secret, in as many lines as before."""
+    """Return a text of one line or more with `***` for whatever looks like a secret, in as many lines as before.
+
+    Characters that nobody sees are taken out: they would part a name or a token.
+    """
+    text = _INVISIBLE.sub("", text)
     if "PRIVATE KEY" in text:
         text = _without_keys(text)
     if text.count("\n") >= _FEWEST_OF_A_KEY - 1:

@@ -17,11 +17,26 @@ _NAME = re.compile(
     r"[_ -]?key|pass(?:word|wd|phrase)|pwd|secret|token|credential|sonar\.login)"
     r"|(?<![A-Za-z0-9])(?:pass|PASS|PAT|pat|_auth)(?![A-Za-z0-9])|(?<=[a-z0-9])Pass(?![a-z]))"
     r"(?P<tail>[\w-]{0,24})(?P<close>\\{0,3}[\"'])?"
-    r"(?P<tie>[ \t]{0,2}(?:=>?|:=)[ \t]{0,2}|[ \t]?:[ \t]{0,3}|[ \t]is[ \t]|[ \t])"
+    r"(?P<tie>[ \t\xa0]{0,40}(?:=>?|:=)[ \t\xa0]{0,2}|[ \t]?[:\uff1a][ \t\xa0]{0,3}|[ \t]is[ \t]|[ \t])"
     r"(?P<quote>\\{0,3}[\"'])?",
     re.ASCII,
 )
 _HINTS = ("pass", "pwd", "secret", "token", "key", "credential", "sonar.login", "_auth", "pat")
+_CALLED = r"(?:pass(?:word|wd|phrase)|pwd|secret|token|api[_-]?key|private[_-]?key|access[_-]?key)"
+# What no name stands right before: an element of XML, what Terraform would change it to, a value on the next line.
+_APART = re.compile(
+    rf"(?i)(?P<element><(?:[\w-]{{1,30}}:)?[\w.-]{{0,40}}{_CALLED}>)(?!\*\*\*|\$\{{)[^<>\n]{{3,300}}(?=</)"
+    rf"|(?P<changed>{_CALLED}\w{{0,20}}[\"']?[ \t]{{0,40}}=[ \t]{{0,3}}\"[^\"\n]{{0,300}}\" -> \")[^\"\n]{{1,300}}"
+    rf"|(?P<below>{_CALLED}\w{{0,20}}(?:[\"'][ \t]?:[ \t]{{0,3}}\n[ \t]{{0,40}}[\"']"
+    r"|=\\\n[ \t]{0,40}[\"']?|:[ \t][|>][+-]?\n[ \t]{1,40}))[^\s\"']{3,300}",
+    re.ASCII,
+)
+# What a field is said to be, or what became of it.
+_OF_A_FIELD = re.compile(
+    r"(?i)(?:str|string|text|(?:var)?char|bool|boolean|int|integer|object|array|any|ok|passed|failed|changed|updated|valid"
+    r"|correct|weak|hidden|prompt|input|field|secret|password|token|optional|yes|no|too|must|should|can|could|cannot)\W*"
+)
+_AT_THE_BEGINNING = re.compile(r"[\s>|+~\d:.TZ-]*[\w.-]*", re.ASCII)
 _UNQUOTED = re.compile(r"[^\s\"',;&)]{1,500}")
 _QUOTED = {mark: re.compile(rf"(?:(?!\\{{0,3}}{mark})[^\n]){{1,500}}") for mark in "\"'"}
 # What a name that ends so stands for is about a secret, and is none.
@@ -106,6 +121,7 @@ def mask_named(text: str) -> str:
     lowered = text.lower()
     if any(hint in lowered for hint in _HINTS):
         text = "".join(_pieces(text))
+        text = _APART.sub(_of_apart, text)
     return _OPTION.sub(_of_option, text) if any(option in text for option in ("-u", "--", "-p", "-a")) else text
 
 
@@ -150,7 +166,7 @@ def _is_secret(named: _Named) -> bool:
     tie = named.tie.strip()
     if tie in {"=", "=>", ":="}:
         return _is_assigned(named)
-    if tie == ":":
+    if tie in {":", "\uff1a"}:
         return _is_told(named)
     return _is_spoken_of(named)
 
@@ -195,12 +211,26 @@ def _is_told(named: _Named) -> bool:
     if named.quote:
         return len(named.value) >= 3 and (named.is_key or named.is_password or named.is_random)
     if (named.word + named.tail).isupper() and named.tie != ":":
-        return len(named.value) >= 6
+        return len(named.value) >= (4 if named.is_password else 6)
+    if named.is_password and not named.tail and _is_the_line(named):
+        return True
     if named.tie == ":":
         return named.is_password and named.is_random
     if named.is_password and _PHRASE.fullmatch(named.value) and len(named.value) >= 12:
         return True
     return named.is_random and not any(mark in named.value for mark in ":(")
+
+
+def _is_the_line(named: _Named) -> bool:
+    """Tell whether a line has nothing but a name and its value, which is neither a type nor a remark."""
+    rest = named.line.partition(named.tie + named.value)[2].strip(" \t\r,;")
+    if rest or len(named.value) < 4 or _OF_A_FIELD.fullmatch(named.value):
+        return False
+    return _AT_THE_BEGINNING.fullmatch(named.before) is not None and named.value[-1] not in ":.("
+
+
+def _of_apart(found: re.Match[str]) -> str:
+    return next(each for each in found.groups() if each is not None) + MASK
 
 
 def _is_spoken_of(named: _Named) -> bool:

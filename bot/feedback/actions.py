@@ -73,6 +73,8 @@ _RENEW = (
     " revision = check_summary.revision + 1, changed_at = excluded.changed_at, urgency = 0, tries = 0, due_at = CASE"
     " WHEN check_summary.due_at < excluded.due_at THEN check_summary.due_at ELSE excluded.due_at END"
     " WHERE check_summary.generation = (SELECT generation FROM action WHERE id = ?)"
+    # What goes on is not made anew.
+    " AND COALESCE(check_summary.status, 'completed') = 'completed'"
 )
 
 

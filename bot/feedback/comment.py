@@ -5,8 +5,9 @@ turned into one line when all is well; only a failure after that makes another, 
 """
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,10 @@ from bot import metrics
 from bot.domain.feedback import pacing
 from bot.domain.feedback.drifting import without_drift
 from bot.domain.feedback.pacing import Plan, Saying, Urgency
-from bot.domain.feedback.report import Cause, Report, first_failure
-from bot.domain.feedback.words.comment_text import failure_comment, resolved_comment
+from bot.domain.feedback.report import Cause, Conclusion, FailureClass, Report, first_failure
+from bot.domain.feedback.words.comment_text import Newer, Newest, failure_comment, resolved_comment
 from bot.domain.feedback.words.markers import find_marker
+from bot.domain.feedback.words.wording import failed_starts
 from bot.domain.feedback.written import Marker
 from bot.feedback.commits import Commit, Place, PullRequest, find_pull_request
 from bot.feedback.news import may_be_told
@@ -30,6 +32,9 @@ from bot.feedback.tools import Tools
 from bot.github import Client, pulls
 from bot.github.errors import NotFound
 
+NOTHING_RAN_AFTER = timedelta(minutes=15)
+"""A commit on which nothing has begun by then has perhaps no workflow."""
+
 
 class Said(Struct, frozen=True):
     """What a comment says: which one on the pull request it is, of which commit, and what is known of that."""
@@ -37,7 +42,7 @@ class Said(Struct, frozen=True):
     marker: Marker
     report: Report | None
     queue: Report | None = None
-    superseded_by: str | None = None
+    newer: Newer | None = None
 
     @property
     def state(self) -> str:
@@ -47,24 +52,34 @@ class Said(Struct, frozen=True):
         """Return it in Markdown."""
         if self.report is not None and not self.marker.is_red:
             return resolved_comment(self.report, self.marker)
-        return failure_comment(self.report, self.marker, superseded_by=self.superseded_by, queue=self.queue)
+        return failure_comment(self.report, self.marker, newer=self.newer, queue=self.queue)
 
-    def gist(self) -> str:
-        """Return a digest of what has failed, on whichever commit."""
-        causes = [cause for report in (self.report, self.queue) if report is not None for cause in report.causes]
-        blamed = {_identity(cause) for cause in causes if not cause.failure_class.is_excused}
-        return hashlib.sha256("\0".join(sorted(blamed)).encode("utf-8", "replace")).hexdigest()
+    def causes(self) -> frozenset[str]:
+        """Return digests of what is blamed, on whichever commit; what is still being looked into may be anything."""
+        reports = [report for report in (self.report, self.queue) if report is not None]
+        blamed = {
+            _identity(cause)
+            for report in reports
+            for cause in report.causes
+            if not (cause.failure_class.is_excused or cause.failure_class is FailureClass.PENDING)
+        }
+        blamed |= {run.workflow_path for report in reports for run in failed_starts(report)}
+        return frozenset(map(_digest, blamed))
 
     def told(self) -> str:
-        """Return a digest that differs where the comment is worth changing."""
+        """Return a digest that differs where the comment is worth changing: in what people see of it."""
         report, queue = (None if each is None else without_drift(each) for each in (self.report, self.queue))
         text = msgspec.structs.replace(self, report=report, queue=queue).text()
-        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        return _digest(text.partition("\n")[2])
 
 
 def _identity(cause: Cause) -> str:
     failure = cause.first.failure
     return f"{cause.first.run.workflow_path}/{cause.first.job.name}" if failure is None else failure.fingerprint
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 class Draft(Struct, frozen=True):
@@ -98,24 +113,61 @@ async def draft(tools: Tools, reporter: Reporter, row: CommentRow, *, is_look: b
     queue = None if row.queue_sha is None else (await head_of(row.queue_sha)).report
     if queue is not None and not (queue.blames and _is_newer(queue, head.report)):
         queue = None
+    # What is pushed takes a pull request out of the queue.
+    former_queue = queue if row.queue_head_sha not in {None, pull.head_sha} else None
+    queue = None if former_queue is not None else queue
     wanted = pacing.saying(pull.pull, row.posted, head.report, queue)
     now = tools.clock.now()
     blamed = pull.head_sha if queue is None or row.queue_sha is None else row.queue_sha
     begins = wanted is Saying.RED and row.posted.state != "red"
     if begins and not await may_be_told(tools.database.reader, row.repository_id, blamed, now):
         wanted = Saying.NOTHING
-    said = await _said(row, wanted, pull, head.report, queue, head_of)
+    said = await _said(row, wanted, pull, head.report, queue or former_queue, head_of)
     if said is None:
         return None if row.creating_since is None else Draft(place, None, Plan(Urgency.COMMENT, now), None)
-    if row.posted.told == (said.gist() if row.is_deleted else said.told()):
-        return None
     plan = pacing.comment_plan(wanted, head.report, head.changed_at, row.differs_since or now, now)
+    if row.is_deleted:
+        if not _is_worth_another(row, wanted, said):
+            return None
+    else:
+        in_the_end = _nothing_ran(said, head.report)
+        if row.posted.told == said.told():
+            if in_the_end is None or row.written_at is None:
+                return None
+            said, plan = in_the_end, Plan(Urgency.COMMENT, max(now, row.written_at + NOTHING_RAN_AFTER))
+        elif in_the_end is not None and row.posted.told == in_the_end.told():
+            return None
     return Draft(
         place=place,
         said=said,
         plan=Plan(plan.urgency, plan.at, is_new=said.marker.sequence > row.sequence),
         failed_at=None if head.report is None else first_failure(head.report),
     )
+
+
+def _is_worth_another(row: CommentRow, wanted: Saying, said: Said) -> bool:
+    """Tell whether something is to be done though somebody has deleted the comment.
+
+    Red, it comes again only with something new in it; that all is well is kept, so that what fails then is new.
+    """
+    if wanted is Saying.RED:
+        return row.posted.state == "green" or not said.causes() <= row.told_causes
+    return wanted is Saying.GREEN and row.posted.state == "red"
+
+
+def _newer(sha: str, report: Report | None) -> Newer:
+    """Return what is known of a newer commit that has no result yet."""
+    states = {Conclusion.CANCELLED: Newest.CANCELLED, Conclusion.ACTION_REQUIRED: Newest.WAITS}
+    if report is None or report.conclusion is None:
+        return Newer(sha)
+    return Newer(sha, states.get(report.conclusion, Newest.AWAITED))
+
+
+def _nothing_ran(said: Said, head: Report | None) -> Said | None:
+    """Return what is said in the end where nothing has begun on a newer commit."""
+    if said.newer is None or head is not None:
+        return None
+    return msgspec.structs.replace(said, newer=Newer(said.newer.sha, Newest.NOTHING_RAN))
 
 
 def _is_newer(queue: Report, head: Report | None) -> bool:
@@ -156,8 +208,11 @@ async def _said(
     if wanted is Saying.OUTDATED and row.posted.head_sha is not None:
         former = (await head_of(row.posted.head_sha)).report
         marker = Marker(row.number, row.sequence, True, row.posted.head_sha)
+        newer = _newer(pull.head_sha, report)
         if former is not None and former.blames:
-            return Said(marker, former, superseded_by=pull.head_sha)
+            return Said(marker, former, queue, newer=newer)
+        if queue is not None:
+            return Said(marker, None, queue, newer=newer)
     return None
 
 
@@ -187,7 +242,7 @@ async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> N
 
 async def _begin(tools: Tools, client: Client, row: CommentRow, what: Draft, said: Said) -> None:
     """Make a comment, unless an earlier try turns out to have made it, or somebody has deleted what it would mend."""
-    if row.is_deleted and (said.state == "green" or said.superseded_by is not None):
+    if row.is_deleted and said.state == "green":
         await _keep(tools, row, said, None)
         return
     if (row.creating_since is not None or row.sequence == 0) and await _find_and_adopt(tools, client, row, what):
@@ -210,7 +265,7 @@ async def _change(tools: Tools, client: Client, row: CommentRow, what: Draft, sa
             await pulls.update_comment(client, repository, comment_id, text)
             metrics.count_feedback("comment", "edit")
     except NotFound:
-        await _let_go(tools, row, said)
+        await _let_go(tools, row)
         return
     await _keep(tools, row, said, comment_id)
 
@@ -264,20 +319,22 @@ async def _adopt(tools: Tools, row: CommentRow, found: tuple[int, Marker, str] |
     await tools.database.execute(sql, comment_id, marker.sequence, state, marker.head_sha, now, row.id)
 
 
-async def _let_go(tools: Tools, row: CommentRow, said: Said) -> None:
+async def _let_go(tools: Tools, row: CommentRow) -> None:
     """Note that somebody has deleted the comment, who does not want to read of the same failures again."""
-    sql = "UPDATE failure_comment SET comment_id = NULL, body_hash = ?, differs_since = NULL WHERE id = ?"
-    await tools.database.execute(sql, said.gist(), row.id)
-    await put_off(tools.database, row, None)
+    sql = "UPDATE failure_comment SET comment_id = NULL, differs_since = NULL WHERE id = ?"
+    await tools.database.execute(sql, row.id)
+    await put_off(tools.database, row, Plan(Urgency.LOOK, tools.clock.now()))
 
 
 async def _keep(tools: Tools, row: CommentRow, said: Said, comment_id: int | None) -> None:
     sql = (
         "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = ?, body_hash = ?,"
-        " written_at = ?, differs_since = NULL, creating_since = NULL, tries = 0 WHERE id = ?"
+        " written_at = ?, told_causes = ?, differs_since = NULL, creating_since = NULL, tries = 0 WHERE id = ?"
     )
     now, marker = tools.clock.now(), said.marker
+    before = row.told_causes if marker.sequence == row.sequence else frozenset[str]()
+    told = json.dumps(sorted(before | said.causes()) if said.state == "red" else [])
     await tools.database.execute(
-        sql, comment_id, marker.sequence, said.state, marker.head_sha, said.told(), now, row.id
+        sql, comment_id, marker.sequence, said.state, marker.head_sha, said.told(), now, told, row.id
     )
     await put_off(tools.database, row, Plan(Urgency.LOOK, now))

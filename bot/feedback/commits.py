@@ -29,7 +29,8 @@ _PLACE = (
 )
 _RUNS = (
     "SELECT run_id, run_attempt, workflow_id, workflow_name, workflow_path, event, status, conclusion, html_url,"
-    " head_branch, head_repository_id, run_started_at, created_at, updated_at, gone_at, jobs_attempt FROM workflow_run"
+    " head_branch, head_repository_id, run_started_at, created_at, updated_at, gone_at, jobs_attempt, display_title"
+    " FROM workflow_run"
     " WHERE head_sha = ? AND repository_id = ?"
 )
 _JOBS = (
@@ -254,6 +255,7 @@ def _run(row: _Row, links: Sequence[_Row]) -> Run:
         are_jobs_listed=row["jobs_attempt"] >= row["run_attempt"],
         head_repository_id=row["head_repository_id"],
         pulls=_pulls(links),
+        title=row["display_title"],
         created_at=to_moment(row["created_at"]),
         ended_at=to_moment(row["updated_at"]) if row["status"] == "completed" else None,
     )

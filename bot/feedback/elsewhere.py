@@ -1,33 +1,29 @@
-"""Who else fails alike: what the jobs of others' pull requests said, and whether their base had said it before."""
+"""Who else fails alike: what the jobs of others' pull requests said."""
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from msgspec import Struct
 
-from bot.domain.feedback.bases import BASE_EVENTS, is_revert, others_of
-from bot.domain.feedback.classes import LIKELY_FLAKY
+from bot.domain.feedback.bases import is_revert
 from bot.domain.feedback.report import Failure, Job, Run
 from bot.store.database import Executor
 
-MOST_OF_BASE = 2_000
-"""Where more of the base's jobs have failed, nobody knows which failures are only others'."""
 _RUNS_AT_ONCE = 5_000
 
 Failed = tuple[Job, Run, Failure | None]
 
-_EVENTS = ", ".join(f"'{event}'" for event in sorted(BASE_EVENTS))
 IS_OWN_HEAD = (
     "(SELECT 1 FROM pull_request_head AS head WHERE head.repository_id = ? AND head.head_sha = {sha}"
     " AND head.number = ?)"
 )
 _ALIKE = (
     "SELECT DISTINCT fingerprint, fingerprints, run_id FROM job_failure"
-    " WHERE repository_id = ? AND fingerprint IN ({}) AND failed_at >= ? AND head_sha <> ?"
+    " WHERE repository_id = ? AND fingerprint IN ({}) AND failed_at >= ? AND failed_at <= ? AND head_sha <> ?"
 )
 _PULLS_OF_RUNS = (
     "SELECT link.run_id, link.number, link.head_sha, link.base_ref AS listed_base_ref, pull.author_id, pull.title,"
@@ -36,17 +32,10 @@ _PULLS_OF_RUNS = (
     " LEFT JOIN pull_request AS pull ON pull.repository_id = link.repository_id AND pull.number = link.number"
     f" WHERE run.run_id IN ({{0}}) AND link.run_id IN ({{0}}) AND NOT EXISTS {IS_OWN_HEAD.format(sha='run.head_sha')}"
 )
-# SQLite joins in the order in which a CROSS JOIN is written: the runs of a branch have an index.
-_OF_BASE = (
-    "SELECT DISTINCT failure.fingerprint, failure.fingerprints FROM workflow_run AS run"
-    " CROSS JOIN job_failure AS failure WHERE run.workflow_id IN ({}) AND run.head_branch = ? AND run.created_at >= ?"
-    f" AND run.repository_id = ? AND run.head_repository_id = ? AND run.event IN ({_EVENTS})"
-    f" AND failure.run_id = run.run_id AND failure.source IS NOT NULL LIMIT {MOST_OF_BASE}"
-)
 
 
 class Whose(Struct, frozen=True, kw_only=True):
-    """Whose failures others' are held against, and since when; nobody else's count if author or base is not known."""
+    """Whose failures others' are held against, of which time; nobody else's count if author or base is not known."""
 
     repository_id: int
     head_sha: str
@@ -54,44 +43,36 @@ class Whose(Struct, frozen=True, kw_only=True):
     author_id: int | None
     base_ref: str | None
     since: datetime
+    until: datetime
 
 
 class Elsewhere(Struct, frozen=True):
-    """Which pull requests of others said the same first, and by how many at least each thing was said that a job said.
+    """Which pull requests of others said the same, and by how many authors at least each thing was that a job said.
 
-    `others` is by fingerprint. `shared_by` is by job, without those where not all is known that they said, and those
-    that said what the base has said as well.
+    `others` is by fingerprint, and has the author of each. `shared_by` is by job, without those where not all is known
+    that they said.
     """
 
-    others: Mapping[str, tuple[int, ...]]
+    others: Mapping[str, Mapping[int, int]]
     shared_by: Mapping[int, int]
 
 
 async def find_elsewhere(reader: Executor, whose: Whose, failed: Sequence[Failed]) -> Elsewhere:
     """Return who else fails alike."""
-    comparable = {job.job_id: (run, failure) for job, run, failure in failed if failure and not failure.is_generic}
+    comparable = {job.job_id: failure for job, _, failure in failed if failure and not failure.is_generic}
     if not comparable or whose.author_id is None or whose.base_ref is None:
         return Elsewhere({}, {})
     wanted = sorted({failure.fingerprint for *_, failure in failed if failure and not failure.is_generic})
-    rows = await reader.fetch(_ALIKE.format(places(wanted)), whose.repository_id, *wanted, whose.since, whose.head_sha)
+    span = (whose.since, whose.until, whose.head_sha)
+    rows = await reader.fetch(_ALIKE.format(places(wanted)), whose.repository_id, *wanted, *span)
     pulls = await _pulls_of_others(reader, whose, sorted({row["run_id"] for row in rows}))
-    first, all_said = _authors(rows, pulls)
+    others = _authors(rows, pulls)
     shared = {
-        job_id: min(len(others_of(all_said.get(each, {}))) for each in failure.fingerprints)
-        for job_id, (_, failure) in comparable.items()
+        job_id: min(len(set(others.get(each, {}).values())) for each in failure.fingerprints)
+        for job_id, failure in comparable.items()
         if failure.fingerprints
     }
-    of_base = await _said_by_base(
-        reader, whose, {comparable[job_id][0].workflow_id for job_id, times in shared.items() if times >= LIKELY_FLAKY}
-    )
-    return Elsewhere(
-        {each: others_of(authors) for each, authors in first.items()},
-        {
-            job_id: times
-            for job_id, times in shared.items()
-            if of_base is not None and of_base.isdisjoint(comparable[job_id][1].fingerprints or ())
-        },
-    )
+    return Elsewhere(others, shared)
 
 
 def said(row: Mapping[str, Any]) -> frozenset[str]:
@@ -108,32 +89,17 @@ def _said(first: str | None, fingerprints: str | None) -> frozenset[str]:
 Authors = dict[str, dict[int, int]]
 
 
-def _authors(rows: Iterable[Mapping[str, Any]], pulls: Mapping[int, Mapping[int, int]]) -> tuple[Authors, Authors]:
-    """Return which pull requests, with their authors, said each thing first, and which said it at all."""
+def _authors(rows: Iterable[Mapping[str, Any]], pulls: Mapping[int, Mapping[int, int]]) -> Authors:
+    """Return which pull requests, with their authors, said each thing."""
     read = cache(_said)
-    first: Authors = defaultdict(dict)
     at_all: Authors = defaultdict(dict)
     for row in rows:
         authors = pulls.get(row["run_id"])
         if not authors:
             continue
-        first[row["fingerprint"]].update(authors)
-        for each in read(row["fingerprint"], row["fingerprints"]):
+        for each in read(row["fingerprint"], row["fingerprints"]) | {row["fingerprint"]}:
             at_all[each].update(authors)
-    return first, at_all
-
-
-async def _said_by_base(reader: Executor, whose: Whose, workflows: Collection[int | None]) -> frozenset[str] | None:
-    """Return what jobs of the base branch have said, None if that is too much to know.
-
-    What others had from there is their base's fault, and no flake.
-    """
-    wanted = sorted(workflow for workflow in workflows if workflow is not None)
-    if not wanted:
-        return frozenset()
-    place = (whose.base_ref, whose.since, whose.repository_id, whose.repository_id)
-    rows = await reader.fetch(_OF_BASE.format(places(wanted)), *wanted, *place)
-    return None if len(rows) >= MOST_OF_BASE else frozenset().union(*map(said, rows))
+    return at_all
 
 
 async def _pulls_of_others(reader: Executor, whose: Whose, run_ids: Sequence[int]) -> dict[int, dict[int, int]]:

@@ -125,6 +125,9 @@ async def _find(tools: Tools, client: Client, due: DueFailure) -> Said:
         due.annotations = await _ask_for_annotations(client, due)
     a_step_failed = due.at.step is not None and due.at.step.conclusion != "cancelled"
     noted = await _computed(partial(said_by_annotations, due.annotations, a_step_failed=a_step_failed))
+    if due.is_cancelled:
+        # Its log tells no more; only what it was ended for matters.
+        return noted or Said(source=Source.STEP)
     due.noted = noted
     if noted is not None and need_no_log(noted, a_step_failed=a_step_failed):
         return noted

@@ -36,7 +36,7 @@ _TOLD = (
 # SQLite joins in the order in which a CROSS JOIN is written: what is due is little, and has an index.
 _DUE = (
     "SELECT failure.job_id, failure.repository_id, failure.head_sha, failure.tries, failure.annotations,"
-    " repository.full_name, job.name, job.steps, run.workflow_id, run.workflow_path, run.head_branch,"
+    " repository.full_name, job.name, job.steps, job.conclusion, run.workflow_id, run.workflow_path, run.head_branch,"
     " run.head_repository_id FROM job_failure AS failure"
     " CROSS JOIN repository LEFT JOIN workflow_job AS job ON job.job_id = failure.job_id"
     " LEFT JOIN workflow_run AS run ON run.run_id = failure.run_id"
@@ -106,6 +106,7 @@ class DueFailure(Struct):
     workflow_id: int | None
     branch: str | None
     """The branch of the repository itself on which it failed; None for a fork's."""
+    is_cancelled: bool = False
     noted: Said | None = None
 
 
@@ -150,6 +151,7 @@ def _due(row: dict[str, Any]) -> DueFailure:
         annotations=None if row["annotations"] is None else _annotations(row["annotations"]),
         workflow_id=row["workflow_id"],
         branch=row["head_branch"] if is_own else None,
+        is_cancelled=row["conclusion"] == "cancelled",
     )
 
 

@@ -6,21 +6,24 @@ from datetime import timedelta
 from bot.domain import wanting
 from bot.domain.feedback.pacing import Plan, Urgency
 from bot.domain.feedback.report import Job, Report, Run
+from bot.domain.feedback.standing import perhaps_too_slow
 from bot.domain.fingerprints import job_without_matrix
 from bot.domain.triggers import PULL_REQUEST_EVENTS
 from bot.feedback import check_summary, comment
-from bot.feedback.commits import Commit
+from bot.feedback.commits import Commit, find_pull_request
 from bot.feedback.evidence import unexamined_base_jobs
 from bot.feedback.failures import Unexamined, want_failures
 from bot.feedback.news import may_be_told
 from bot.feedback.pull_requests import Asked, ask_for_untold
 from bot.feedback.reporting import MISSING_WAITED_FOR, MOST_EXAMINED, Reporter, subjects_of
-from bot.feedback.rows import CommentRow, SummaryRow, ensure_comments, mark_comments, put_off
+from bot.feedback.rows import CommentRow, SummaryRow, ensure_comments, mark_comments, note_queue, put_off
 from bot.feedback.tools import Tools
 from bot.github import Client
 from bot.store.wanted import WantedRun, want_runs
 
 MOST_OF_BASE = 20
+MOST_CANCELLED = 5
+"""So many cancelled jobs of a commit are looked into."""
 # Deliveries overtake one another, by some seconds.
 MAY_BE_ON_ITS_WAY = timedelta(seconds=15)
 
@@ -84,7 +87,7 @@ async def look_at_comment(tools: Tools, reporter: Reporter, row: CommentRow) -> 
 async def _ask_about_failures(tools: Tools, commit: Commit, report: Report) -> None:
     """Let it be asked why the jobs failed, and why those of the base branch did which may excuse them."""
     failed = [(each.job, each.run, each.failure) for cause in report.causes for each in cause.jobs]
-    asked = _worth_asking(report)
+    asked = [*_worth_asking(report), *_perhaps_too_slow(commit)]
     now = tools.clock.now()
     reader = tools.database.reader
     of_base = [
@@ -105,6 +108,12 @@ def _worth_asking(report: Report) -> list[tuple[Job, Run]]:
         return []
     most = (len(seen) // MOST_EXAMINED + 1) * MOST_EXAMINED - len(seen)
     return _varied((each.job, each.run) for each in failed if each.failure is None)[:most]
+
+
+def _perhaps_too_slow(commit: Commit) -> list[tuple[Job, Run]]:
+    """Return cancelled jobs whose annotations may tell that they took too long."""
+    jobs = commit.current_jobs()
+    return [(job, run) for run in commit.runs for job in perhaps_too_slow(jobs[run.run_id])][:MOST_CANCELLED]
 
 
 def _varied(failed: Iterable[tuple[Job, Run]]) -> list[tuple[Job, Run]]:
@@ -135,7 +144,10 @@ async def _mark_comments(tools: Tools, commit: Commit, report: Report, *, is_new
     mark = ensure_comments if report.blames and is_news else mark_comments
     await mark(tools.database, repository_id, [pull.number for pull in commit.heads], now)
     if commit.queued is not None and await _is_newest_group(tools, commit):
-        await mark(tools.database, repository_id, [commit.queued], now, queue_sha=commit.sha)
+        await mark(tools.database, repository_id, [commit.queued], now)
+        pull = await find_pull_request(tools.database.reader, repository_id, commit.queued)
+        head_sha = None if pull is None else pull.head_sha
+        await note_queue(tools.database, repository_id, commit.queued, commit.sha, head_sha)
 
 
 async def _is_newest_group(tools: Tools, commit: Commit) -> bool:

@@ -4,23 +4,25 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from cachetools import TTLCache
+from msgspec.structs import replace
 
-from bot.domain.feedback.classes import classify
+from bot.domain.feedback.classes import classify, took_too_long
 from bot.domain.feedback.estimate import seconds_left
 from bot.domain.feedback.grouping import grouped
 from bot.domain.feedback.report import Evidence, FailedJob, Failure, FailureClass, Flake, Job, Report, Run
 from bot.domain.feedback.standing import (
+    allowed_to_fail,
     conclude,
     count_jobs,
     flaky_attempts,
     in_order,
-    is_allowed_to_fail,
     is_tolerated,
     runs_without_jobs,
 )
 from bot.domain.triggers import merge_queue_base
+from bot.feedback.base_rows import Subject
 from bot.feedback.commits import Commit, Place, find_place, read_commit, while_unsettled
-from bot.feedback.evidence import Subject, count_flakes, find_evidence
+from bot.feedback.evidence import count_flakes, find_evidence
 from bot.feedback.failures import asked_about, failures_of
 from bot.feedback.losses import with_losses
 from bot.feedback.rows import SummaryRow
@@ -85,10 +87,10 @@ class Reporter:
         return report
 
     async def _report(self, commit: Commit, number: int | None) -> Report:
-        jobs = commit.current_jobs()
+        jobs = await self._with_timeouts(commit.current_jobs())
         every = [(job, run) for run in commit.runs for job in jobs[run.run_id]]
         failed = await self._failed(commit, every, number)
-        allowed = {each.job.job_id for each in failed if is_allowed_to_fail(each)}
+        allowed = allowed_to_fail(failed)
         if not commit.place.wishes.excerpts:
             failed = [each.without_quotes() for each in failed]
         causes = grouped(each for each in failed if each.job.job_id not in allowed)
@@ -112,6 +114,18 @@ class Reporter:
             conclusion=conclude(commit.runs, every, causes, without_jobs),
             seconds_left=seconds_left(commit.runs, jobs, usual, now),
         )
+
+    async def _with_timeouts(self, jobs: dict[int, list[Job]]) -> dict[int, list[Job]]:
+        """Return jobs of which those count as timed out that GitHub calls cancelled, and were for that."""
+        cancelled = [job.job_id for of_run in jobs.values() for job in of_run if job.conclusion == "cancelled"]
+        if not cancelled:
+            return jobs
+        found = await failures_of(self._reader, cancelled)
+        slow = {job_id for job_id, failure in found.items() if took_too_long(failure)}
+        return {
+            run_id: [replace(job, conclusion="timed_out") if job.job_id in slow else job for job in of_run]
+            for run_id, of_run in jobs.items()
+        }
 
     async def _failed(self, commit: Commit, jobs: Sequence[tuple[Job, Run]], number: int | None) -> list[FailedJob]:
         failed = [(job, run) for job, run in jobs if job.has_failed and not is_tolerated(job, run)]

@@ -3,6 +3,7 @@
 A row is put off only if nobody has marked it anew since it was read: its revision tells.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +67,10 @@ class CommentRow(Struct, frozen=True):
     posted: PostedComment
     differs_since: datetime | None
     queue_sha: str | None
+    queue_head_sha: str | None
+    written_at: datetime | None
+    told_causes: frozenset[str]
+    """Digests of what has been blamed there since it is red."""
 
     @property
     def table(self) -> str:
@@ -73,8 +78,8 @@ class CommentRow(Struct, frozen=True):
 
     @property
     def is_deleted(self) -> bool:
-        """Whether it was red, and somebody has deleted it."""
-        return self.posted.state == "red" and self.comment_id is None and self.creating_since is None
+        """Whether there was one, and somebody has deleted it."""
+        return self.posted.state != "none" and self.comment_id is None and self.creating_since is None
 
 
 Row = SummaryRow | CommentRow
@@ -99,13 +104,15 @@ def summary_row(row: Mapping[str, Any]) -> SummaryRow:
 
 def comment_row(row: Mapping[str, Any]) -> CommentRow:
     """Read a row of failure_comment."""
-    names = ("id", "repository_id", "number", "revision", "urgency", "tries", "sequence", "comment_id", "queue_sha")
+    names = ("id", "repository_id", "number", "revision", "urgency", "tries", "sequence", "comment_id")
     return CommentRow(
-        **{name: row[name] for name in names},
+        **{name: row[name] for name in (*names, "queue_sha", "queue_head_sha")},
         due_at=to_moment(row["due_at"]),
         creating_since=to_moment(row["creating_since"]),
         posted=PostedComment(row["state"], row["head_sha"], row["body_hash"]),
         differs_since=to_moment(row["differs_since"]),
+        written_at=to_moment(row["written_at"]),
+        told_causes=frozenset(json.loads(row["told_causes"] or "[]")),
     )
 
 
@@ -158,26 +165,31 @@ async def wait_for_limits(database: Database, row: Row, until: datetime) -> None
     await database.execute(sql, until, row.id, row.revision)
 
 
-async def mark_comments(
-    database: Database, repository_id: int, numbers: Sequence[int], now: datetime, *, queue_sha: str | None = None
-) -> None:
+async def mark_comments(database: Database, repository_id: int, numbers: Sequence[int], now: datetime) -> None:
     """Let comments that are there be looked at."""
     sql = (
-        "UPDATE failure_comment SET revision = revision + 1, urgency = 0, due_at = ?,"
-        " queue_sha = COALESCE(?, queue_sha) WHERE repository_id = ? AND number = ?"
+        "UPDATE failure_comment SET revision = revision + 1, urgency = 0, due_at = ?"
+        " WHERE repository_id = ? AND number = ?"
     )
     for number in sorted(numbers):
-        await database.execute(sql, now, queue_sha, repository_id, number)
+        await database.execute(sql, now, repository_id, number)
 
 
-async def ensure_comments(
-    database: Database, repository_id: int, numbers: Sequence[int], now: datetime, *, queue_sha: str | None = None
-) -> None:
+async def ensure_comments(database: Database, repository_id: int, numbers: Sequence[int], now: datetime) -> None:
     """Let comments be looked at, also where there is none yet."""
     sql = (
-        "INSERT INTO failure_comment (repository_id, number, changed_at, due_at, queue_sha) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO failure_comment (repository_id, number, changed_at, due_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (repository_id, number) DO UPDATE SET revision = failure_comment.revision + 1, urgency = 0,"
-        " due_at = excluded.due_at, queue_sha = COALESCE(excluded.queue_sha, failure_comment.queue_sha)"
+        " due_at = excluded.due_at"
     )
     for number in sorted(numbers):
-        await database.execute(sql, repository_id, number, now, now, queue_sha)
+        await database.execute(sql, repository_id, number, now, now)
+
+
+async def note_queue(database: Database, repository_id: int, number: int, sha: str, head_sha: str | None) -> None:
+    """Keep, where there is a comment, which commit a merge queue tested last, and what the head was at first sight."""
+    sql = (
+        "UPDATE failure_comment SET queue_sha = ?, queue_head_sha = ? WHERE repository_id = ? AND number = ?"
+        " AND (queue_sha IS NULL OR queue_sha <> ?)"
+    )
+    await database.execute(sql, sha, head_sha, repository_id, number, sha)

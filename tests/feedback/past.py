@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.feedback.report import Evidence, Failure, Job, Run, Source
+from bot.feedback.base_rows import Subject
 from bot.feedback.elsewhere import Failed
-from bot.feedback.evidence import Subject, find_evidence
+from bot.feedback.evidence import find_evidence
 from bot.store.database import Database
 from tests import builders as make
 from tests.store.recording import NOON, record

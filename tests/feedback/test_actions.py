@@ -136,6 +136,15 @@ async def test_a_re_request_runs_again_what_failed_and_wants_a_new_check_run(des
     assert row["due_at"] - desk.house.clock.now() <= EVENTS_TAKE
 
 
+async def test_a_check_run_that_goes_on_is_not_made_anew(desk: Desk) -> None:
+    run = await desk.run("unit")
+    desk.house.github.checks.rerequest(desk.check(run), desk.mona)
+    await desk.hear()
+    await desk.house.database.execute("UPDATE check_summary SET status = 'in_progress'")
+    await desk.carry_out()
+    assert (await desk.ended(), await desk.renewals()) == ([DONE], [])
+
+
 @pytest.mark.parametrize("has_come", [True, False], ids=["has come", "has not come"])
 async def test_a_check_run_that_came_of_the_first_re_run_does_for_all_of_them(desk: Desk, has_come: bool) -> None:
     first = await desk.run("unit")

@@ -9,8 +9,9 @@ import pytest
 
 from bot.domain.feedback.classes import classify
 from bot.domain.feedback.report import Base, Evidence, Failure, FailureClass, Job
+from bot.feedback.base_rows import Subject
 from bot.feedback.elsewhere import Failed
-from bot.feedback.evidence import SPAN, Subject, base_runs, count_flakes, find_evidence, unexamined_base_jobs
+from bot.feedback.evidence import SPAN, base_runs, count_flakes, find_evidence, unexamined_base_jobs
 from bot.settings import Dialect
 from bot.store.database import Database, Executor
 from tests import builders as make
@@ -68,13 +69,13 @@ async def test_a_base_that_fails_alike_excuses(past: Past) -> None:
 async def test_it_is_not_known_until_the_base_was_looked_into(past: Past) -> None:
     _, (job_id, _) = await past.ran(jobs=[("test", "failure"), ("lint", "failure")])
     assert (await past.evidence()).base == Base("main", sha(1000), 0, 1, None)
-    (unexamined,) = await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()])
+    (unexamined,) = await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()], NOON)
     assert (unexamined.job_id, unexamined.run_id, unexamined.run_attempt) == (job_id, 1000, 1)
     assert (unexamined.repository_id, unexamined.head_sha) == (9, sha(1000))
     assert unexamined.failed_at == datetime.fromisoformat(make.ENDED)
     # Once it is asked for it is not to be asked for again, though nothing is known yet.
     await past.said(job_id, None)
-    assert await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()]) == []
+    assert await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()], NOON) == []
     assert (await past.evidence()).base == Base("main", sha(1000), 0, 1, None)
     await past.database.execute("UPDATE job_failure SET source = 'log', fingerprint = 'a'")
     assert (await past.evidence()).base == Base("main", sha(1000), 0, 1, True)
@@ -82,7 +83,7 @@ async def test_it_is_not_known_until_the_base_was_looked_into(past: Past) -> Non
 
 async def test_only_what_is_worth_it_is_to_be_looked_into(past: Past) -> None:
     async def unexamined(*failed: Failed) -> list[int]:
-        return [each.job_id for each in await unexamined_base_jobs(past.database.reader, SUBJECT, failed)]
+        return [each.job_id for each in await unexamined_base_jobs(past.database.reader, SUBJECT, failed, NOON)]
 
     await past.ran(hours=3, jobs=[("test (1)", "failure")])  # an older one
     legs = [(f"test ({number})", "failure") for number in range(40)]
@@ -123,8 +124,9 @@ async def test_only_what_is_worth_it_is_to_be_looked_into(past: Past) -> None:
 )
 async def test_what_is_no_run_of_the_base_excuses_nothing(past: Past, told: dict[str, Any]) -> None:
     await past.base_fails("a", **told)
-    assert await past.evidence() == Evidence()
-    assert await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()]) == []
+    found = await past.evidence()
+    assert (found.base, found.others, found.shared_by) == (None, (), 0)
+    assert await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()], NOON) == []
     run_id, _ = await past.ran(hours=5)
     assert (await past.evidence()).base == Base("main", sha(run_id), 1, 1, False)
 
@@ -146,16 +148,17 @@ async def test_the_commit_that_it_is_based_on_counts_on_whichever_branch(past: P
     assert (await past.evidence()).base == Base("main", sha(1000), 0, 1, False)
 
 
-async def test_the_commit_that_it_is_based_on_excuses_nothing_once_the_branch_is_mended(past: Past) -> None:
+async def test_the_commit_that_it_is_based_on_excuses_also_once_the_branch_is_mended(past: Past) -> None:
     await past.base_fails("a", hours=9, head_sha=BASE_SHA)
     assert (await past.evidence()).base == Base("main", BASE_SHA, 0, 1, True)
-    run_id, _ = await past.ran(hours=2)
-    assert (await past.evidence()).base == Base("main", sha(run_id), 1, 2, False)
+    await past.ran(hours=2)
+    assert (await past.evidence()).base == Base("main", BASE_SHA, 1, 2, True)
 
 
 async def test_what_ran_on_the_base_long_ago_tells_nothing(past: Past) -> None:
-    await past.base_fails("a", hours=24 * 31)
     assert await past.evidence() == Evidence()
+    await past.base_fails("a", hours=24 * 31)
+    assert await past.evidence() == Evidence(is_base_silent=True)
     await past.base_fails("a", hours=24 * 29)
     assert (await past.evidence()).base == Base("main", sha(1002), 0, 1, True)
 
@@ -194,14 +197,53 @@ async def test_a_run_that_is_run_again_has_failed_before(past: Past) -> None:
     await past.ran(1, [], **again, status="in_progress", conclusion=None)
     assert (await past.evidence()).base == Base("main", sha(run_id), 0, 1, True)
     await past.ran(1, [("test", "success")], **again)
-    assert (await past.evidence()).base == Base("main", sha(run_id), 0, 1, True)
+    # What passed in the end proves nothing against the base.
+    assert (await past.evidence()).base == Base("main", sha(run_id), 1, 1, False)
+
+
+async def test_a_base_that_was_mended_before_the_end_was_told_is_not_taken_for_failing(past: Past) -> None:
+    run_id = await past.base_fails("a")
+    again = {"id": run_id, "run_attempt": 2, "head_sha": sha(run_id), "updated_at": stamp(NOON)}
+    await past.ran(1, [], **again)
+    assert (await past.evidence()).base == Base("main", sha(run_id), 1, 1, False)
+
+
+async def test_what_happens_on_the_base_later_may_excuse_and_never_takes_an_excuse_away(past: Past) -> None:
+    await past.ran(hours=3)
+    before = await past.base_fails("a", hours=2)
+    assert (await past.evidence()).base == Base("main", sha(before), 1, 2, True)
+    await past.ran(hours=-1)
+    for number in range(30):
+        await past.ran(hours=-2 - number)
+    assert (await past.evidence()).base == Base("main", sha(before), 20, 20, True)
+    assert (await past.evidence(failure("b"))).base.fails_alike is False  # type: ignore[union-attr]
+    later = await past.base_fails("b", hours=-24 * 13)
+    assert (await past.evidence(failure("b"))).base.sha == sha(later)  # type: ignore[union-attr]
+    await past.base_fails("c", hours=-24 * 15)
+    assert (await past.evidence(failure("c"))).base.fails_alike is False  # type: ignore[union-attr]
+
+
+async def test_for_what_the_base_says_later_nobody_waits(past: Past) -> None:
+    await past.ran(hours=3)
+    await past.base_fails(None, hours=-1)
+    assert (await past.evidence()).base.fails_alike is False  # type: ignore[union-attr]
+
+
+async def test_a_verdict_does_not_age(past: Past) -> None:
+    await past.base_fails("a", hours=2)
+    await past.other(2, HUBOT, "b")
+    await past.other(3, OCTO, "b")
+    of_both = [failure("a"), failure("b", job_id=7)]
+    now = await find_evidence(past.database.reader, SUBJECT, of_both, NOON)
+    assert await find_evidence(past.database.reader, SUBJECT, of_both, NOON + timedelta(days=90)) == now
+    assert (now[7].others, now[7].authors, now[7].shared_by) == ((2, 3), 2, 2)
 
 
 async def test_copies_that_later_attempts_carry_along_are_one_job(past: Past) -> None:
     run_id, (first, _) = await past.ran(jobs=[("test", "failure"), ("lint", "failure")])
     again = {"id": run_id, "run_attempt": 2, "head_sha": sha(run_id), "updated_at": stamp(NOON)}
     await past.ran(1, [("test", "failure")], **again)
-    asked = await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()])
+    asked = await unexamined_base_jobs(past.database.reader, SUBJECT, [failure()], NOON)
     assert [each.job_id for each in asked] == [first]
 
 
@@ -230,7 +272,7 @@ async def test_a_commit_of_a_merge_queue_is_held_against_the_branch_it_goes_to(p
     await past.other(2, HUBOT)
     await past.other(3, MONA)
     queued = Subject(repository_id=9, head_sha=sha(71), number=7, base_ref="main")
-    assert await past.evidence(subject=queued) == Evidence(Base("main", sha(run_id), 0, 1, True), (2,), 1)
+    assert await past.evidence(subject=queued) == Evidence(Base("main", sha(run_id), 0, 1, True), (2,), 1, authors=1)
 
 
 async def test_without_a_branch_there_is_no_base(past: Past) -> None:
@@ -297,14 +339,23 @@ async def test_others_excuse_only_what_they_have_all_of(past: Past) -> None:
         assert excused is (shared == 2)
 
 
-async def test_what_others_had_from_the_base_is_no_flake(past: Past) -> None:
+async def test_what_the_base_said_once_as_well_may_be_a_flake(past: Past) -> None:
     await past.ran(hours=2)
     await past.other(2, HUBOT)
     await past.other(3, OCTO)
     assert (await past.evidence()).shared_by == 2
     await past.base_fails("b", hours=9, fingerprints=["b", "a"])
     evidence = await past.evidence()
-    assert (evidence.others, evidence.shared_by) == ((2, 3), 0)
+    assert (evidence.others, evidence.authors, evidence.shared_by) == ((2, 3), 2, 2)
+    assert classify(*_asked(failure()), evidence) is FailureClass.FLAKY
+
+
+async def test_of_one_author_all_count_and_excuse_nothing(past: Past) -> None:
+    await past.ran(hours=2)
+    for number in (2, 3, 4):
+        await past.other(number, HUBOT)
+    evidence = await past.evidence()
+    assert (evidence.others, evidence.authors, evidence.shared_by) == ((2, 3, 4), 1, 1)
     assert classify(*_asked(failure()), evidence) is FailureClass.NEW
 
 
@@ -414,7 +465,7 @@ async def test_a_handful_of_statements_whatever_has_failed_and_an_index_for_each
             asked = Asked(tx)
             await find_evidence(asked, SUBJECT, failed, NOON)
             counts.append(asked.statements)
-            await unexamined_base_jobs(asked, SUBJECT, failed)
+            await unexamined_base_jobs(asked, SUBJECT, failed, NOON)
             await count_flakes(asked, 9, [(33, job.name) for job, *_ in failed], NOON - SPAN)
             assert [line for line in asked.plans if _reads_a_table(line, tx.dialect)] == []
             assert "workflow_run_by_branch" in json.dumps(asked.plans)

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 
 from msgspec import Struct
@@ -61,9 +62,9 @@ class Comparison(Struct, frozen=True):
 class BaseRun(Struct, frozen=True):
     """A finished run of the base; `is_own` where it ran on the very commit that the pull request is based on.
 
-    `jobs` tells of each job, without its matrix, whether any of it failed in any attempt; it is empty where the jobs
-    are not known, and then `has_passed` tells that none did. `failing` are the names, matrix and all, of those that
-    failed, `passing` those of the others.
+    What counts is how it stands after its newest attempt. `jobs` tells of each job, without its matrix, whether any of
+    it failed; it is empty where the jobs are not known, and then `has_passed` tells that none did. `failing` are the
+    names, matrix and all, of those that failed, `passing` those of the others. `finished_at` is when it first had.
     """
 
     run_id: int
@@ -73,6 +74,7 @@ class BaseRun(Struct, frozen=True):
     jobs: Mapping[str, bool]
     failing: frozenset[str] = frozenset()
     passing: frozenset[str] = frozenset()
+    finished_at: datetime | None = None
 
     def failed(self, name: str) -> bool | None:
         """Tell whether a job failed there, None where the run does not tell: it was skipped, say, or is new.
@@ -96,19 +98,21 @@ def is_revert(title: str | None, head_ref: str | None) -> bool:
 class Standing(Struct, frozen=True):
     """How a job stands on the base: did not fail in `passed` of the last `of` runs of the branch that tell of it.
 
-    It is held against the `speaking` runs, at least one: the newest of the branch that tells of it, and, unless it has
-    passed in that, the newest on the pull request's own base that does.
+    It is held against the `speaking` runs, at least one: of the branch the newest that had finished when it failed and
+    tells of it, and all later ones, and the newest on the pull request's own base. For the `later` ones nobody waits.
     """
 
     speaking: tuple[BaseRun, ...]
     passed: int
     of: int
+    later: frozenset[int] = frozenset()
 
 
-def standing_of(runs: Sequence[BaseRun], name: str) -> Standing | None:
+def standing_of(runs: Sequence[BaseRun], name: str, failed_at: datetime | None = None) -> Standing | None:
     """Return how a job stands on the base, None where nothing is known of its workflow there.
 
-    `name` is the job's with its matrix; `runs` are those of the workflow, the newest first.
+    `name` is the job's with its matrix; `runs` are those of the workflow, the newest first. Without `failed_at`, all of
+    them had finished when it failed. What comes later may excuse, and never takes an excuse away.
     """
     known = [run for run in runs if run.jobs or run.has_passed]
     if not known:
@@ -117,10 +121,14 @@ def standing_of(runs: Sequence[BaseRun], name: str) -> Standing | None:
     branch = [run for run in telling if not run.is_own]
     own = [run for run in telling if run.is_own]
     # Where no run tells of the job, it is new, or runs for pull requests alone.
-    is_mended = bool(branch) and branch[0].failed(name) is False
-    speaking = (*branch[:1], *(() if is_mended else own[:1])) or (known[0],)
-    told = [run.failed(name) for run in (branch or own[:1])]
-    return Standing(speaking, told.count(False), len(told))
+    later = [run for run in branch if failed_at and run.finished_at and run.finished_at > failed_at]
+    before = [run for run in branch if run not in later][:1]
+    speaking = (*later, *before, *own[:1]) or (known[0],)
+    told = [run.failed(name) for run in (branch or own[:1])][:MOST_BASE_RUNS]
+    awaited = [*before, *own[:1]]
+    return Standing(
+        speaking, told.count(False), len(told), frozenset(run.run_id for run in later) if awaited else frozenset()
+    )
 
 
 def tolerates(runs: Iterable[BaseRun], name: str) -> bool:
@@ -144,13 +152,9 @@ def base_for(
     job = plain(name)
     alike = [_fails_alike(run, name, failure, compared.get((run.run_id, job))) for run in standing.speaking]
     shown = next((run for run, each in zip(standing.speaking, alike, strict=True) if each), standing.speaking[0])
-    return Base(branch, shown.head_sha, standing.passed, standing.of, _together(alike))
-
-
-def _together(alike: Sequence[bool | None]) -> bool | None:
-    if True in alike:
-        return True
-    return None if None in alike else False
+    awaited = [each for run, each in zip(standing.speaking, alike, strict=True) if run.run_id not in standing.later]
+    fails_alike = True if True in alike else None if None in awaited else False
+    return Base(branch, shown.head_sha, standing.passed, standing.of, fails_alike)
 
 
 def _fails_alike(run: BaseRun, name: str, failure: Failure | None, comparison: Comparison | None) -> bool | None:
@@ -201,12 +205,3 @@ def comparison(jobs: Sequence[BaseJob]) -> Comparison:
     for each in jobs:
         by_name[each.name].append(each)
     return Comparison({name: compare(each) for name, each in by_name.items()}, compare(jobs))
-
-
-def others_of(authors: Mapping[int, int]) -> tuple[int, ...]:
-    """Return which pull requests count, of those of others by number with the id of their author.
-
-    All of one author's may stand on one another and share a mistake, so they count as one: the newest.
-    """
-    numbers = sorted(authors)
-    return tuple(numbers) if len(set(authors.values())) > 1 else tuple(numbers[-1:])

@@ -125,6 +125,11 @@ def is_set_up(steps: Sequence[str]) -> bool:
     return bool(steps) and steps[0] == "Set up job" and all(_SET_UP.fullmatch(step) for step in steps)
 
 
+def took_too_long(failure: Failure | None) -> bool:
+    """Tell whether a job was ended for the time it took: GitHub calls that cancelled, and says so in an annotation."""
+    return failure is not None and failure.source is Source.ANNOTATIONS and _says(_TOO_SLOW, failure)
+
+
 def runner_is_gone(said: str | None) -> bool:
     """Tell whether these are the words of the runner or of GitHub itself for a runner that is lost or taken away."""
     return _RUNNER_IS_GONE.match(said or "") is not None

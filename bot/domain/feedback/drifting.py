@@ -19,7 +19,13 @@ def _settled(failed: FailedJob) -> FailedJob:
     base, others = failed.evidence.base, failed.evidence.others
     # Whether there are any is told in words.
     same = None if base is None else Base(base.branch, "0" * 40, 0, min(base.of, 1), base.fails_alike)
-    return replace(failed, evidence=Evidence(same, tuple(range(min(len(others), 2)))))
+    evidence = Evidence(
+        same,
+        tuple(range(min(len(others), 2))),
+        authors=min(failed.evidence.authors, 2),
+        is_base_silent=failed.evidence.is_base_silent,
+    )
+    return replace(failed, evidence=evidence)
 
 
 def _once(flake: Flake) -> Flake:

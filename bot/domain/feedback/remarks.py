@@ -19,6 +19,7 @@ from bot.domain.feedback.classes import runner_is_gone
 from bot.domain.feedback.report import Source
 from bot.domain.feedback.said import UNKNOWN, Said, said_by_log, shortened, storable
 from bot.domain.fingerprints import is_generic, normalized
+from bot.domain.masking import mask
 
 MOST_KEPT = 50
 """So many annotations of a job are kept, failures first."""
@@ -296,7 +297,7 @@ def _order(each: Annotation) -> tuple[Any, ...]:
 
 
 def _remark(each: Annotation) -> Remark:
-    message = each.message.encode()[:MOST_MESSAGE_BYTES].decode(errors="ignore")
+    message = mask(each.message).encode()[:MOST_MESSAGE_BYTES].decode(errors="ignore")
     told = (each.path, str(each.start_line), str(each.end_line), each.level, message)
     body: dict[str, Any] = {
         "path": each.path,

@@ -31,6 +31,7 @@ class Run(Struct, frozen=True, kw_only=True):
     pulls: tuple[int, ...] = ()
     created_at: datetime | None = None
     ended_at: datetime | None = None
+    title: str | None = None
     has_jobs: bool = False
     """Whether any job is known of a run that ended badly though none of its jobs is known to have."""
 
@@ -100,9 +101,9 @@ class Failure(Struct, frozen=True, kw_only=True):
 class Base(Struct, frozen=True):
     """How the base branch stands with the workflow and job that failed.
 
-    `sha` is the newest commit of it on which the workflow has finished, or the pull request's own base if that was
-    recorded; of the last `of` (at most 20) finished runs there, the job did not fail in `passed`. `fails_alike` tells
-    that the same fingerprint is among the failures of `sha`, None that they have not been looked into yet. `tolerates`
+    `sha` is the newest commit of it on which the workflow has finished, or the one that fails alike, the pull request's
+    own base among them; of the last `of` (at most 20) finished runs there, the job did not fail in `passed`.
+    `fails_alike` tells that a run there has failed of the same, None that it has not been looked into yet. `tolerates`
     tells that the workflow passed there although this very job failed (continue-on-error).
     """
 
@@ -117,16 +118,19 @@ class Base(Struct, frozen=True):
 class Evidence(Struct, frozen=True):
     """What is known about a failure from elsewhere: of 14 days, of this repository.
 
-    `others` are the numbers of pull requests of other authors with the same fingerprint, reverts left out. `base` is
-    None where the workflow has not run there, as far as is recorded. `lost_before` is in how many earlier attempts of
-    a job whose runner was lost it was lost as well. `shared_by` is by how many of the others at least each thing was
-    said that the job said; 0 where not all of that is known, or where the base has said any of it as well.
+    `others` are the numbers of pull requests of other authors with the same fingerprint, reverts left out, `authors` is
+    how many those authors are. `base` is None where nothing there can be compared; `is_base_silent` tells that the
+    workflow has run there all the same, before the time that counts or to no end. `lost_before` is in how many earlier
+    attempts of a job whose runner was lost it was lost as well. `shared_by` is by how many other authors at least each
+    thing was said that the job said; 0 where not all of that is known.
     """
 
     base: Base | None = None
     others: tuple[int, ...] = ()
     shared_by: int = 0
     lost_before: int = 0
+    authors: int = 0
+    is_base_silent: bool = False
 
 
 class FailureClass(StrEnum):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 
 import msgspec
 
@@ -11,6 +12,9 @@ from bot.domain.triggers import PULL_REQUEST_EVENTS
 FAILED = frozenset({"failure", "timed_out", "startup_failure"})
 NOT_NEEDED = frozenset({"skipped", "neutral"})
 _BAD = FAILED | {"cancelled"}
+_AT_THE_SAME_MOMENT = timedelta(seconds=30)
+_BY_REQUEST = frozenset({"workflow_dispatch", "repository_dispatch", "schedule"})
+"""What is started with these may be something else each time, which its title tells (run-name)."""
 
 
 def current_runs(runs: Iterable[Run]) -> list[Run]:
@@ -21,7 +25,8 @@ def current_runs(runs: Iterable[Run]) -> list[Run]:
     """
     alike: dict[tuple[object, ...], list[Run]] = defaultdict(list)
     for run in runs:
-        place = (run.workflow_id or run.workflow_path, run.event, run.head_branch, run.head_repository_id)
+        title = run.title if run.event in _BY_REQUEST else None
+        place = (run.workflow_id or run.workflow_path, run.event, run.head_branch, run.head_repository_id, title)
         alike[place].append(run)
     current = [run for told in alike.values() for run in told if not any(_supersedes(each, run) for each in told)]
     return sorted(current, key=lambda run: (run.workflow_name, run.workflow_path, run.event or "", run.run_id))
@@ -121,10 +126,43 @@ def is_tolerated(job: Job, run: Run) -> bool:
     return run.is_done and run.conclusion == "success" and (job.has_failed or job.conclusion == "cancelled")
 
 
-def is_allowed_to_fail(failed: FailedJob) -> bool:
-    """Tell whether it is believed that a job's failure will make no difference to its run, which goes on."""
-    base = failed.evidence.base
-    return not failed.run.is_done and base is not None and base.tolerates
+def allowed_to_fail(failed: Iterable[FailedJob]) -> set[int]:
+    """Return the ids of jobs whose failure is believed to make no difference to their run, as on the base.
+
+    Once the run has failed that is so only where another job of it has as well: else it was one of them after all.
+    """
+    by_run: dict[int, list[FailedJob]] = defaultdict(list)
+    for each in failed:
+        by_run[each.run.run_id].append(each)
+    allowed: set[int] = set()
+    for of_run in by_run.values():
+        tolerated = {each.job.job_id for each in of_run if each.evidence.base and each.evidence.base.tolerates}
+        if not of_run[0].run.is_done or len(tolerated) < len(of_run):
+            allowed |= tolerated
+    return allowed
+
+
+def perhaps_too_slow(jobs: Sequence[Job]) -> list[Job]:
+    """Return the cancelled jobs of a run that may have been ended for the time they took.
+
+    They had begun, and no other was cancelled at the same moment, as all are where somebody cancels the run.
+    """
+    cancelled = [job for job in jobs if job.conclusion == "cancelled"]
+    return [
+        job
+        for job in cancelled
+        if _has_worked(job) and not any(other is not job and _ended_together(job, other) for other in cancelled)
+    ]
+
+
+def _has_worked(job: Job) -> bool:
+    return job.started_at is not None and job.completed_at is not None and job.completed_at > job.started_at
+
+
+def _ended_together(one: Job, other: Job) -> bool:
+    if one.completed_at is None or other.completed_at is None:
+        return True
+    return abs(one.completed_at - other.completed_at) < _AT_THE_SAME_MOMENT
 
 
 def count_jobs(jobs: Sequence[tuple[Job, Run]], allowed: Collection[int] = ()) -> Counts:

@@ -196,6 +196,16 @@ class Migration(migrations.Migration):
             bases=["Model"],
         ),
         ops.AddField(
+            model_name="FailureComment",
+            name="queue_head_sha",
+            field=fields.CharField(null=True, max_length=512),
+        ),
+        ops.AddField(
+            model_name="FailureComment",
+            name="told_causes",
+            field=fields.TextField(null=True, unique=False),
+        ),
+        ops.AddField(
             model_name="ApiToken",
             name="user_id",
             field=fields.BigIntField(null=True),

@@ -43,7 +43,8 @@ class FailureComment(Model):
     """The comment on a pull request: whether it tells of a failure (`red`), of its end (`green`) or is not there.
 
     `sequence` counts the comments made there. `differs_since` is when what it should say was first found to differ from
-    what it says, `queue_sha` the newest commit that a merge queue tested for the pull request. It is due as check
+    what it says, `queue_sha` the newest commit that a merge queue tested for the pull request, `queue_head_sha` what
+    its head was then. `told_causes` are digests of what has been blamed there, a JSON list. It is due as check
     summaries are.
     """
 
@@ -64,6 +65,8 @@ class FailureComment(Model):
     written_at = fields.DatetimeField(null=True)
     differs_since = fields.DatetimeField(null=True)
     queue_sha = fields.CharField(max_length=NAME, null=True)
+    queue_head_sha = fields.CharField(max_length=NAME, null=True)
+    told_causes = fields.TextField(null=True)
 
     class Meta:
         table = "failure_comment"

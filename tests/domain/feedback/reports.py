@@ -94,12 +94,15 @@ def cause(
     base: Base | None = PASSES,
     others: tuple[int, ...] = (),
     unknown: bool = False,
+    **known: Any,
 ) -> Cause:
     """A cause in the given jobs; what they said is `unknown` or `said`."""
     told = None if unknown else said or failure()
     return Cause(
         failure_class,
-        tuple(FailedJob(each, run(), told, Evidence(base, others), failure_class) for each in jobs or (job(),)),
+        tuple(
+            FailedJob(each, run(), told, Evidence(base, others, **known), failure_class) for each in jobs or (job(),)
+        ),
     )
 
 

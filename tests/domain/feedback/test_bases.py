@@ -11,7 +11,6 @@ from bot.domain.feedback.bases import (
     base_for,
     comparison,
     is_revert,
-    others_of,
     standing_of,
     tolerates,
     worth_a_look,
@@ -109,8 +108,8 @@ def job(run_id: int, fingerprints: str | None, *, examined: bool = True, name: s
             Base("main", "sha2", 0, 1, False),
         ),
         ([ran(2, FAILED), ran(1, FAILED, own=True)], {2: [job(2, "b")]}, Base("main", "sha2", 0, 1, None)),
-        # Not where the branch has been mended since.
-        ([ran(2, PASSED), ran(1, FAILED, own=True)], {1: [job(1, "a")]}, Base("main", "sha2", 1, 1, False)),
+        # Also where the branch has been mended since.
+        ([ran(2, PASSED), ran(1, FAILED, own=True)], {1: [job(1, "a")]}, Base("main", "sha1", 1, 1, True)),
         ([ran(1, FAILED, own=True)], {1: [job(1, "a")]}, Base("main", "sha1", 0, 1, True)),
     ],
 )
@@ -184,11 +183,3 @@ def test_only_the_same_leg_of_a_matrix_is_looked_into_if_it_failed() -> None:
     chosen = worth_a_look(jobs, {"test (23)", "test (99)"})["test"]
     assert chosen[0].job_id == 23
     assert len(chosen) == MOST_EXAMINED
-
-
-@pytest.mark.parametrize(
-    ("authors", "expected"),
-    [({}, ()), ({4: 1}, (4,)), ({5: 1, 4: 2}, (4, 5)), ({4: 1, 5: 1}, (5,)), ({4: 1, 5: 1, 6: 2}, (4, 5, 6))],
-)
-def test_the_pull_requests_of_one_author_alone_count_as_one(authors: dict[int, int], expected: tuple[int, ...]) -> None:
-    assert others_of(authors) == expected

@@ -5,7 +5,7 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from bot.domain.feedback.report import Base, Cause, Conclusion, FailureClass, Flake, Report, Source
-from bot.domain.feedback.words.comment_text import failure_comment, resolved_comment
+from bot.domain.feedback.words.comment_text import Newer, Newest, failure_comment, resolved_comment
 from bot.domain.feedback.words.evidence import verdict
 from bot.domain.feedback.words.markdown import size
 from bot.domain.feedback.words.markers import find_marker, marker_text
@@ -92,7 +92,18 @@ VERDICTS: list[tuple[Cause, str]] = [
         f"**New**: passes on `main` ({PASSING}); the output does not say why it failed",
     ),
     (cause(base=None), "**New**: nothing is known that excuses it"),
+    (
+        cause(others=(7, 8), authors=1),
+        (
+            f"**New**: passes on `main` ({PASSING}); "
+            "also failed in 2 other pull requests here in 14 days, all of one author"
+        ),
+    ),
     (cause(NO_BASE, base=None), "**Not known**: the workflow has not run on `main`"),
+    (
+        cause(NO_BASE, base=None, is_base_silent=True),
+        "**Not known**: no run of the workflow on `main` in the 30 days before can be compared",
+    ),
     (
         cause(NO_BASE, base=FAILS_ALIKE, said=failure(is_generic=True)),
         f"**Not known**: on `main`, {PASSING.replace('20 of', '3 of')}, but the output does not say why it failed",
@@ -196,7 +207,7 @@ def test_the_history_of_flaky_jobs() -> None:
 
 
 def test_after_a_push_it_first_says_that_it_is_about_the_old_commit() -> None:
-    text = failure_comment(report(cause()), MARKER, superseded_by="fedcba9876543210")
+    text = failure_comment(report(cause()), MARKER, newer=Newer("fedcba9876543210"))
     first = "⏳ **This is about the old commit `abc1234`.** There is no result for the new one, `fedcba9`, yet."
     assert text.split("\n")[1] == first
     assert text.endswith(ONE.partition("#### ")[2].partition("```")[2])
@@ -282,8 +293,40 @@ def test_the_fattest_comment_has_its_size_and_is_cut_between_causes() -> None:
         flakes=(Flake(jobs[0], run(name=fat), ((1, fat), (2, fat)), 3),) * 9,
         runs_without_jobs=(run(2, fat, conclusion="timed_out"),) * 9,
     )
-    text = failure_comment(told, MARKER, superseded_by=fat, queue=told)
+    text = failure_comment(told, MARKER, newer=Newer(fat), queue=told)
     assert 30_000 < size(text) <= 60_000
     assert " more causes** are not shown here." in text
     assert text.count("```") % 2 == 0
     assert text.endswith(f"- 4 more jobs\n\n{FOOTER}")
+
+
+@pytest.mark.parametrize(
+    ("failure_class", "words"),
+    [
+        (FailureClass.UNSEEN, "2 other jobs failed and were not looked into: "),
+        (PENDING, "2 other jobs failed and are still being looked into: "),
+    ],
+)
+def test_what_nobody_looked_into_is_not_said_to_have_failed_alike(failure_class: FailureClass, words: str) -> None:
+    jobs = [job(number, f"test ({number})") for number in range(1, 4)]
+    text = failure_comment(report(cause(failure_class, *jobs, unknown=True)), MARKER)
+    assert words in text
+    assert "alike" not in text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (Newest.AWAITED, "There is no result for the new one, `fedcba9`, yet."),
+        (Newest.NOTHING_RAN, "Nothing has run at the new one, `fedcba9`."),
+        (Newest.CANCELLED, "At the new one, `fedcba9`, what ran was cancelled."),
+        (Newest.WAITS, "At the new one, `fedcba9`, workflows wait for approval."),
+    ],
+)
+def test_how_it_stands_with_a_newer_commit(state: Newest, words: str) -> None:
+    newer = Newer("fedcba9876543210", state)
+    for told in (
+        failure_comment(report(cause()), MARKER, newer=newer),
+        failure_comment(None, MARKER, newer=newer, queue=report(cause())),
+    ):
+        assert f".** {words}\n\n" in told

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from bot.domain.feedback.report import FailureClass, Report
 from bot.domain.feedback.words.check_text import check_text
-from bot.domain.feedback.words.comment_text import failure_comment
+from bot.domain.feedback.words.comment_text import Newer, failure_comment
 from bot.domain.feedback.words.markdown import size
 from bot.domain.feedback.words.markers import marker_text
 from tests.domain.feedback.reports import MARKER, NASTY, SERVER, Maker, cause, failure, job, report, run, seeds, words
@@ -58,7 +58,7 @@ def assert_plain(markdown: str) -> None:
 def texts_of(told: Report) -> list[str]:
     return [
         check_text(told).summary,
-        failure_comment(told, MARKER, superseded_by=told.head_sha, queue=told),
+        failure_comment(told, MARKER, newer=Newer(told.head_sha), queue=told),
     ]
 
 

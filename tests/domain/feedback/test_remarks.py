@@ -440,3 +440,10 @@ def test_all_failures_among_annotations_are_told_unless_some_may_be_missing() ->
 
     assert [len(told(count).anchors) for count in (1, 9)] == [1, 9]
     assert not told(10).is_whole
+
+
+def test_what_is_sent_on_is_masked_and_known_again() -> None:
+    (told,) = check_annotations([read_annotations([sent("login failed: DB_PASSWORD=hunter2", "a.py")])])
+    assert told.body["message"] == "login failed: DB_PASSWORD=***"
+    (again,) = check_annotations([read_annotations([sent(told.body["message"], "a.py")])])
+    assert again.digest == told.digest

@@ -19,13 +19,13 @@ from bot.domain.feedback.report import (
     Run,
 )
 from bot.domain.feedback.standing import (
+    allowed_to_fail,
     conclude,
     count_jobs,
     current_jobs,
     current_runs,
     flaky_attempts,
     going_on,
-    is_allowed_to_fail,
     is_settled,
     runs_without_jobs,
 )
@@ -289,8 +289,35 @@ def test_what_its_workflow_allows_to_fail_makes_no_difference(conclusion: str) -
 )
 def test_what_the_base_tolerates_is_so_until_the_run_ends(of: Run, base: Base | None, expected: bool) -> None:
     failed = FailedJob(job(1, "failure"), of, None, Evidence(base=base), FailureClass.NEW)
-    assert is_allowed_to_fail(failed) is expected
-    assert count_jobs([(failed.job, of)], {1} if expected else ()).tolerated == expected
+    assert allowed_to_fail([failed]) == ({1} if expected else set())
+    assert count_jobs([(failed.job, of)], allowed_to_fail([failed])).tolerated == expected
+
+
+def test_what_the_base_tolerates_stays_so_where_another_job_made_the_run_fail() -> None:
+    tolerated = Evidence(base=Base("main", "abc", 0, 3, True, tolerates=True))
+    one, two = (FailedJob(job(id, "failure"), FAILED, None, tolerated, FailureClass.NEW) for id in (1, 2))
+    other = FailedJob(job(3, "failure"), FAILED, None, Evidence(), FailureClass.NEW)
+    elsewhere = replace(other, run=run(9, "failure"))
+    assert allowed_to_fail([one, two, other]) == {1, 2}
+    assert allowed_to_fail([one, two, elsewhere]) == set()
+
+
+@pytest.mark.parametrize(
+    ("event", "titles", "expected"),
+    [
+        ("workflow_dispatch", ("Deploy a", "Deploy b"), [1, 2]),
+        ("workflow_dispatch", ("Deploy", "Deploy"), [2]),
+        ("repository_dispatch", ("a", "b"), [1, 2]),
+        ("schedule", ("a", "b"), [1, 2]),
+        ("push", ("a", "b"), [2]),
+    ],
+)
+def test_what_is_asked_for_with_other_words_does_not_take_the_place(
+    event: str, titles: tuple[str, str], expected: list[int]
+) -> None:
+    older = run(1, "failure", event=event, title=titles[0], created_at=NOON, ended_at=NOON + timedelta(minutes=1))
+    newer = run(2, event=event, title=titles[1], created_at=NOON + timedelta(minutes=5))
+    assert [each.run_id for each in current_runs([older, newer])] == expected
 
 
 def test_a_run_that_is_gone_before_it_ended_has_not_passed() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.demo.github.operations.refusal import Refused
 from bot.demo.github.state.actions import Job
-from bot.demo.github.state.causes import runner_lost, too_slow
+from bot.demo.github.state.causes import over_time, runner_lost, too_slow
 from bot.demo.github.state.steps import break_off, close_steps, planned_steps
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ class Jobs:
         break_off(job)
         self.touch(job.attempt)
         self._tell_completed(job, job.attempt.triggering_actor)
+        self.create_ready(job.attempt)
+
+    def exceed_time(self, job: Job) -> None:
+        """End a running job that takes longer than its `timeout-minutes`: most often GitHub calls that cancelled."""
+        self._refuse_idle(job)
+        job.cause = over_time("" if job.runner is None else job.runner.name)
+        self._close(job, "cancelled", job.spec.steps[-1])
         self.create_ready(job.attempt)
 
     def approve_deployment(self, job: Job, sender: Account) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from bot.demo.github.state.comments import IssueComment
     from bot.demo.github.state.repositories import PullRequest
     from bot.demo.github.state.world import World
+
+_HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Journal:
     def look(self, what: CheckRun | IssueComment) -> Any:
         """Return what people see of a check run or a comment now, to be told again after a write."""
         if not isinstance(what, CheckRun):
-            return what.body
+            return _HIDDEN.sub("", what.body)
         buttons = tuple((one.label, one.description, one.identifier) for one in what.actions)
         notes = tuple(self._world.annotations[what.id])
         state = (what.name, what.status, what.conclusion, what.details_url)

@@ -58,7 +58,8 @@ def annotations_of(job: Job) -> list[Annotation]:
     """Return what GitHub and the runner's problem matchers note on a job that did not end well."""
     cause = cause_of(job)
     if job.conclusion == "cancelled":
-        return [_note(CANCELED)] if job.steps else []
+        notes = [] if job.cause is None else list(job.cause.annotations)
+        return [*notes, _note(CANCELED)] if job.steps else []
     if cause is None or job.conclusion not in {"failure", "timed_out"}:
         return []
     return [*cause.annotations, _note(cause.last_words, len(cause.said) + 6)]
@@ -324,6 +325,12 @@ def too_slow(minutes: int = 60) -> Cause:
     error = f"The job has exceeded the maximum execution time of {minutes}m0s"
     line = f"##[error]{error}"
     return Cause(line, ("tests/test_api.py ......", "waiting for the queue to drain", line), error=CANCELED)
+
+
+def over_time(runner: str, minutes: int = 60) -> Cause:
+    """A job is over its `timeout-minutes`: GitHub cancels it, and notes why."""
+    error = f"The job running on runner {runner} has exceeded the maximum execution time of {minutes} minutes."
+    return Cause("", ("waiting for the queue to drain",), error=CANCELED, annotations=(_note(error),))
 
 
 # Which cause fits a step, by a word of its name, and what of it differs from one commit to the next.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from bot.domain.feedback.report import Cause, FailedJob, Flake, Job, Report, Run
+from bot.domain.feedback.report import Cause, FailedJob, FailureClass, Flake, Job, Report, Run
 from bot.domain.feedback.words.evidence import branch_in_markdown, verdict
 from bot.domain.feedback.words.excerpt import anchor_of, lines_of
 from bot.domain.feedback.words.markdown import (
@@ -25,6 +25,10 @@ LIMIT = 60_000
 """So many bytes a text on GitHub may have."""
 MOST_EXCERPTS = 3
 _MOST_NAMES = 3
+_HOW_OTHERS_FAILED = {
+    FailureClass.UNSEEN: "failed and were not looked into",
+    FailureClass.PENDING: "failed and are still being looked into",
+}
 _FULL_NAME = 120
 """So many characters of a job's name are shown, that of its workflow before it."""
 
@@ -154,7 +158,10 @@ class Telling:
         if not others:
             return ""
         names = [code(_full_name(each.job, each.run), _FULL_NAME) for each in others[:_MOST_NAMES]]
-        return f"{number(len(others), 'other job')} failed alike: {listed(names, len(others))}"
+        how = _HOW_OTHERS_FAILED.get(cause.failure_class, "failed alike")
+        if cause.first.failure is not None:
+            how = "failed alike"
+        return f"{number(len(others), 'other job')} {how}: {listed(names, len(others))}"
 
     def _without_anchor(self, failed: FailedJob) -> str:
         if test := _test(failed):

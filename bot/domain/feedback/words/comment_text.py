@@ -3,6 +3,10 @@
 Nothing of it changes while jobs merely go on, so that it is edited only for news.
 """
 
+from enum import StrEnum
+
+from msgspec import Struct
+
 from bot.domain.feedback.report import Conclusion, Report
 from bot.domain.feedback.words.causes import LIMIT, Telling, within
 from bot.domain.feedback.words.markdown import commit
@@ -12,6 +16,24 @@ from bot.domain.feedback.words.wording import blaming_first, failed_starts, head
 from bot.domain.feedback.written import Marker
 
 MOST_CAUSES = 10
+
+
+class Newest(StrEnum):
+    """How it stands with a newer commit that has no result, as the end of a sentence."""
+
+    AWAITED = "There is no result for the new one, {}, yet."
+    NOTHING_RAN = "Nothing has run at the new one, {}."
+    CANCELLED = "At the new one, {}, what ran was cancelled."
+    WAITS = "At the new one, {}, workflows wait for approval."
+
+
+class Newer(Struct, frozen=True):
+    """A newer commit than that of which a comment tells."""
+
+    sha: str
+    state: Newest = Newest.AWAITED
+
+
 _RESOLVED = {
     Conclusion.SUCCESS: "✅ Everything passed at {}",
     Conclusion.NEUTRAL: "✅ No new failures at {}: what still fails there is",
@@ -20,19 +42,20 @@ _FOOTER = "<sub>The whole is in the check **CI summary**. The label `ci-mute` si
 
 
 def failure_comment(
-    report: Report | None, marker: Marker, *, superseded_by: str | None = None, queue: Report | None = None
+    report: Report | None, marker: Marker, *, newer: Newer | None = None, queue: Report | None = None
 ) -> str:
     """Return the comment in at most 60,000 bytes.
 
     `report` is that of the pull request's head, None where only `queue`, that of the commit that a merge queue tested,
-    has failures. With `superseded_by`, the SHA of a newer head, it says first that it is about an older one.
+    has failures. With a `newer` head it says first that it is about an older one.
     Raises ValueError if there is neither report.
     """
     if report is None:
         if queue is None:
             raise ValueError("A failure comment needs a report of the head or of the merge queue.")
-        return f"{marker_text(marker)}\n{_queue(queue)}"
-    notes = [_old(report.head_sha, superseded_by)] if superseded_by is not None else []
+        old = f"{_old(marker.head_sha, newer)}\n\n" if newer is not None else ""
+        return f"{marker_text(marker)}\n{old}{_queue(queue)}"
+    notes = [_old(report.head_sha, newer)] if newer is not None else []
     if queue is not None:
         notes.append(_queue(queue))
     telling = Telling(report)
@@ -58,7 +81,14 @@ def resolved_comment(report: Report, marker: Marker) -> str:
         raise ValueError(f"A comment is not resolved by {report.conclusion}.")
     if report.conclusion is Conclusion.NEUTRAL:
         words += f" {not_because(report)}"
-    return f"{marker_text(marker)}\n{words.format(commit(report.head_sha))}{_only_when_run_again(report)}."
+    allowed = _allowed(report) if report.conclusion is Conclusion.SUCCESS else ""
+    told = f"{words.format(commit(report.head_sha))}{allowed}{_only_when_run_again(report)}"
+    return f"{marker_text(marker)}\n{told}."
+
+
+def _allowed(report: Report) -> str:
+    tolerated = report.counts.tolerated
+    return f", but for {number(tolerated, 'job')} that may fail and did" if tolerated else ""
 
 
 def _only_when_run_again(report: Report) -> str:
@@ -74,10 +104,9 @@ def _headline(report: Report, telling: Telling) -> str:
     return f"### {mark} {headline(report, telling.branch)} at {commit(report.head_sha)}"
 
 
-def _old(sha: str, newer: str) -> str:
-    return (
-        f"⏳ **This is about the old commit {commit(sha)}.** There is no result for the new one, {commit(newer)}, yet."
-    )
+def _old(sha: str | None, newer: Newer) -> str:
+    which = f"the old commit {commit(sha)}" if sha else "an old commit"
+    return f"⏳ **This is about {which}.** {newer.state.format(commit(newer.sha))}"
 
 
 def _queue(queue: Report) -> str:

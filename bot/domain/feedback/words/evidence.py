@@ -86,6 +86,8 @@ def _against(base: Base | None, branch: str) -> str:
 
 def _without_comparison(failed: FailedJob, branch: str) -> str:
     base, failure = failed.evidence.base, failed.failure
+    if base is None and failed.evidence.is_base_silent:
+        return f"no run of the workflow on {branch} in the 30 days before can be compared"
     if base is None:
         return f"the workflow has not run on {branch}"
     is_told = failure is not None and not failure.is_generic
@@ -129,7 +131,10 @@ def _runs(base: Base) -> str:
 
 def _elsewhere(evidence: Evidence) -> str:
     others = len(evidence.others)
-    return f"also failed in {number(others, 'other pull request')} here in 14 days" if others else ""
+    if not others:
+        return ""
+    of_one = ", all of one author" if others > 1 and evidence.authors == 1 else ""
+    return f"also failed in {number(others, 'other pull request')} here in 14 days{of_one}"
 
 
 def _too_general(failed: FailedJob) -> str:
