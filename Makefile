@@ -18,7 +18,7 @@ CODE := $(wildcard bot tests bench)
 PARALLEL := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-fast test-deep coverage lint bench bench-excerpts real-input requirements clean
+.PHONY: help demo run test test-fast test-deep coverage lint bench bench-excerpts pictures real-input requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,14 +26,10 @@ help: ## Show this list
 demo: $(RUNTIME) ## The whole product without a GitHub account (ARGS="--once --json")
 	@$(PY) -m bot demo $(ARGS)
 
-run: $(RUNTIME) .env ## The service on SQLite (ARGS="--port 9000")
+# A random SECRET_KEY is added to .env where none is set: the set-up page needs one.
+run: $(RUNTIME) ## The service on SQLite (ARGS="--port 9000")
+	@$(PY) -m bot.setup.env_file
 	@$(PY) -m bot serve $(ARGS)
-
-# Only where there is none; only its owner may read it. Without the key, what it encrypted opens no more.
-.env:
-	@$(PYTHON) -c "import os, secrets; file = os.open('$@', os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600); \
-		os.write(file, f'SECRET_KEY={secrets.token_hex(32)}\n'.encode())"
-	@echo "Wrote $@ with a SECRET_KEY: keep it beside the database."
 
 test: $(DEV) ## The whole suite on SQLite and PostgreSQL (ARGS="-k name")
 	@$(PY) -m pytest $(PARALLEL) $(ARGS)
@@ -60,6 +56,9 @@ bench: $(DEV) ## The benchmarks: medians and ratios (ONLY=name, JSON=file)
 bench-excerpts: $(DEV) ## In how many logs the line that matters is found (DIR=folder)
 	$(if $(DIR),,$(error Say which folder of marked logs to read: make bench-excerpts DIR=folder))
 	@$(PY) -m bench.excerpts "$(DIR)"
+
+pictures: $(DEV) ## The pictures of the pages in docs/images, taken anew (needs Chromium)
+	@$(PY) -m tests.browser.pictures
 
 real-input: $(DEV) ## Holds what the API answers against real webhook bodies (DIR=folder)
 	$(if $(DIR),,$(error Say which folder of EVENT.ACTION.json files to read: make real-input DIR=folder))

@@ -42,7 +42,14 @@ __all__ = [
 ROOT = Path(__file__).parent.parent
 ON_UVLOOP = {"feedback", "flows", "history"}
 # What takes longest begins first, so that in the end no process works on alone.
-LONG = ("test_bench.py", "test_scenes.py", "test_backfill.py", "test_kills.py", "test_backfill_kills.py")
+LONG = (
+    "test_new_user.py",
+    "test_bench.py",
+    "test_scenes.py",
+    "test_backfill.py",
+    "test_kills.py",
+    "test_backfill_kills.py",
+)
 
 # Two busy cores make single examples slow at random, which says nothing about the code.
 hypothesis.settings.register_profile("runledger", deadline=None, print_blob=True)

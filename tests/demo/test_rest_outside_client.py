@@ -56,6 +56,11 @@ def anonymous(stage: Stage) -> Any:
     return GitHub(base_url=stage.github.world.addresses.api, auto_retry=False, http_cache=False)
 
 
+def signed_in(stage: Stage) -> Any:
+    token = stage.github.rest.credentials.issue_to(stage.person).value
+    return GitHub(token, base_url=stage.github.world.addresses.api, auto_retry=False, http_cache=False)
+
+
 async def test_githubkit_reads_the_app_and_what_it_missed(stage: Stage, receiver: Receiver) -> None:
     app = app_of(stage)
     assert (await app.rest.apps.async_get_authenticated()).parsed_data.slug == "runledger"
@@ -219,13 +224,18 @@ async def test_githubkit_can_do_all_that_our_client_does(stage: Stage) -> None:
     ours = operations_of_ours()
     assert len(ours) > 30
     values, run = await values_of(stage), next(iter(stage.github.world.runs.living.values()))
-    asking = {"app": app_of(stage), "installation": installed(stage), "nobody": anonymous(stage)}
+    asking = {
+        "app": app_of(stage),
+        "installation": installed(stage),
+        "nobody": anonymous(stage),
+        "user": signed_in(stage),
+    }
     # What is run again has to have ended, and what is cancelled must not have.
     for operation in sorted(ours, key=lambda name: ("cancel" in name, "re-run" in name, name)):
         if "re-run" in operation:
             finish_run(stage, run, "unit")
         group, _, name = operation.replace("-", "_").partition("/")
-        caller = next(who for who in ("nobody", "app", "installation") if who in ours[operation].callers)
+        caller = next(who for who in ("nobody", "app", "installation", "user") if who in ours[operation].callers)
         method = getattr(getattr(asking[caller].rest, group), f"async_{name}")
         needed = [one for one in inspect.signature(method).parameters.values() if one.default is one.empty]
         arguments = {one.name: values[one.name] for one in needed if one.kind is not one.VAR_KEYWORD}

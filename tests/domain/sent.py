@@ -100,6 +100,7 @@ def sent(event: str) -> Body:
             "check_suite": {"id": 500, "head_sha": "a" * 40, "app": {"id": 9, "slug": "runledger"}},
             **repository,
         },
+        "github_app_authorization": {"action": "revoked", "sender": _people},
         "ping": {"zen": "Keep it logically awesome.", "hook_id": 1},
     }
     return deepcopy(made[event])

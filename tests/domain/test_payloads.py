@@ -40,6 +40,7 @@ REQUIRED: dict[str, list[Path]] = {
     "installation": [("installation",), ("installation", "id"), ("installation", "account", "id")],
     "installation_repositories": [("installation",), ("repositories_added", 0, "full_name")],
     "installation_target": [("account",), ("installation",)],
+    "github_app_authorization": [("sender",), ("sender", "id"), ("sender", "login")],
 }
 
 
