@@ -1,5 +1,6 @@
 """Since when a record is whole and what is missing of it, by tables and by looking at every day of a short calendar."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -65,7 +66,7 @@ def holds(spans: Sequence[Span], moment: datetime) -> bool:
 @given(st.lists(bounds, max_size=6))
 def test_joining_changes_no_day_and_leaves_spans_apart(spans: list[Span]) -> None:
     apart = joined(spans)
-    assert all(former.until < later.since for former, later in zip(apart, apart[1:], strict=False))
+    assert all(former.until < later.since for former, later in itertools.pairwise(apart))
     for number in range(2 * DAYS):
         assert holds(apart, day(number / 2)) == holds(spans, day(number / 2))
 
