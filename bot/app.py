@@ -25,6 +25,7 @@ from bot.store.leases import Leases, new_holder
 from bot.store.migrate import migrate, pending_migrations
 from bot.store.registration import Configuration
 from bot.web import keys
+from bot.web.protocol import Runner
 from bot.web.routes import HANDLER_ARGS, add_routes, middlewares
 from bot.worker import Worker, running
 
@@ -239,7 +240,7 @@ async def offer_setup(configuration: Configuration, clock: Clock, port: int, sho
     token = await links.new_link(clock.now())
     link = links.link_of(token, configuration.given, port)
     show(links.invitation(link, configuration.given))
-    log.info("no App is configured; the link opens the set-up page, once", extra={"link": link})
+    log.info("%s", links.log_line(configuration.given), extra={"link": link})
     # That line was the last that may hold it.
     logs.redact_also((token,))
 
@@ -253,12 +254,8 @@ async def serving(
     Raises RunledgerError when the port is taken.
     """
     logging.getLogger("aiohttp.server").addFilter(_is_worth_a_line)
-    runner = web.AppRunner(
-        create_app(settings, clock, with_worker=with_worker, configuration=configuration),
-        handle_signals=False,
-        access_log=None,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-    )
+    app = create_app(settings, clock, with_worker=with_worker, configuration=configuration)
+    runner = Runner(app, handler_args=HANDLER_ARGS, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         await _listen(runner, settings)

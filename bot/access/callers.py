@@ -24,10 +24,12 @@ class Caller:
     user_id: int | None = None
 
 
-# What a person sees of a suspended or deleted installation nobody can ask GitHub any more.
+# What a person sees of a suspended or deleted installation nobody can ask GitHub any more. That it is suspended may be
+# known from the record or from what GitHub told the person, whichever is newer.
 _INSTALLATIONS = (
     "SELECT installation.team_id FROM person_installation AS seen JOIN installation"
     " ON installation.installation_id = seen.installation_id WHERE seen.user_id = ? AND installation.state = 'active'"
+    " AND NOT seen.is_suspended"
 )
 _REPOSITORIES = (
     "SELECT repository.team_id, repository.repository_id, seen.is_admin FROM person_repository AS seen JOIN repository"

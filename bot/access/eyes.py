@@ -33,6 +33,7 @@ from bot.github.errors import (
     Unauthorized,
 )
 from bot.store.database import Database, Transaction, database_errors, to_moment
+from bot.store.queries.filters import GitHubId
 from bot.store.sealing import CannotOpen
 
 log = logging.getLogger(__name__)
@@ -81,20 +82,23 @@ class _Permissions(Struct):
 
 
 class _Repository(Struct):
-    id: int
+    id: GitHubId
     permissions: _Permissions = msgspec.field(default_factory=_Permissions)
 
 
 class _Installation(Struct):
-    id: int
+    id: GitHubId
     suspended_at: str | None = None
 
 
 @dataclass(slots=True)
 class Seen:
-    """Installations, and repositories, each with the installation it was seen in and whether it is administered."""
+    """Installations, each with whether it is suspended, so that GitHub tells nothing of it; and repositories.
 
-    installations: set[int] = field(default_factory=set)
+    Of a repository it is known in which installation it was seen, and whether the person administers it.
+    """
+
+    installations: dict[int, bool] = field(default_factory=dict)
     repositories: dict[int, tuple[int, bool]] = field(default_factory=dict)
 
 
@@ -257,7 +261,9 @@ async def _seen_by(client: Client) -> Seen:
         # As for somebody whose account GitHub has suspended.
         return seen
     for each in installations:
-        if each.suspended_at is None:
+        if each.suspended_at is not None:
+            seen.installations[each.id] = True
+        else:
             await _look_into(client, each.id, seen)
     return seen
 
@@ -265,10 +271,13 @@ async def _seen_by(client: Client) -> Seen:
 async def _look_into(client: Client, installation_id: int, seen: Seen) -> None:
     try:
         repositories = await _collected(users.user_repository_pages(client, installation_id), _Repository)
-    except (Forbidden, InstallationSuspended, NotFound):
-        # It was suspended or taken away just now, or wants the person to sign in elsewhere first.
+    except InstallationSuspended:
+        seen.installations[installation_id] = True
         return
-    seen.installations.add(installation_id)
+    except (Forbidden, NotFound):
+        # It was taken away just now, or wants the person to sign in elsewhere first.
+        return
+    seen.installations[installation_id] = False
     for each in repositories:
         seen.repositories[each.id] = (installation_id, each.permissions.admin)
 
@@ -284,16 +293,17 @@ async def _collected(pages: AsyncIterator[Answer[list[Json]]], shape: type[T]) -
     return found
 
 
-async def _record_installations(tx: Transaction, user_id: int, seen: set[int]) -> None:
-    rows = await tx.fetch("SELECT installation_id FROM person_installation WHERE user_id = ?", user_id)
-    before = {row["installation_id"] for row in rows}
+async def _record_installations(tx: Transaction, user_id: int, seen: dict[int, bool]) -> None:
+    rows = await tx.fetch("SELECT installation_id, is_suspended FROM person_installation WHERE user_id = ?", user_id)
+    before = {row["installation_id"]: bool(row["is_suspended"]) for row in rows}
     await tx.execute_many(
         "DELETE FROM person_installation WHERE user_id = ? AND installation_id = ?",
-        [(user_id, each) for each in sorted(before - seen)],
+        [(user_id, each) for each in sorted(before.keys() - seen.keys())],
     )
     await tx.execute_many(
-        "INSERT INTO person_installation (user_id, installation_id) VALUES (?, ?)",
-        [(user_id, each) for each in sorted(seen - before)],
+        "INSERT INTO person_installation (user_id, installation_id, is_suspended) VALUES (?, ?, ?)"
+        " ON CONFLICT (user_id, installation_id) DO UPDATE SET is_suspended = excluded.is_suspended",
+        [(user_id, each, suspended) for each, suspended in sorted(seen.items()) if before.get(each) != suspended],
     )
 
 

@@ -9,10 +9,10 @@ import logging
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bot import metrics
 from bot.access import audit, tokens
@@ -30,6 +30,7 @@ from bot.github.errors import GitHubError, GitHubUnavailable, Unauthorized
 from bot.github.oauth import TokenRefused, UserTokens, authorize_url
 from bot.store.database import Database, database_errors, to_moment
 from bot.store.leases import Leases
+from bot.store.queries.filters import GitHubId
 from bot.store.registration import Configuration
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,9 @@ class Person(Struct, frozen=True):
 
 
 class _User(Struct):
-    id: int
-    login: str
+    id: GitHubId
+    # GitHub's logins are ASCII; what else may be in one matters to nobody here.
+    login: Annotated[str, Meta(pattern=r"^[!-~]{1,255}\Z")]
 
 
 class People:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bot.access.secrets import hash_of, new_secret
 from bot.store import models
-from bot.store.database import current, database_errors, to_moment
+from bot.store.database import Executor, current, database_errors, to_moment
 
 LASTS = timedelta(days=30)
 # Nobody comes back to it after so long, and whoever opened the link to the set-up page is through by then.
@@ -83,6 +83,14 @@ async def revoke_session(session_id: int, now: datetime) -> None:
     with database_errors():
         await current().execute(
             "UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", now, session_id
+        )
+
+
+async def revoke_setup_sessions(tx: Executor, but: int | None, now: datetime) -> None:
+    """End the sessions of whoever may set the service up, `but` for this one. Raises DatabaseUnavailable."""
+    with database_errors():
+        await tx.execute(
+            "UPDATE session SET revoked_at = ? WHERE user_id IS NULL AND revoked_at IS NULL AND id <> ?", now, but or 0
         )
 
 

@@ -1,5 +1,6 @@
 """API tokens: shown once, kept as a hash. An operator's reads its team, a person's has its maker's eyes."""
 
+import re
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from bot.store.database import Transaction, current, database_errors, to_moment
 # Easy to tell from other tokens, for people and for whatever searches code for leaked ones.
 PREFIX = "rlt_"
 HINT_LENGTH = 8
+_SHAPE = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
 # How many tokens of a team one person may have in force, and for how many days.
 MOST_OF_A_PERSON = 50
 LONGEST_OF_A_PERSON = 365
@@ -133,6 +135,11 @@ async def _check_number(tx: Transaction, team_id: int, user_id: int | None, now:
             f"you have {row['tokens']} tokens of this team in force, as many as anybody may have: revoke one first"
         )
         raise TooManyTokens(message)
+
+
+def is_shaped(text: str) -> bool:
+    """Tell whether `text` looks like a token of this service."""
+    return _SHAPE.fullmatch(text) is not None
 
 
 async def find_token(token: str, now: datetime) -> Token | None:

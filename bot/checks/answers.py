@@ -157,7 +157,8 @@ def _judge_address(address: str, public_url: str | None) -> Finding:
         return good(f"The App's webhook leads to {address}; PUBLIC_URL is not set, so nothing tells if that is here.")
     ours = plain(public_url + WEBHOOK_PATH)
     if address != ours:
-        return fault(f"The App's webhook leads to {address}, but by PUBLIC_URL it should lead to {ours}.")
+        beside = "GitHub does not tell the App's callback and setup URL: look at these there too"
+        return fault(f"The App's webhook leads to {address}, but by PUBLIC_URL it should lead to {ours}. {beside}.")
     return good(f"The App's webhook leads to {address}.")
 
 

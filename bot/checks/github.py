@@ -19,7 +19,7 @@ from bot.checks.answers import (
     judge_suspended,
     read,
 )
-from bot.checks.findings import About, Finding, fault, good, host_of, on
+from bot.checks.findings import About, Finding, fault, good, host_of, on, words
 from bot.checks.manifest import asked_for
 from bot.clock import Clock
 from bot.github import Answer, Client, GitHub, Json
@@ -49,8 +49,11 @@ class Told(Struct):
     html_url: str | None = None
 
 
-async def ask_github(settings: Settings, clock: Clock) -> Told:
-    """Ask GitHub about the App, its installations, its webhook and its deliveries, as far as it answers."""
+async def ask_github(settings: Settings, clock: Clock, kept: str | None = None) -> Told:
+    """Ask GitHub about the App, its installations, its webhook and its deliveries, as far as it answers.
+
+    `kept` is the name of an App that the set-up page registered: whoever did that has set none of an App's settings.
+    """
     if settings.app_id is None or settings.private_key is None:
         return Told([], asked=False)
     key = settings.private_key.get_secret_value()
@@ -59,14 +62,15 @@ async def ask_github(settings: Settings, clock: Clock) -> Told:
     except ValueError:
         return Told(on(About.APP, fault("GITHUB_API_URL is not an address.")))
     async with github:
-        return await _Questions(github.app.with_patience(PATIENCE), settings, clock).put()
+        return await _Questions(github.app.with_patience(PATIENCE), settings, clock, kept).put()
 
 
 class _Questions:
     """Each is put only if those before it were answered: what keeps GitHub from answering one is said once."""
 
-    def __init__(self, app: Client, settings: Settings, clock: Clock) -> None:
+    def __init__(self, app: Client, settings: Settings, clock: Clock, kept: str | None) -> None:
         self._client = app
+        self._kept = kept
         self._settings = settings
         self._clock = clock
         self._told = Told([])
@@ -76,7 +80,7 @@ class _Questions:
             app = await self._app()
         except GitHubError as error:
             self._told.refused = isinstance(error, Unauthorized | NotFound)
-            self._say(About.APP, fault(_refusal(error, self._settings)))
+            self._say(About.APP, fault(_refusal(error, self._settings, self._kept)))
             return self._told
         try:
             await self._hook()
@@ -90,7 +94,8 @@ class _Questions:
         answer = await self._ask(get_app(self._client))
         app = _read(answer, App)
         self._told.html_url = app.html_url
-        self._say(About.APP, good(f"GitHub takes APP_ID and PRIVATE_KEY: the App is {app.name}."))
+        credentials = "APP_ID and PRIVATE_KEY" if self._kept is None else "the credentials in the database"
+        self._say(About.APP, good(f"GitHub takes {credentials}: the App is {app.name}."))
         self._say(About.APP, *judge_clock(answer.date, self._clock.now()))
         self._say(About.APP, *judge_app(app.grants, asked_for()))
         return app
@@ -153,8 +158,12 @@ def _read(answer: Answer[Any], shape: type[T]) -> T:
         raise GitHubUnavailable(message) from None
 
 
-def _refusal(error: GitHubError, settings: Settings) -> str:
+def _refusal(error: GitHubError, settings: Settings, kept: str | None) -> str:
     """Return the sentence for an App that GitHub tells nothing of."""
+    if kept is not None and isinstance(error, NotFound):
+        return f"GitHub ({host_of(settings.github_api_url)}) no longer knows the App {words(kept)}."
+    if kept is not None and isinstance(error, Unauthorized):
+        return f"GitHub no longer takes the private key of the App {words(kept)} that is in the database: {error}."
     if isinstance(error, Unauthorized):
         return f"GitHub does not take PRIVATE_KEY as a key of the App with APP_ID {settings.app_id}: {error}."
     if isinstance(error, NotFound):

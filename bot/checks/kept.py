@@ -26,6 +26,13 @@ def judge_secret_key(settings: Settings) -> list[Finding]:
     return [good("SECRET_KEY is not set, so nobody can sign in, and the API is read with tokens alone.")]
 
 
+def name_of_kept(configuration: Configuration) -> str | None:
+    """Return the name of the App in the database, None where there is none or the environment names its key itself."""
+    kept, given = configuration.registration, configuration.given
+    counts = kept is not None and given.app_id is None and given.private_key is None
+    return kept.name if kept is not None and counts else None
+
+
 async def ask_kept(configuration: Configuration, database: Database) -> list[Finding]:
     """Say whether there is an App in the database, and whether it counts. Raises DatabaseUnavailable."""
     with contextlib.suppress(CannotOpen):

@@ -2,7 +2,7 @@
 
 from bot.checks.findings import About, Finding, fault, good, on
 from bot.checks.github import ask_github
-from bot.checks.kept import ask_kept, judge_secret_key
+from bot.checks.kept import ask_kept, judge_secret_key, name_of_kept
 from bot.checks.record import ask_record, find_unfit
 from bot.clock import Clock
 from bot.errors import DatabaseUnavailable
@@ -26,7 +26,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     async with connected(url) as database:
         configuration = Configuration(settings, clock)
         kept = await _kept(configuration, database)
-        told = await ask_github(configuration.current, clock)
+        told = await ask_github(configuration.current, clock, name_of_kept(configuration))
         return [*kept, *told.findings, *await ask_record(clock.now(), told)]
 
 

@@ -51,8 +51,9 @@ async def _rows(now: datetime, told: Told) -> list[Finding]:
 async def _inbox() -> Finding:
     statistics = await inbox.get_statistics()
     if statistics.dead:
-        return fault(f"{statistics.dead} deliveries are dead: see `runledger inbox list --state dead`.")
-    return good(f"No delivery is dead, {statistics.waiting} wait.")
+        dead = "1 delivery is" if statistics.dead == 1 else f"{statistics.dead} deliveries are"
+        return fault(f"{dead} dead: see `runledger inbox list --state dead`.")
+    return good(f"No delivery is dead, {statistics.waiting} {'waits' if statistics.waiting == 1 else 'wait'}.")
 
 
 async def _is_worker_alive(now: datetime) -> bool:

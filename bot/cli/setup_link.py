@@ -15,3 +15,5 @@ def setup_link() -> None:
         raise SettingsError(links.WITHOUT_KEY)
     token = run(on_database(settings, links.new_link(Clock().now())))
     typer.echo(links.link_of(token, settings))
+    if settings.public_url is None:
+        typer.echo(links.ELSEWHERE, err=True)

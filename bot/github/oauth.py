@@ -5,7 +5,9 @@ and …/refreshing-user-access-tokens. Codes and refresh tokens are good for one
 """
 
 import base64
+import contextlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -27,6 +29,9 @@ from bot.github.faults import fault_of, said_by
 
 # A browser waits for it, and so may a process that has been told to end.
 TIMEOUT = aiohttp.ClientTimeout(total=8, sock_connect=4)
+# GitHub's tokens are good for hours, and what renews them for half a year.
+LONGEST_SECONDS = 10 * 366 * 86_400
+_TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
 class TokenRefused(GitHubError):
@@ -72,7 +77,7 @@ class OAuth:
     """An async context manager for one App, by its client id and secret.
 
     Tokens are had from GitHub's pages, at `server_url`, and ended over its API. Every method sends one request and
-    raises a GitHubError, as bot/github/errors.py describes it.
+    raises a GitHubError, as bot/github/errors.py describes it. A token that comes with what can't be used is ended.
     """
 
     def __init__(self, client_id: str, client_secret: str, *, server_url: str, api_url: str) -> None:
@@ -124,7 +129,15 @@ class OAuth:
         reply = await self._sent(self._server, "POST", url, headers, urlencode(form).encode())
         if reply.status != 200:
             raise fault_of(reply, "POST /login/oauth/access_token")
-        return _tokens(reply)
+        told = _told(reply)
+        try:
+            return _tokens(told)
+        except GitHubUnavailable:
+            if told.access_token:
+                # It was granted, and nobody would ever end it.
+                with contextlib.suppress(GitHubError):
+                    await self.revoke(told.access_token)
+            raise
 
     async def _sent(
         self, connection: Connection, method: str, url: str, headers: Mapping[str, str], body: bytes
@@ -139,18 +152,17 @@ class OAuth:
         return reply
 
 
-def _tokens(reply: Reply) -> UserTokens:
-    told = _told(reply)
+def _tokens(told: _Told) -> UserTokens:
     # What is wrong with a code is told with a 200.
     if told.error is not None:
         said = said_by({"message": told.error_description or told.error})
         message = f"GitHub gives no token: {said}"
         raise TokenRefused(told.error, message)
-    if not told.access_token:
+    if not _TOKEN.fullmatch(told.access_token or "") or not _TOKEN.fullmatch(told.refresh_token or "none"):
         message = "GitHub gave no token that can be used"
         raise GitHubUnavailable(message)
     return UserTokens(
-        told.access_token,
+        told.access_token or "",
         _seconds(told.expires_in),
         told.refresh_token or None,
         _seconds(told.refresh_token_expires_in),
@@ -168,4 +180,9 @@ def _told(reply: Reply) -> _Told:
 
 def _seconds(told: float | None) -> timedelta | None:
     # An App whose tokens don't expire is told nothing, or 0.
-    return timedelta(seconds=told) if told else None
+    if not told:
+        return None
+    if not 0 < told <= LONGEST_SECONDS:
+        message = "GitHub gave a token for a time that can't be meant"
+        raise GitHubUnavailable(message)
+    return timedelta(seconds=told)

@@ -1,6 +1,6 @@
 """Asking for history: rows that whoever has the time and the budget works off, now or after a restart."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ from bot.recorder import Marks
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.database import Transaction, current
-from bot.store.queries.scope import Scope, repositories_named
+from bot.store.queries.scope import Condition, Scope, repositories_named
 
 # How far back a new repository's history is fetched without anyone asking for more.
 DEFAULT_SPAN = timedelta(days=90)
@@ -25,6 +25,9 @@ ONCE_IN = timedelta(hours=6)
 MOST_UNDER_WAY = 5
 RUNS, PULLS = "runs", "pulls"
 ADVISORY_LOCK = 7_215_468
+
+
+Note = Callable[[Transaction, int], Awaitable[None]]
 
 
 class Kind(StrEnum):
@@ -68,11 +71,17 @@ class Target(Struct, frozen=True):
 
 
 async def ask_for_backfill(
-    scope: Scope, full_name: str | None, since: datetime | None, until: datetime | None, now: datetime
+    scope: Scope,
+    full_name: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    now: datetime,
+    note: Note | None = None,
 ) -> list[int]:
     """Ask for the history of one repository of a scope, or of each; return the ids of the backfills.
 
-    What is being fetched already, and takes all of it in, is joined. Raises NotFound for a repository that is not there
+    What is being fetched already, and takes all of it in, is joined. `note` is called in the transaction for each
+    repository, by its id. Raises NotFound for a repository that is not there
     or not to be seen, ParameterError (`repoFullName`, `since`) where the App can't ask for it, or the span ends before
     it begins.
     """
@@ -86,6 +95,9 @@ async def ask_for_backfill(
         if tx.dialect is Dialect.POSTGRESQL:
             # Elsewhere nobody else writes meanwhile; here somebody may be asking for the same.
             await tx.fetch("SELECT pg_advisory_xact_lock(?)", ADVISORY_LOCK)
+        if note is not None:
+            for target in targets:
+                await note(tx, target.repository_id)
         return [
             await _find_open(tx, scope, target, begin, end)
             or await add_backfill(tx, Kind.REQUEST, scope.team_id, [target], begin, end or now, now)
@@ -100,11 +112,13 @@ async def _targets_of(scope: Scope, full_name: str | None) -> list[Target]:
         raise NotFound(message)
     if full_name is not None and len(seen) > 1:
         raise ParameterError("repoFullName", f"several repositories were called {full_name} once: say what one is now")
+    condition = Condition()
+    condition.add_among("repository.repository_id", seen)
     rows = await current().reader.fetch(
         "SELECT repository.repository_id, repository.installation_id FROM repository JOIN installation"
         " ON installation.installation_id = repository.installation_id AND installation.state = 'active'"
-        f" WHERE repository.repository_id IN ({', '.join('?' * len(seen)) or 'NULL'}) ORDER BY repository.full_name",
-        *seen,
+        f" WHERE {condition.sql} ORDER BY repository.full_name",
+        *condition.parameters,
     )
     if not rows:
         which = full_name or f"any repository of team {scope.slug}"

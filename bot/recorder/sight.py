@@ -32,12 +32,21 @@ _UNLESS_SINCE = (
 )
 _END_SESSIONS = "UPDATE session SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL AND created_at <= ?"
 
+_NOTE_TOKENS = (
+    "INSERT INTO audit_entry (at, team_id, actor_kind, actor_id, actor, action, subject, details)"
+    " SELECT ?, token.team_id, 'person', person.user_id, person.login, 'token.revoked', token.name,"
+    """ '{"why": "authorization withdrawn at GitHub"}' FROM api_token AS token"""
+    " JOIN person ON person.user_id = token.user_id"
+    " WHERE token.user_id = ? AND token.revoked_at IS NULL AND token.created_at <= ? ORDER BY token.id"
+)
+_END_TOKENS = "UPDATE api_token SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL AND created_at <= ?"
+
 
 def sight_statements(told: Sequence[facts.Facts], now: datetime) -> list[Statement]:
     """Return what these facts do to what people see: nothing for those that come with every run."""
     changes = {fact for fact in told if isinstance(fact, facts.SightChange)}
     revoked = [fact for fact in told if isinstance(fact, facts.AuthorizationRevoked)]
-    return [*_ask_again(changes), *_withdraw(revoked, now)] if changes or revoked else []
+    return [*_ask_again(changes), *_withdraw(revoked, now), *_revoke_tokens(revoked, now)] if changes or revoked else []
 
 
 def _ask_again(changes: set[facts.SightChange]) -> list[Statement]:
@@ -60,6 +69,15 @@ def _withdraw(revoked: Sequence[facts.AuthorizationRevoked], now: datetime) -> l
             for sql in FORGET_SIGHT
         ),
         Statement(_END_SESSIONS, [(now, each.user_id, each.revoked_at) for each in ordered]),
+    ]
+
+
+def _revoke_tokens(revoked: Sequence[facts.AuthorizationRevoked], now: datetime) -> list[Statement]:
+    # Signing in again must not bring back what somebody meant to end.
+    ordered = sorted(revoked, key=lambda each: each.user_id)
+    return [
+        Statement(_NOTE_TOKENS, [(now, each.user_id, each.revoked_at) for each in ordered]),
+        Statement(_END_TOKENS, [(now, each.user_id, each.revoked_at) for each in ordered]),
     ]
 
 

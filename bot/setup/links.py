@@ -8,6 +8,8 @@ from bot.store import models
 from bot.store.database import Executor, current, database_errors
 
 LASTS = timedelta(hours=24)
+# One that carries a set-up session over to another address is opened at once.
+CARRIED_LASTS = timedelta(minutes=30)
 PATH = "/setup/link/"
 # Who listens on every address is found at the machine's own.
 _EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104
@@ -16,16 +18,28 @@ WITHOUT_KEY = (
     " `openssl rand -hex 32` and start again (`make run` does both)"
 )
 
+ELSEWHERE = (
+    "PUBLIC_URL is not set, so the link begins with this machine's own address: put the address at which you reach the"
+    " service, such as https://NAME.example.org, in its place."
+)
 
-async def new_link(now: datetime) -> str:
+
+async def new_link(now: datetime, lasts: timedelta = LASTS) -> str:
     """Make a link and return its secret part, which is not to be had again. Raises DatabaseUnavailable."""
     token = new_secret()
     with database_errors():
         await models.SetupLink.filter(expires_at__lte=now).using_db(current().client).delete()
         await models.SetupLink.create(
-            hash=hash_of(token), created_at=now, expires_at=now + LASTS, using_db=current().client
+            hash=hash_of(token), created_at=now, expires_at=now + lasts, using_db=current().client
         )
     return token
+
+
+async def is_good(token: str, now: datetime) -> bool:
+    """Tell whether a link would open, and leave it as it is. Raises DatabaseUnavailable."""
+    with database_errors():
+        good = models.SetupLink.filter(hash=hash_of(token), opened_at=None, expires_at__gt=now)
+        return await good.using_db(current().reader.client).exists()
 
 
 async def open_link(token: str, now: datetime) -> bool:
@@ -54,6 +68,12 @@ def link_of(token: str, settings: Settings, port: int | None = None) -> str:
     return f"{address}{PATH}{token}"
 
 
+def log_line(settings: Settings) -> str:
+    """Return what the log says beside the link."""
+    said = "no App is configured; the link opens the set-up page, once"
+    return said if settings.public_url is not None else f"{said}. {ELSEWHERE.removesuffix('.')}"
+
+
 def invitation(link: str, settings: Settings) -> str:
     """Return what is printed for whoever started the service."""
     said = (
@@ -61,4 +81,4 @@ def invitation(link: str, settings: Settings) -> str:
     )
     if settings.public_url is not None:
         return said
-    return f"{said}\nWhere you reach this machine at another address, put that in the place of the host and port.\n"
+    return f"{said}\n{ELSEWHERE}\n"

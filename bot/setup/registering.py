@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from pydantic import SecretStr
 
 from bot import logs
-from bot.access import audit
+from bot.access import audit, sessions
 from bot.checks.findings import host_of as shown_host
 from bot.clock import Clock
 from bot.errors import RunledgerError
@@ -110,15 +110,23 @@ def _registration(told: _Converted, secrets: Secrets, choice: Choice, now: datet
     )
 
 
-async def keep(configuration: Configuration, sealer: Sealer, registration: Registration, replacing: int | None) -> None:
-    """Keep the App, void every link that was not opened, note it, and let this process know.
+async def keep(
+    configuration: Configuration,
+    sealer: Sealer,
+    registration: Registration,
+    replacing: int | None,
+    session_id: int | None = None,
+) -> None:
+    """Keep the App, note it, and let this process know.
 
+    Every link that was not opened is void then, and every session that was opened by one but `session_id`.
     Raises AlreadyRegistered, DatabaseUnavailable.
     """
     at, app = registration.created_at, {"app_id": registration.app_id, "server_url": registration.server_url}
     async with current().transaction() as tx:
         await keep_registration(tx, sealer, registration, replacing=replacing)
         await void_links(tx)
+        await sessions.revoke_setup_sessions(tx, session_id, at)
         await audit.note(audit.OPERATOR, "app.registered", registration.slug, at, details=app, tx=tx)
     await configuration.refresh(current())
 

@@ -1,4 +1,4 @@
-"""The steps from nothing to the first runs, and of each whether it is done, to be done or broken. Pure rules."""
+"""The steps from nothing to the first runs, and whether each is done, under way, to do or broken. Pure rules."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ class State(StrEnum):
     """How a step is."""
 
     DONE = "done"
+    UNDER_WAY = "under way"
     TODO = "to do"
     BROKEN = "broken"
 
@@ -139,7 +140,10 @@ def _fetch(known: Known) -> Step:
         if each.state == "failed"
     ]
     tally = f"{over} of {len(histories)} repositories are done, {known.progress.runs_stored} runs are stored."
-    return Step("fetch", title, _state(faults, done=over == len(histories)), [*faults, tally])
+    state = _state(faults, done=over == len(histories))
+    if state is State.TODO and any(each.state is not None for each in histories):
+        state = State.UNDER_WAY
+    return Step("fetch", title, state, [*faults, tally])
 
 
 def _sign_in(known: Known) -> Step:

@@ -3,6 +3,7 @@
 import asyncio
 
 from bot.checks.github import Told, ask_github
+from bot.checks.kept import name_of_kept
 from bot.clock import Clock
 from bot.settings import Settings
 from bot.store.registration import Configuration
@@ -27,6 +28,6 @@ class Watch:
         async with self._asking:
             settings = self._configuration.current
             if self._about != settings or self._clock.monotonic() - self._asked_at >= AGAIN_AFTER_SECONDS:
-                self._told = await ask_github(settings, self._clock)
+                self._told = await ask_github(settings, self._clock, name_of_kept(self._configuration))
                 self._about, self._asked_at = settings, self._clock.monotonic()
             return self._told

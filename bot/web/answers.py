@@ -63,8 +63,11 @@ def _links(request: web.Request, next_cursor: str | None) -> str:
 def public_url(request: web.Request) -> str:
     """Return the address that clients reach us at, without a final slash; empty when the Host header is no host."""
     configured = request.app[keys.CONFIGURATION].current.public_url
-    if configured is not None:
-        return configured
+    return seen_url(request) if configured is None else configured
+
+
+def seen_url(request: web.Request) -> str:
+    """Return the address that this request was sent to, as far as it tells; empty when its Host header is no host."""
     # A proxy that ends TLS says so; whoever invents it changes nothing but the links of their own answer.
     scheme = "https" if request.headers.get("X-Forwarded-Proto") == "https" else request.scheme
     return f"{scheme}://{request.host}" if _HOST.fullmatch(request.host) else ""

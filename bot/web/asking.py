@@ -12,11 +12,11 @@ from bot.web.answers import json_answer, uncached_answer
 from bot.web.authentication import get_caller
 from bot.web.forms import CSRF_FIELD, check_csrf, check_origin, filled_in, parse_form, read_form
 from bot.web.members import joined, read_members
-from bot.web.parameters import ParameterErrors, collect, query_pairs
-from bot.web.problems import signed_out
+from bot.web.parameters import ParameterErrors, collect, parameters_of, query_pairs
+from bot.web.problems import Problem, signed_out
 from bot.web.route import NoQuery, Route, Who
 from bot.web.service import service_of
-from bot.web.visits import Visit, admit_person, admit_setup, open_visit
+from bot.web.visits import NOT_SET_UP, Visit, admit_person, admit_setup, open_visit
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,10 +73,11 @@ def _for_form(route: Route) -> Handler:
         request[keys.IS_PAGE] = True
         check_origin(request)
         visit = await open_visit(request)
-        if visit.session is None:
-            raise signed_out()
+        if visit.session is None and not route.sessionless:
+            raise Problem(403, NOT_SET_UP) if route.who is Who.SETUP else signed_out()
         fields = await read_form(request)
-        check_csrf(visit.session, dict(fields).get(CSRF_FIELD))
+        if visit.session is not None and not route.sessionless:
+            check_csrf(visit.session, dict(fields).get(CSRF_FIELD))
         await _admit(route.who, visit)
         _, *path = await _asked_for(route, request)
         form = parse_form(route.form or NoQuery, [pair for pair in fields if pair[0] != CSRF_FIELD])
@@ -102,6 +103,8 @@ async def _asked_for(route: Route, request: web.Request) -> list[msgspec.Struct]
     pairs = query_pairs(request.rel_url.raw_query_string)
     if route.is_page:
         pairs = filled_in(route.query, pairs)
+    if route.passes_over:
+        pairs = [pair for pair in pairs if pair[0] in parameters_of(route.query)]
     if route.takes_body:
         pairs = joined(pairs, await read_members(request), faults)
     found = [collect(route.query, pairs, faults)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bot.access import sessions
+from bot.access import sessions, tokens
 from bot.web import cookies, keys
 from bot.web.forms import CSRF_HEADER, check_csrf, check_origin
 from bot.web.limits import SAFE_METHODS
@@ -44,9 +44,13 @@ async def get_caller(request: web.Request) -> "Caller":
 async def _by_token(request: web.Request) -> "Caller | None":
     token = find_bearer_token(request)
     limits = request.app[keys.LIMITS]
-    limits.check_stranger(request, token)
-    caller = await request.app[keys.PEOPLE].find_caller(token) if token else None
-    if caller is not None and token is not None:
+    limits.check_stranger(request, token, is_ours=token is not None and tokens.is_shaped(token))
+    if token is None:
+        return None
+    caller = await request.app[keys.PEOPLE].find_caller(token)
+    if caller is None:
+        limits.note_bad(token)
+    else:
         limits.charge(request, caller.credential, token)
     return caller
 
@@ -64,8 +68,12 @@ async def _by_session(request: web.Request) -> "Caller | None":
 async def find_session(request: web.Request) -> "Session | None":
     """Return the session that the request's cookie names, and count the request. Raises Problem (429)."""
     secret, limits = cookies.find_secret(request), request.app[keys.LIMITS]
-    limits.check_stranger(request, secret)
-    session = await sessions.find_session(secret, request.app[keys.CLOCK].now()) if secret else None
-    if session is not None:
+    limits.check_stranger(request, secret, is_ours=secret is not None)
+    if secret is None:
+        return None
+    session = await sessions.find_session(secret, request.app[keys.CLOCK].now())
+    if session is None:
+        limits.note_bad(secret)
+    else:
         limits.charge(request, f"session {session.id}", session.secret)
     return session

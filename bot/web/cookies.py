@@ -70,8 +70,15 @@ def keeps_cookies(address: str) -> bool:
 
 
 def _find(request: web.Request, name: str) -> str | None:
-    value = request.cookies.get(name, "")
-    return value if _SECRET.fullmatch(value) else None
+    """Return the secret of the one cookie that has this very name; where two have it, one of them was planted.
+
+    Parsers of cookies make up for what they take for slips, such as white space of any alphabet around a name. A
+    browser lets a neighbouring host set a cookie of such a name, which for it does not have the prefix.
+    """
+    fields = request.headers.getall("Cookie", [])
+    pairs = [pair.strip(" \t").partition("=") for field in fields for pair in field.split(";")]
+    values = [value for each, _, value in pairs if each == name]
+    return values[0] if len(values) == 1 and _SECRET.fullmatch(values[0]) else None
 
 
 def _keep(response: web.StreamResponse, name: str, value: str, seconds: int) -> None:

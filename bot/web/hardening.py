@@ -13,6 +13,14 @@ NO_PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 # Two years, as https://hstspreload.org asks; nothing is said of other hosts under the same name.
 HSTS = "max-age=63072000"
 
+ALWAYS = {
+    "Server": "runledger",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
 
 def page_policy(form_target: str = "") -> str:
     """Return the policy of a page, which brings all it needs with it: https://www.w3.org/TR/CSP3/.
@@ -31,12 +39,8 @@ async def harden(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
     if keys.REQUEST_ID in request:
         headers[REQUEST_ID_HEADER] = request[keys.REQUEST_ID]
-    headers["Server"] = "runledger"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    if (request.app[keys.CONFIGURATION].given.public_url or "").startswith("https://"):
+    headers.update(ALWAYS)
+    if (request.app[keys.CONFIGURATION].current.public_url or "").startswith("https://"):
         headers["Strict-Transport-Security"] = HSTS
     if keys.STANDING in request:
         headers.update(request[keys.STANDING].headers)

@@ -60,20 +60,32 @@ class Limits:
         self._reads = _quota(a_minute, a_minute // 5)
         self._writes = _quota(a_minute / 10, a_minute // 20)
         self._strangers = _quota(a_minute / 10, a_minute // 10)
+        self._lookups = _quota(a_minute, a_minute // 2)
         # For each bucket the moment at which it is, or was, full again.
         self._full_at: LRUCache[str, float] = LRUCache(REMEMBERED)
-        self._known: LRUCache[str, bool] = LRUCache(REMEMBERED)
+        self._good: LRUCache[str, bool] = LRUCache(REMEMBERED)
+        self._bad: LRUCache[str, bool] = LRUCache(REMEMBERED)
 
-    def check_stranger(self, request: web.Request, secret: str | None) -> None:
-        """Refuse a credential that never was good from an address that has sent too many bad ones, without a look.
+    def check_stranger(self, request: web.Request, secret: str | None, *, is_ours: bool = False) -> None:
+        """Refuse a credential that is most likely bad from an address that has sent too many bad ones, without a look.
 
-        Whoever shares an address with somebody who guesses, and was let in before, can go on. Raises Problem (429).
+        Whoever shares an address with somebody who guesses can go on where they were let in before, and else where the
+        secret `is_ours` by its shape and was not found bad: a wider bucket bounds how many of those are looked up.
+        Raises Problem (429).
         """
-        if self._is_off or (secret is not None and hash_of(secret) in self._known):
+        hashed = None if secret is None else hash_of(secret)
+        if self._is_off or hashed in self._good:
             return
-        standing = self._look(_stranger(request), self._strangers, taking=0)
+        if is_ours and hashed not in self._bad:
+            standing = self._look(f"lookups of {_stranger(request)}", self._lookups, taking=1)
+        else:
+            standing = self._look(_stranger(request), self._strangers, taking=0)
         if standing.wait:
             self._tell(request, standing)
+
+    def note_bad(self, secret: str) -> None:
+        """Remember that a credential was looked up and is none."""
+        self._bad[hash_of(secret)] = True
 
     def charge_stranger(self, request: web.Request) -> None:
         """Count a request without credentials, or with bad ones, under the client's address. Raises Problem (429)."""
@@ -84,7 +96,9 @@ class Limits:
         """Count a request under a credential that is good. Raises Problem (429)."""
         if self._is_off:
             return
-        self._known[hash_of(secret)] = True
+        hashed = hash_of(secret)
+        self._good[hashed] = True
+        self._bad.pop(hashed, None)
         if request.method in SAFE_METHODS:
             standing = self._look(f"read {credential}", self._reads, taking=1)
         else:
@@ -114,7 +128,11 @@ def _quota(a_minute: float, burst: int) -> Quota:
 
 
 def _stranger(request: web.Request) -> str:
-    return f"stranger {network_of(request.remote or '', request.headers.getall('X-Forwarded-For', []))}"
+    # Nothing of ours ends TLS, so that with https there is a proxy, and without it there need be none: then whoever is
+    # in the same network could invent an address for each guess, or another's to be refused under.
+    is_behind_proxy = (request.app[keys.CONFIGURATION].current.public_url or "").startswith("https://")
+    forwarded = request.headers.getall("X-Forwarded-For", []) if is_behind_proxy else []
+    return f"stranger {network_of(request.remote or '', forwarded)}"
 
 
 def network_of(peer: str, forwarded: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ https://spec.openapis.org/oas/v3.1.1
 """
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -233,10 +234,12 @@ def _opaque(media_type: str) -> Json:
 
 def _refusal(status: int, *, is_page: bool) -> Json:
     problem = {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(name=ProblemDetails.__name__)}}}
+    # What can't be read as HTTP, such as a line too long, is answered before it is known to be for a page.
+    unread = problem if status == HTTPStatus.BAD_REQUEST else {}
     return {
         "description": problems.DETAILS[status],
         "headers": _refs("X-Request-Id", "Cache-Control", *_REFUSAL_HEADERS.get(status, ())),
-        "content": {"text/html": {"schema": _opaque("text/html")}} if is_page else problem,
+        "content": ({"text/html": {"schema": _opaque("text/html")}} | unread) if is_page else problem,
     }
 
 

@@ -39,6 +39,9 @@ class Route:
     holds, by status, the Struct that is serialized or the media types of what is not JSON of ours, none of them for a
     redirection; `refusals` are the problems it may end in. A GET that `acts` does something, so it answers no HEAD:
     whoever only looks whether there is something must not use up what is good once.
+    Where GitHub leads browsers to, a route `passes_over` parameters that it doesn't know: GitHub may add some.
+    A form that is `sessionless` begins a session, so that its page has no token yet to send along: only where it was
+    sent from is looked at.
     """
 
     method: str
@@ -59,6 +62,8 @@ class Route:
     with_caller: bool = False
     is_page: bool = False
     acts: bool = False
+    sessionless: bool = False
+    passes_over: bool = False
     form: type[msgspec.Struct] | None = None
 
     @property

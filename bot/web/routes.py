@@ -170,6 +170,7 @@ ASK_FOR_BACKFILL = Route(
     refusals=(400, 401, 403, 404, 408, 415, 429, 503),
     takes_body=True,
     with_service=True,
+    with_caller=True,
 )
 CHANGE_SETTINGS = Route(
     method="PUT",
@@ -215,15 +216,16 @@ ROUTES = (
     _file("/docs", docs.get_docs, HTML, "Show this document to click through"),
     _file("/static/{digest}/{name}", assets.get_asset, ASSETS, "Load a file", path_parameters=assets.AssetPath, refusals=(400, 404)),  # noqa: E501
     _page("/login", login.get_login, Who.ANYONE, "Sign in with GitHub", EITHER, query=login.LoginQuery, acts=True),
-    _page("/login/callback", login.get_login_callback, Who.ANYONE, "Come back from GitHub", EITHER, (403,), query=login.CallbackQuery, acts=True),  # noqa: E501
+    _page("/login/callback", login.get_login_callback, Who.ANYONE, "Come back from GitHub", EITHER, (403,), query=login.CallbackQuery, acts=True, passes_over=True),  # noqa: E501
     _page("/logout", login.get_logout, Who.ANYONE, "Show the button that signs out"),
     _form("/logout", login.sign_out, Who.ANYONE, "Sign out", answers=LED_ON),
     _page("/setup", setup.get_setup, Who.ANYONE, "Show how far the set-up is"),
-    _page("/setup/link/{token}", setup.open_setup_link, Who.ANYONE, "Open the link to the set-up page", LED_ON, (403, 404), path_parameters=setup.LinkPath, acts=True),  # noqa: E501
+    _page("/setup/link/{token}", setup.get_setup_link, Who.ANYONE, "Show the button that opens the set-up page", EITHER, (403, 404), path_parameters=setup.LinkPath),  # noqa: E501
+    _form("/setup/link/{token}", setup.open_setup_link, Who.ANYONE, "Open the set-up page, which uses the link up", answers=LED_ON, path_parameters=setup.LinkPath, sessionless=True),  # noqa: E501
     _page("/setup/progress", setup.get_setup_progress, Who.SETUP, "Show the steps of the set-up alone"),
     _form("/setup/register", setup_registering.register_app, Who.SETUP, "Lead to GitHub with the manifest", setup_registering.RegisterForm, EITHER),  # noqa: E501
-    _page("/setup/registered", setup_registering.finish_registration, Who.SETUP, "Take the App that GitHub made", refusals=(409, 502), query=setup_registering.RegisteredQuery, acts=True),  # noqa: E501
-    _page("/setup/installed", setup.get_installed, Who.ANYONE, "Come back from installing the App", LED_ON, query=setup.InstalledQuery),  # noqa: E501
+    _page("/setup/registered", setup_registering.finish_registration, Who.ANYONE, "Take the App that GitHub made", refusals=(403, 409, 502), query=setup_registering.RegisteredQuery, acts=True),  # noqa: E501
+    _page("/setup/installed", setup.get_installed, Who.ANYONE, "Come back from installing the App", LED_ON, query=setup.InstalledQuery, passes_over=True),  # noqa: E501
     _page("/", front.get_front_page, Who.ANYONE, "Show the front page"),
     _page("/teams/{team}", team_pages.get_team_page, Who.PERSON, "Show a team", path_parameters=TEAM_PATH),
     _page("/teams/{team}/runs", runs.get_runs_page, Who.PERSON, "Show a team's runs", query=runs.RunsPageQuery, path_parameters=TEAM_PATH),  # noqa: E501

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from bot import access
+from bot.access import sessions
 from bot.access.audit import Actor
 from bot.access.callers import Caller
 from bot.access.sessions import Session
@@ -68,6 +69,16 @@ class Visit:
         if self._caller is None and self.session is not None and not self.session.is_for_setup:
             self._caller = await self.service.people.caller_of_session(self.session)
         return self._caller
+
+    async def leave_former(self, user_id: int | None) -> None:
+        """End the session that the browser holds, for it begins one of `user_id`, or one to set the service up."""
+        former = self.session
+        if former is None:
+            return
+        if former.user_id in {None, user_id}:
+            await sessions.revoke_session(former.id, self.service.clock.now())
+        else:
+            await self.service.people.sign_out(former)
 
     async def get_scope(self, team: str) -> Scope:
         """Return what the person may read of `team`. Raises NotFound where that is nothing, or no team."""

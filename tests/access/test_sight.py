@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bot import metrics
-from bot.access import Caller, create_token, get_scope, sessions
+from bot.access import Caller, create_token, get_scope, list_tokens, sessions
 from bot.demo.github.rest.faults import RateLimited, ServerError, Slow
 from bot.errors import GitHubAway, NotFound
 from bot.github.client import PER_PAGE
+from bot.store import queries
 from tests.access.office import Office
 
 ALL = {"rocket", "hidden", "vault"}
@@ -282,9 +283,32 @@ async def test_a_suspended_installation_hides_nothing_of_another(office: Office)
     office.github.installations.suspend(second)
     session = await office.sign_in()
     assert await office.sees(session) == ALL
+    assert await _listed(office) == {"acme": (False, "active"), "other": (True, "active")}
     office.github.installations.unsuspend(second)
     await office.clock.advance(5 * MINUTE)
     assert await office.sees(session) == ALL | {"theirs"}
+    assert await _listed(office) == {"acme": (False, "active"), "other": (False, "active")}
+
+
+async def _listed(office: Office) -> dict[str, tuple[bool, str]]:
+    seen = await queries.list_seen_installations(office.ada.id)
+    return {each.account_login: (each.is_suspended, each.state) for each in seen}
+
+
+async def test_of_a_suspended_installation_its_people_know_that_it_is(office: Office) -> None:
+    office.github.people.add_owner(office.acme, office.ada)
+    session = await office.sign_in()
+    office.github.installations.suspend(office.installation)
+    await office.clock.advance(5 * MINUTE)
+    caller = await office.people.caller_of_session(session)
+    assert caller is not None
+    assert caller.teams == {}
+    assert await _listed(office) == {"acme": (True, "active")}
+    assert (await office.count("person_repository"), caller.administers) == (0, frozenset())
+    office.github.people.remove_member(office.acme, office.ada)
+    await office.clock.advance(5 * MINUTE)
+    await office.people.caller_of_session(session)
+    assert await _listed(office) == {}
 
 
 async def test_what_becomes_of_it_when_a_person_withdraws(office: Office) -> None:
@@ -299,7 +323,22 @@ async def test_what_becomes_of_it_when_a_person_withdraws(office: Office) -> Non
     assert (await office.person())["access_token"] is None
     looks = office.looks
     assert (await office.people.look_again(), office.looks) == (0, looks)
-    # The token sees again once its maker has signed in again.
+    # What somebody meant to end is not brought back by signing in again.
+    await office.sign_in()
+    assert await token_sees(office, token) is None
+    (line,) = [each for each in await list_tokens() if each.user_id == office.ada.id]
+    assert line.revoked_at is not None
+
+
+async def test_a_grant_that_github_takes_no_more_ends_no_token_for_good(office: Office) -> None:
+    office.github.people.add_member(office.acme, office.ada)
+    session = await office.sign_in()
+    token = await token_of(office, session)
+    # Nothing is heard of it, as where the grant was not used for half a year.
+    office.github.revoke_authorization(office.ada)
+    await office.clock.advance(12 * HOUR)
+    assert await office.while_time_passes(token_sees(office, token)) is None
+    assert (await office.person())["access_token"] is None
     await office.sign_in()
     assert await token_sees(office, token) == ALL
 

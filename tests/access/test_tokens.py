@@ -138,7 +138,7 @@ async def test_a_token_needs_a_team(database: Database) -> None:
 
 @pytest.mark.usefixtures("teams")
 async def test_a_token_has_a_name_that_both_databases_keep() -> None:
-    for name in ("", "x" * 201, "a\0b", "\ud800"):
+    for name in ("", " ", "  \t\u2003", "x" * 201, "a\0b", "\ud800"):
         with pytest.raises(RunledgerError, match="name"):
             await create_token("octo-org", name, NOW)
         with pytest.raises(RunledgerError, match="name"):

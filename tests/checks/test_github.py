@@ -66,6 +66,15 @@ async def test_an_id_of_no_app_is_told(practice: Practice) -> None:
     assert [each.sentence for each in told.findings] == [wanted]
 
 
+async def test_whoever_set_no_setting_is_told_of_none(practice: Practice, another_key: str) -> None:
+    """An App of the set-up page has a name, and its credentials are in the database."""
+    for changes in ({}, {"app_id": 4711}, {"private_key": another_key}):
+        told = await ask_github(practice.settings(**changes), practice.clock, "Ours")
+        first = told.findings[0].sentence
+        assert not re.search("APP_ID|PRIVATE_KEY|GITHUB_API_URL", first), first
+        assert "in the database" in first or "no longer knows the App Ours." in first
+
+
 @pytest.mark.parametrize(("minutes", "which"), [(10, "10 min ahead of"), (-180, "3 h behind")])
 async def test_a_clock_that_is_far_off_is_told_and_hinders_nothing(
     practice: Practice, minutes: int, which: str
@@ -199,6 +208,7 @@ async def test_a_webhook_that_leads_elsewhere_is_told_with_both_addresses(practi
     ours = f"https://runledger.example.org{WEBHOOK_PATH}"
     assert sentence == (
         f"The App's webhook leads to https://elsewhere.example.org/hook, but by PUBLIC_URL it should lead to {ours}."
+        " GitHub does not tell the App's callback and setup URL: look at these there too."
     )
 
 

@@ -1,5 +1,6 @@
 """What `doctor` finds out from the database, and that it does not say again what GitHub has told."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from bot.clock import ManualClock
 from bot.settings import Settings
 from bot.store import connected, health, models
 from tests.checks.conftest import Practice, faults, patiently
+from tests.cli.delivering import deliver, run_event
 
 ACCOUNT = {"account_id": 5, "account_login": "octo-org", "version": b"", "login_version": b""}
 HOUR = timedelta(hours=1)
@@ -145,6 +147,18 @@ async def test_without_a_worker_or_an_app_nobody_could_go_through_deliveries(
     await beat(migrated_sqlite, practice.clock.now())
     unset = practice.settings(database_url=migrated_sqlite, app_id=None)
     assert await sentences(unset, practice.clock, "gone through") == []
+
+
+@pytest.mark.parametrize(("waiting", "told"), [(0, "0 wait."), (1, "1 waits."), (2, "2 wait.")])
+async def test_how_many_deliveries_wait_is_said_in_words(
+    practice: Practice, migrated_sqlite: str, waiting: int, told: str
+) -> None:
+    deliveries = [run_event() for _ in range(waiting)]
+    await asyncio.to_thread(deliver, migrated_sqlite, deliveries, handled=False)
+    (sentence,) = await sentences(
+        practice.settings(database_url=migrated_sqlite), practice.clock, "No delivery is dead"
+    )
+    assert sentence == f"No delivery is dead, {told}"
 
 
 async def test_github_is_asked_though_the_database_is_away(practice: Practice) -> None:

@@ -157,7 +157,7 @@ async def test_doctor_names_each_fault(command: Command, sqlite_record: str, git
             "(octo-org) does not grant checks: write",
             "(octo-org) does not grant pull_requests: write",
             "(paused) is suspended",
-            "1 deliveries are dead",
+            "1 delivery is dead",
             "No worker is alive",
         )
         assert [words for words in wanted if words not in faults] == []

@@ -57,6 +57,7 @@ async def test_several_processes_on_one_database(migrated_postgres: str, tmp_pat
 
         # The link that the first has printed opens at the second, which registers the App.
         await browser.open(one.replace(first.address, second.address))
+        await browser.press("Open the set-up page")
         assert steps(browser.text)["base"] == "done"
         await browser.press(
             "Look at what GitHub is asked for",

@@ -1,6 +1,7 @@
 """People's tokens over the wire: what is sent, where to, and what becomes of strange answers."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -149,3 +150,36 @@ async def test_one_that_can_not_be_ended_is_told(
     with pytest.raises(error) as raised:
         await oauth.revoke("ghu_canary")
     assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"expires_in": 1e18},
+        {"expires_in": -1e300},
+        {"expires_in": -1},
+        {"refresh_token_expires_in": 1e18},
+        {"refresh_token": "ghr_\r\nX: y"},
+        {"access_token": "ghu_ \0"},
+    ],
+    ids=str,
+)
+async def test_a_token_that_comes_with_what_cannot_be_used_is_ended(
+    oauth: OAuth, pages: Server, api: Server, spoilt: dict[str, object]
+) -> None:
+    told = WHOLE | spoilt
+    pages.body, api.status = json.dumps(told).encode(), 204
+    for asking in (oauth.exchange("code", "verifier", "https://us.example/"), oauth.refresh("ghr_former")):
+        with pytest.raises(GitHubUnavailable):
+            await asking
+    assert [(request.method, json.loads(body)) for request, body in api.asked] == [
+        ("DELETE", {"access_token": told["access_token"]})
+    ] * 2
+
+
+async def test_a_token_that_cannot_be_ended_either_is_none_all_the_same(
+    oauth: OAuth, pages: Server, api: Server
+) -> None:
+    pages.body, api.status = json.dumps(WHOLE | {"expires_in": 1e18}).encode(), 500
+    with pytest.raises(GitHubUnavailable, match="time"):
+        await oauth.exchange("code", "verifier", "https://us.example/")

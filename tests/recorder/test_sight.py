@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from bot import events
+from bot.access import audit
 from bot.domain import facts
 from bot.recorder import record
 from bot.recorder.sight import sight_statements
 from bot.store.database import Database, to_moment
+from bot.store.queries import Scope
 from tests import builders as make
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -134,6 +136,32 @@ async def test_a_withdrawal_ends_what_was_granted_before(
     assert [(row["user_id"], to_moment(row["revoked_at"])) for row in ended] == (
         [(ADA, NOW + timedelta(hours=1))] if is_forgotten else []
     )
+
+
+async def test_a_withdrawal_ends_the_tokens_made_before_for_good_and_says_so(people: Database) -> None:
+    later = NOW + timedelta(hours=1)
+    await people.execute("INSERT INTO team (slug, name, created_at) VALUES (?, ?, ?)", "octo", "octo", NOW)
+    (team,) = await people.fetch("SELECT id FROM team")
+    token = "INSERT INTO api_token (team_id, name, hash, hint, user_id, created_at) VALUES (?, ?, ?, ?, ?, ?)"
+    for name, user_id, made_at in (
+        ("ada's", ADA, NOW),
+        ("her second", ADA, NOW),
+        ("newer", ADA, later),
+        ("eve's", EVE, NOW),
+        ("operator's", None, NOW),
+    ):
+        await people.execute(token, team["id"], name, name, "rlt_12345678", user_id, made_at)
+    told = await told_by("github_app_authorization", REVOKED, guid_at(NOW + timedelta(seconds=1)))
+    for _ in range(2):
+        async with people.transaction() as tx:
+            await record(tx, told, later)
+    rows = await people.fetch("SELECT name, revoked_at FROM api_token WHERE revoked_at IS NOT NULL ORDER BY id")
+    assert [(row["name"], to_moment(row["revoked_at"])) for row in rows] == [("ada's", later), ("her second", later)]
+    noted = await audit.list_audit(Scope(team["id"], "octo"), audit.OPERATOR)
+    why = {"why": "authorization withdrawn at GitHub"}
+    assert [(line.at, line.actor_kind, line.actor, line.action, line.subject, line.details) for line in noted] == [
+        (later, "person", "user-1", "token.revoked", name, why) for name in ("her second", "ada's")
+    ]
 
 
 async def test_other_actions_say_nothing() -> None:

@@ -21,6 +21,15 @@ async def test_a_link_opens_once(database: Database) -> None:
     assert sorted(opened) == [False] * 7 + [True]
 
 
+async def test_looking_at_a_link_leaves_it_good(database: Database) -> None:
+    token = await links.new_link(NOW, links.CARRIED_LASTS)
+    assert [await links.is_good(token, NOW) for _ in range(2)] == [True, True]
+    assert not await links.is_good(token, NOW + links.CARRIED_LASTS)
+    assert not await links.is_good("another", NOW)
+    assert await links.open_link(token, NOW)
+    assert not await links.is_good(token, NOW)
+
+
 async def test_a_link_opens_within_a_day(database: Database) -> None:
     token, another = await links.new_link(NOW), await links.new_link(NOW)
     assert await links.open_link(token, NOW + links.LASTS - MOMENT)
@@ -67,4 +76,5 @@ def test_the_address_of_a_link(host: str, public_url: str | None, port: int | No
     assert link == f"{address}/setup/link/token"
     told = links.invitation(link, settings)
     assert link in told
-    assert ("another address" in told) == (public_url is None)
+    assert (links.ELSEWHERE in told) == (public_url is None)
+    assert ("in its place" in links.log_line(settings)) == (public_url is None)

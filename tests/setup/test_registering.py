@@ -72,9 +72,14 @@ def a_configuration(**settings: Any) -> Configuration:
     return Configuration(Settings(_env_file=None, **{"secret_key": KEY} | settings), ManualClock())
 
 
-async def kept(configuration: Configuration, registration: Registration, replacing: int | None = None) -> None:
+async def kept(
+    configuration: Configuration,
+    registration: Registration,
+    replacing: int | None = None,
+    session_id: int | None = None,
+) -> None:
     assert configuration.sealer is not None
-    await registering.keep(configuration, configuration.sealer, registration, replacing)
+    await registering.keep(configuration, configuration.sealer, registration, replacing, session_id)
 
 
 async def test_the_app_is_what_github_made(github: SimulatedGitHub) -> None:
@@ -141,6 +146,26 @@ async def test_an_app_of_the_environment_wins(github: SimulatedGitHub, database:
     assert (settings.app_id, settings.webhook_secrets, settings.github_client_id) == (4, (b"theirs",), None)
 
 
+async def test_one_secret_in_the_environment_takes_the_place_of_the_one_that_is_kept(
+    github: SimulatedGitHub, database: Database
+) -> None:
+    app = await an_app(github)
+    await kept(a_configuration(), app)
+    secrets = app.secrets
+    rotated = await a_configuration(webhook_secret="the new one").refresh(database)
+    assert (rotated.app_id, rotated.webhook_secrets) == (app.app_id, (b"the new one",))
+    both = await a_configuration(webhook_secret_previous="the new one").refresh(database)
+    assert set(both.webhook_secrets) == {secrets.webhook_secret.encode(), b"the new one"}
+    signing_in = await a_configuration(github_client_secret="another").refresh(database)
+    assert signing_in.github_client_secret is not None
+    assert signing_in.github_client_secret.get_secret_value() == "another"
+    moved = await a_configuration(public_url="https://moved.example.org").refresh(database)
+    for settings in (rotated, both, signing_in, moved):
+        assert settings.private_key is not None
+        assert settings.private_key.get_secret_value() == secrets.private_key
+    assert moved.public_url == "https://moved.example.org"
+
+
 async def test_of_two_that_register_the_first_is_kept(github: SimulatedGitHub, database: Database) -> None:
     first, second = await an_app(github), await an_app(github, "Another")
     one, two = a_configuration(), a_configuration()
@@ -153,13 +178,15 @@ async def test_of_two_that_register_the_first_is_kept(github: SimulatedGitHub, d
     assert await models.AuditEntry.all(using_db=database.client).count() == 2
 
 
-async def test_links_that_were_not_opened_are_void_then(github: SimulatedGitHub, database: Database) -> None:
+async def test_what_others_could_register_by_is_void_then(github: SimulatedGitHub, database: Database) -> None:
     now = Clock().now()
     token = await links.new_link(now)
-    session = await open_session(None, now)
-    await kept(a_configuration(), await an_app(github))
+    mine, another, person = await open_session(None, now), await open_session(None, now), await open_session(7, now)
+    await kept(a_configuration(), await an_app(github), session_id=mine.id)
     assert not await links.open_link(token, now)
-    assert await models.Session.filter(id=session.id, revoked_at=None).using_db(database.client).exists()
+    ended = await models.Session.exclude(revoked_at=None).using_db(database.client)
+    assert [each.id for each in ended] == [another.id]
+    assert await models.Session.filter(id__in=[mine.id, person.id]).using_db(database.client).count() == 2
 
 
 async def test_another_key_opens_nothing_and_the_old_one_beside_it_does(

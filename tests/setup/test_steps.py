@@ -174,7 +174,7 @@ def test_deliveries_that_have_come() -> None:
     ("histories", "state", "words"),
     [
         ([history(None)], State.TODO, "0 of 1 repositories"),
-        ([history("done"), history("running")], State.TODO, "1 of 2 repositories are done, 10 runs"),
+        ([history("done"), history("running")], State.UNDER_WAY, "1 of 2 repositories are done, 10 runs"),
         ([history("done")], State.DONE, "1 of 1 repositories"),
         ([history("failed", "GitHub tells none")], State.BROKEN, "acme/failed is not whole: GitHub tells none."),
     ],

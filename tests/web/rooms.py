@@ -53,6 +53,7 @@ class Rooms:
     def __init__(self) -> None:
         self.kept: dict[str, inbox.NewDelivery] = {}
         self.asked: list[tuple[str, Any]] = []
+        self.good_token = "good-token"
         self.failure: Exception | None = None
         self.query_failure: Exception | None = None
         self.ask_failure: Exception | None = None
@@ -80,7 +81,7 @@ class Rooms:
     async def find_caller(self, token: str) -> Any:
         await self._answer()
         good = access.Caller(access.Actor("token", "ci", 1), "token 1", {1: None})
-        return good if token == "good-token" else None
+        return good if token == self.good_token else None
 
     async def get_scope(self, caller: Any, team: str) -> Any:
         if team not in {"octo", "1"}:
@@ -121,7 +122,7 @@ class Rooms:
         return views.BackfillProgress(**facts)
 
     async def ask_for_backfill(
-        self, scope: Any, full_name: str, since: datetime | None, until: datetime | None, now: datetime
+        self, scope: Any, full_name: str, since: datetime | None, until: datetime | None, now: datetime, note: Any
     ) -> list[int]:
         if self.ask_failure is not None:
             raise self.ask_failure

@@ -23,6 +23,7 @@ from tests.demo.browser import Browser
 KEY = "the key by which this test keeps credentials"
 ORGANIZATION, PERSON, RUNS_BEFORE = "acme", "mona", 12
 PATIENCE_SECONDS = 30
+OPEN = "Open the set-up page"
 
 
 @dataclass
@@ -46,13 +47,20 @@ class Beginning:
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[Browser]:
         """Start a browser that follows wherever it is led, and keeps cookies as browsers do on loopback."""
-        jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=URL(self.address))
+        loopback = [URL(self.address), URL(self.address.replace("127.0.0.1", "localhost"))]
+        jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=loopback)
         async with aiohttp.ClientSession(cookie_jar=jar) as session:
             yield Browser(session, "http://")
 
+    async def open_link(self, browser: Browser) -> None:
+        """Open the link and press its button, where there is one."""
+        await browser.open(self.link)
+        if OPEN in browser.text:
+            await browser.press(OPEN)
+
     async def fill_in(self, browser: Browser, *choosing: str, **typed: str) -> None:
         """Open the link and fill the form in, for the organisation at the simulated GitHub."""
-        await browser.open(self.link)
+        await self.open_link(browser)
         assert browser.status == 200, browser.text
         asked = {"server": self.github_address, "organization": ORGANIZATION} | typed
         await browser.press(

@@ -60,3 +60,15 @@ async def test_a_suspended_installation_is_read_by_the_operator_alone(world: Wor
         answer = await world.ask(route, world.mine, credential)
         teams[who] = [team["slug"] for team in json.loads(answer.body)["teams"]]
     assert teams == {"held": ["held"], "hal": []}
+
+
+async def test_whom_github_lists_a_suspended_installation_is_told_that_and_no_more(world: World) -> None:
+    told = {}
+    for who in ("hal", "carl", "nobody"):
+        page = (await world.visitors[who].get("/")).text
+        told[who] = [line for line in page.splitlines() if "held" in line]
+    assert {who: len(lines) for who, lines in told.items()} == {"hal": 1, "carl": 0, "nobody": 0}
+    assert "held: " in told["hal"][0]
+    assert "suspended at GitHub" in told["hal"][0]
+    for path in ("/teams/held", "/teams/held/runs", "/teams/held/tokens"):
+        assert (await world.visitors["hal"].get(path)).status == 404

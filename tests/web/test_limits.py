@@ -7,6 +7,8 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.access import tokens
+from bot.access.secrets import new_secret
 from bot.clock import Clock
 from bot.web import keys
 from bot.web.limits import Limits, Standing, network_of
@@ -14,7 +16,7 @@ from bot.web.problems import Problem
 from tests.web.conftest import Client, Serve
 from tests.web.rooms import API, NOW, TOKEN, WEBHOOK, Rooms, delivery_headers
 
-A_MINUTE, BURST, WRITES, STRANGERS = 600, 120, 30, 60
+A_MINUTE, BURST, WRITES, STRANGERS, LOOKUPS = 600, 120, 30, 60, 300
 BAD_TOKEN = {"Authorization": "Bearer another-token"}
 
 
@@ -154,7 +156,42 @@ async def test_whoever_guesses_is_stopped_and_nobody_who_was_let_in_with_them(cl
     assert (await client.get(f"{API}/teams", headers=TOKEN)).status == 200
     assert (await client.get(f"{API}/teams")).status == 429
     elsewhere = {"X-Forwarded-For": "6.6.6.6, 1.1.1.1"}
+    assert (await client.get(f"{API}/teams", headers=BAD_TOKEN | elsewhere)).status == 429
+
+
+async def test_a_proxy_is_believed_where_there_must_be_one(serve: Serve) -> None:
+    client = await serve(public_url="https://ledger.example.com")
+    for number in range(STRANGERS + 1):
+        invented = {"X-Forwarded-For": f"10.9.{number}.1, 1.1.1.1"}
+        last = await client.get(f"{API}/teams", headers=BAD_TOKEN | invented)
+    assert last.status == 429
+    elsewhere = {"X-Forwarded-For": "6.6.6.6, 2.2.2.2"}
     assert (await client.get(f"{API}/teams", headers=BAD_TOKEN | elsewhere)).status == 401
+
+
+async def test_a_good_token_is_found_though_its_address_has_sent_bad_ones(serve: Serve, rooms: Rooms) -> None:
+    client, good = await serve(), new_secret(tokens.PREFIX)
+    rooms.good_token = good
+    bad = {"Authorization": f"Bearer {new_secret(tokens.PREFIX)}"}
+    told = [(await client.get(f"{API}/teams", headers=bad)).status for _ in range(STRANGERS + LOOKUPS)]
+    assert told == [401] * STRANGERS + [429] * LOOKUPS
+    assert (await client.get(f"{API}/teams", headers={"Authorization": f"Bearer {good}"})).status == 200
+
+
+async def test_so_many_tokens_that_look_good_are_looked_up_and_no_more(client: Client, rooms: Rooms) -> None:
+    for number in range(LOOKUPS + 1):
+        if number == LOOKUPS:
+            rooms.failure = RuntimeError("nobody should have looked")
+        guessed = {"Authorization": f"Bearer {new_secret(tokens.PREFIX)}"}
+        last = await client.get(f"{API}/teams", headers=guessed)
+    assert last.status == 429
+
+
+def test_a_credential_that_was_found_bad_may_become_good_again() -> None:
+    limits = Limits(Hands(), A_MINUTE)
+    limits.note_bad("its secret")
+    charged(limits)
+    assert not limits._bad
 
 
 async def test_an_unknown_credential_from_there_is_not_even_looked_up(client: Client, rooms: Rooms) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.access.sessions import open_session
+from bot.access.sessions import find_session, open_session
 from bot.clock import Clock
 from bot.settings import Settings
 from bot.setup import links
 from bot.store import models
 from bot.store.database import current
 from bot.web.cookies import SESSION
-from tests.demo.browser import Browser
+from tests.demo.browser import Browser, Page
 from tests.web.rooms import delivery_headers, signature
-from tests.web.setting_up import KEY, ORGANIZATION, RUNS_BEFORE, Beginning, beginning, steps, until
+from tests.web.setting_up import KEY, OPEN, ORGANIZATION, RUNS_BEFORE, Beginning, beginning, steps, until
 
 ANOTHER_KEY = "another key, which opens nothing of what there is"
 LOOK = "Look at what GitHub is asked for"
@@ -64,7 +64,7 @@ async def test_from_nothing_to_the_first_runs(migrated_sqlite: str) -> None:
 
 async def test_while_it_changes_the_page_is_asked_for_again(migrated_url: str) -> None:
     async with beginning(migrated_url, with_worker=False) as begun, begun.browser() as browser:
-        await browser.open(begun.link)
+        await begun.open_link(browser)
         assert not re.search(r'http-equiv="refresh"|setup\.js', browser.text), "a form is being filled in"
         await begun.register(browser)
         await _open(begun, browser)
@@ -77,20 +77,51 @@ async def test_while_it_changes_the_page_is_asked_for_again(migrated_url: str) -
 
 async def test_the_link_opens_for_one_browser(migrated_url: str) -> None:
     async with beginning(migrated_url) as begun, begun.browser() as first, begun.browser() as second:
-        async with first.session.head(begun.link) as response:
-            assert response.status == 405
         await first.open(begun.link)
-        assert (first.status, first.url) == (200, f"{begun.address}/setup")
         await second.open(begun.link)
-        assert (second.status, "has been opened before" in second.text) == (404, True)
+        await first.press(OPEN)
+        assert (first.status, first.url) == (200, f"{begun.address}/setup")
+        for again in (second.press(OPEN), second.open(begun.link)):
+            await again
+            assert (second.status, "has been opened before" in second.text) == (404, True)
         assert (await _open(begun, second), second.status) == ({}, 200)
         await first.open(begun.link)
         assert first.url == f"{begun.address}/setup"
 
 
+async def test_whoever_only_looks_at_the_link_leaves_it_as_it_is(migrated_url: str) -> None:
+    async with beginning(migrated_url, with_worker=False) as begun, begun.browser() as browser:
+        for method in ("HEAD", "GET", "GET"):
+            async with browser.session.request(method, begun.link) as response:
+                assert (response.status, "Set-Cookie" in response.headers) == (200, False)
+        assert not await models.Session.all(using_db=current().client).exists()
+        await begun.open_link(browser)
+        assert (browser.status, browser.url) == (200, f"{begun.address}/setup")
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example.org"}])
+async def test_another_site_does_not_open_the_link(migrated_sqlite: str, headers: dict[str, str]) -> None:
+    async with beginning(migrated_sqlite, with_worker=False) as begun, begun.browser() as browser:
+        async with browser.session.post(begun.link, data={}, headers=headers) as response:
+            assert response.status == 403
+        await begun.open_link(browser)
+        assert browser.url == f"{begun.address}/setup"
+
+
+async def test_whoever_is_signed_in_is_so_no_more_once_the_link_is_open(migrated_sqlite: str) -> None:
+    async with beginning(migrated_sqlite, with_worker=False) as begun, begun.browser() as browser:
+        session = await open_session(7, Clock().now())
+        cookies = {"Cookie": f"{SESSION}={session.secret}"}
+        async with browser.session.get(begun.link, headers=cookies) as response:
+            assert "signed in here now; that ends" in await response.text()
+        async with browser.session.post(begun.link, data={}, headers=cookies, allow_redirects=False) as response:
+            assert (response.status, SESSION in response.cookies) == (303, True)
+        assert await find_session(session.secret, Clock().now()) is None
+
+
 async def test_the_link_is_left_at_once_and_leaves_nothing_behind(migrated_sqlite: str) -> None:
     async with beginning(migrated_sqlite) as begun, begun.browser() as browser:
-        async with browser.session.get(begun.link, allow_redirects=False) as response:
+        async with browser.session.post(begun.link, data={}, allow_redirects=False) as response:
             assert (response.status, response.headers["Location"]) == (303, "/setup")
             assert response.headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
             assert response.headers["Cache-Control"] == "no-store"
@@ -102,8 +133,13 @@ async def test_the_link_is_not_used_up_where_the_session_would_be_lost(migrated_
     async with beginning(migrated_sqlite) as begun, begun.browser() as browser:
         async with browser.session.get(begun.link, headers={"Host": "runledger.lan:8080"}) as response:
             assert (response.status, "only over https" in await response.text()) == (403, True)
+        plain = {"Origin": "http://runledger.lan", "Host": "runledger.lan"}
+        async with browser.session.post(begun.link, data={}, headers=plain) as response:
+            assert (response.status, "only over https" in await response.text()) == (403, True)
         behind_tls = {"Host": "runledger.lan", "X-Forwarded-Proto": "https"}
-        async with browser.session.get(begun.link, headers=behind_tls, allow_redirects=False) as response:
+        async with browser.session.get(begun.link, headers=behind_tls) as response:
+            assert response.status == 200
+        async with browser.session.post(begun.link, data={}, headers=behind_tls, allow_redirects=False) as response:
             assert response.status == 303
 
 
@@ -132,7 +168,7 @@ async def test_whoever_has_no_link_is_shown_nothing(migrated_url: str) -> None:
             await _open(begun, stranger, path)
             assert stranger.status == 403
         async with stranger.session.post(f"{begun.address}/setup/register", data={"host": "github.com"}) as sent:
-            assert sent.status == 401
+            assert (sent.status, "Open the link" in await sent.text()) == (403, True)
 
 
 async def test_a_person_who_is_signed_in_may_not_set_up(migrated_sqlite: str) -> None:
@@ -169,6 +205,8 @@ async def test_what_is_wrong_is_said_beside_what_was_filled_in(
         assert f'value="{typed[field]}"' in browser.text
         assert await models.PendingState.all(using_db=current().client).count() == 0
         right: dict[str, Any] = {field: _RIGHT.get(field, begun.github_address)}
+        if field == "address":
+            right = {field: begun.address}
         await browser.press(LOOK, **right)
         assert (browser.status, "Continue to GitHub" in browser.text) == (200, True)
 
@@ -176,7 +214,7 @@ async def test_what_is_wrong_is_said_beside_what_was_filled_in(
 @pytest.mark.parametrize("text", [b"%00", b"%ff", b"%ed%a0%80", b"x" * 1001, "\u202e<script>".encode()])
 async def test_whatever_is_sent_is_refused_or_shown_as_text(migrated_sqlite: str, text: bytes) -> None:
     async with beginning(migrated_sqlite, with_worker=False) as begun, begun.browser() as browser:
-        await browser.open(begun.link)
+        await begun.open_link(browser)
         csrf = browser.page.form_with(LOOK).fields["csrf"]
         for field in ("server", "organization", "name", "address"):
             data = f"csrf={csrf}&host=server&{field}=".encode() + text
@@ -187,12 +225,72 @@ async def test_whatever_is_sent_is_refused_or_shown_as_text(migrated_sqlite: str
                 assert "<script>" not in (await response.text()).replace("<script src", "")
 
 
-_RIGHT = {"organization": ORGANIZATION, "name": "Ours", "address": "https://runledger.example.org"}
+_RIGHT = {"organization": ORGANIZATION, "name": "Ours"}
+
+
+async def test_where_github_would_lead_back_elsewhere_it_is_not_asked_yet(migrated_url: str) -> None:
+    async with beginning(migrated_url, with_worker=False) as begun, begun.browser() as browser:
+        elsewhere = begun.address.replace("127.0.0.1", "localhost")
+        await begun.fill_in(browser, address=elsewhere)
+        assert (browser.status, 'id="wrong-address"' in browser.text) == (400, True)
+        assert f"This page is open at {begun.address}, and GitHub would lead you back to {elsewhere}" in browser.text
+        assert await models.PendingState.all(using_db=current().client).count() == 0
+        # The link that is offered opens there, once, and from there it goes on.
+        await browser.open(browser.page.links[f"Open this page at {elsewhere}"])
+        await browser.press(OPEN)
+        assert (browser.status, browser.url) == (200, f"{elsewhere}/setup")
+        server = {"server": begun.github_address, "organization": ORGANIZATION}
+        await browser.press(LOOK, choosing=("An Enterprise Server, or GHE.com",), **server)
+        begun.github.rest.signed_in = begun.github.world.find_account("mona")
+        await browser.press("Continue to GitHub")
+        assert (browser.status, "is registered" in browser.text) == (200, True)
+        assert browser.url.startswith(f"{elsewhere}/setup/registered")
+
+
+@pytest.mark.parametrize(
+    ("typed", "origin", "status"),
+    [
+        ("{here}", "{here}", 200),
+        ("{here}/", None, 200),
+        ("https://runledger.lan", "https://runledger.lan:443", 200),
+        ("https://runledger.lan", "http://runledger.lan", 400),
+        ("https://runledger.lan:8443", "https://runledger.lan", 400),
+        ("http://runledger.lan", None, 400),
+    ],
+)
+async def test_what_the_browser_says_of_where_it_is_counts(
+    migrated_sqlite: str, typed: str, origin: str | None, status: int
+) -> None:
+    async with beginning(migrated_sqlite, with_worker=False) as begun, begun.browser() as browser:
+        await begun.open_link(browser)
+        fields = browser.page.form_with(LOOK).fields | {"host": "server", "server": begun.github_address}
+        data = fields | {"organization": ORGANIZATION, "address": typed.format(here=begun.address)}
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        if origin is not None:
+            headers["Origin"] = origin.format(here=begun.address)
+        async with browser.session.post(f"{begun.address}/setup/register", data=data, headers=headers) as response:
+            shown = Page(await response.text())
+        assert response.status == status
+        carried = [text for text in shown.links if text.startswith("Open this page at")]
+        assert len(carried) == (status == 400 and typed.startswith("https"))
+
+
+async def test_the_environment_s_address_must_be_where_the_page_is_open(migrated_sqlite: str) -> None:
+    ours = "https://runledger.example.org"
+    async with beginning(migrated_sqlite, with_worker=False, public_url=ours) as begun, begun.browser() as browser:
+        await begun.open_link(browser)
+        fields = browser.page.form_with(LOOK).fields | {"host": "server", "server": begun.github_address}
+        data = fields | {"organization": ORGANIZATION}
+        for origin, status in ((begun.address, 400), (ours, 200)):
+            headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+            async with browser.session.post(f"{begun.address}/setup/register", data=data, headers=headers) as response:
+                assert response.status == status
+                assert (f'href="{ours}/setup/link/' in await response.text()) == (status == 400)
 
 
 async def test_only_the_page_that_leads_to_github_may_send_there(migrated_sqlite: str) -> None:
     async with beginning(migrated_sqlite, with_worker=False) as begun, begun.browser() as browser:
-        await browser.open(begun.link)
+        await begun.open_link(browser)
         fields = browser.page.form_with(LOOK).fields | {"host": "server", "server": begun.github_address}
         data = fields | {"organization": ORGANIZATION}
         async with browser.session.post(f"{begun.address}/setup/register", data=data) as response:
@@ -237,7 +335,7 @@ async def test_the_environment_s_addresses_leave_no_choice(migrated_sqlite: str)
         )
         begun.configuration.current = begun.configuration.given
         async with begun.browser() as browser:
-            await browser.open(begun.link)
+            await begun.open_link(browser)
             assert not {"host", "server", "address"} & browser.page.form_with(LOOK).fields.keys()
             begun.github.rest.signed_in = begun.github.world.find_account("mona")
             await browser.press(LOOK, organization=ORGANIZATION)
@@ -320,11 +418,16 @@ async def test_a_second_app_is_not_taken(migrated_url: str) -> None:
         begun.printed[:] = [f"{begun.address}/setup/link/{await links.new_link(Clock().now())}"]
         await begun.register(second, name="Another")
         app = begun.configuration.current.app_id
+        # The second's registration has ended the first's session; with one of the second's it is still too late.
+        await first.open(back)
+        assert (first.status, "delete it there" in first.text) == (403, True)
+        assert await _open(begun, first) == {}
+        begun.printed[:] = [f"{begun.address}/setup/link/{await links.new_link(Clock().now())}"]
+        await begun.open_link(first)
         await first.open(back)
         assert (first.status, "registered in the meantime" in first.text) == (409, True)
         assert begun.configuration.current.app_id == app
-        await first.open(f"{begun.address}/setup")
-        assert LOOK not in first.text
+        assert (await _open(begun, second))["register"] == "done"
 
 
 async def test_what_the_address_says_of_an_installation_is_not_believed(migrated_url: str) -> None:
@@ -347,7 +450,7 @@ async def test_under_another_secret_key_it_can_be_registered_anew(migrated_url: 
         app = begun.github.app.id
     async with beginning(migrated_url, secret_key=ANOTHER_KEY) as begun, begun.browser() as browser:
         assert begun.configuration.current.is_unconfigured
-        await browser.open(begun.link)
+        await begun.open_link(browser)
         assert (steps(browser.text)["base"], "another SECRET_KEY" in browser.text) == ("broken", True)
         # On the new GitHub of this test the App's id would be the same one.
         begun.github.world.numbers.next("app")
@@ -363,11 +466,12 @@ async def test_under_another_secret_key_it_can_be_registered_anew(migrated_url: 
 async def test_an_app_that_github_no_longer_knows_may_be_replaced(migrated_sqlite: str) -> None:
     async with beginning(migrated_sqlite, with_worker=False) as begun, begun.browser() as browser:
         await begun.register(browser)
-        first = begun.github.app.id
+        first, name = begun.github.app.id, begun.github.app.name
         del begun.github.world.apps[first]
         begun.configuration.current = begun.configuration.current.model_copy(update={"log_level": "debug"})
         shown = await _open(begun, browser)
-        assert (shown["register"], "knows no App" in browser.text) == ("broken", True)
+        assert (shown["register"], f"no longer knows the App {name}." in browser.text) == ("broken", True)
+        assert not re.search("APP_ID|GITHUB_API_URL", browser.text)
         await browser.press(
             LOOK,
             choosing=("An Enterprise Server, or GHE.com",),

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import pytest_asyncio
 
-from bot.access import sessions
+from bot.access import create_token, sessions
 from bot.access.secrets import hash_of, new_secret
 from bot.web import cookies
 from bot.web.pages.login import challenge_of
@@ -216,6 +216,33 @@ async def test_an_api_takes_a_session_and_a_token_before_it(town: Town) -> None:
     csrf = {"X-CSRF-Token": visitor.csrf_token}
     for headers, status in (({}, 403), (csrf, 202), (csrf | {"Origin": town.address}, 202)):
         assert (await visitor.ask("POST", f"{API}/backfills", headers, json=asked)).status == status
+
+
+@in_town
+async def test_whoever_asks_for_history_is_noted_with_the_repository(town: Town) -> None:
+    visitor = await town.signed_in("carl")
+    asked = {"team": "acme", "repoFullName": "acme/rocket"}
+    last = "SELECT * FROM audit_entry WHERE action = 'backfill.asked' ORDER BY id"
+    before = len(await town.rows(last))
+    token = {"Authorization": f"Bearer {await create_token('acme', 'ci', town.clock.now())}"}
+    for who, headers in ((visitor, {"X-CSRF-Token": visitor.csrf_token}), (town.visitor(), token)):
+        assert (await who.ask("POST", f"{API}/backfills", headers, json=asked)).status == 202
+        refused = await who.ask("POST", f"{API}/backfills", headers, json=asked | {"repoFullName": "acme/nowhere"})
+        assert refused.status == 404
+    noted = (await town.rows(last))[before:]
+    assert [(row["actor_kind"], row["actor"]) for row in noted] == [("person", "carl"), ("token", "ci")]
+    (team,) = await town.rows("SELECT id FROM team WHERE slug = 'acme'")
+    for row in noted:
+        about = (row["subject"], row["team_id"], row["repository_id"])
+        assert about == ("acme/rocket", team["id"], town.stage.repository.id)
+
+
+@in_town
+async def test_a_token_is_not_called_by_spaces_alone(town: Town) -> None:
+    visitor = await town.signed_in("carl")
+    answer = await visitor.post("/teams/acme/tokens", name="   ", days="7")
+    assert answer.status == 400
+    assert "more than spaces" in answer.text
 
 
 @in_town

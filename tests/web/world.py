@@ -50,6 +50,14 @@ class World:
     def everybody_bad(self) -> Iterator[tuple[str, Visitor | str]]:
         yield from ((name, self.visitors[name]) for name in ("nobody", "planted", "revoked", "expired"))
         yield from ((f"token {name}", self.tokens[name]) for name in ("made up", "revoked", "expired"))
+        yield from self._by_neighbours()
+
+    def _by_neighbours(self) -> Iterator[tuple[str, Visitor]]:
+        """Yield browsers with a good secret in a cookie that a neighbouring host may have set."""
+        good = self.visitors["otto"].secret
+        for name in (f"\u2000{cookies.SESSION}", f"\xa0{cookies.SESSION}", cookies.SESSION.lower()):
+            yield f"cookie {name!r}", self.town.visitor(**{name: good})
+        yield "cookie twice", self.town.visitor(**{cookies.SESSION: f"{good}; {cookies.SESSION}={good}"})
 
 
 @asynccontextmanager

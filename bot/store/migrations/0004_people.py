@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
                 ("id", fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
                 ("user_id", fields.BigIntField()),
                 ("installation_id", fields.BigIntField()),
+                ("is_suspended", fields.BooleanField(db_default=False)),
             ],
             options={
                 "table": "person_installation",
@@ -116,7 +117,7 @@ class Migration(migrations.Migration):
                 "unique_together": (("user_id", "installation_id"),),
                 "indexes": [Index(fields=["installation_id"], name="person_installation_by_installation")],
                 "pk_attr": "id",
-                "table_description": "An installation that a person saw when GitHub was asked last.",
+                "table_description": "An installation that a person saw when GitHub was asked last, and whether it was suspended there.",
             },
             bases=["Model"],
         ),

@@ -57,11 +57,12 @@ class Person(Model):
 
 
 class PersonInstallation(Model):
-    """An installation that a person saw when GitHub was asked last."""
+    """An installation that a person saw when GitHub was asked last, and whether it was suspended there."""
 
     id = fields.BigIntField(primary_key=True)
     user_id = fields.BigIntField()
     installation_id = fields.BigIntField()
+    is_suspended = fields.BooleanField(db_default=False)
 
     class Meta:
         table = "person_installation"

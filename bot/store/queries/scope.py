@@ -1,5 +1,6 @@
 """Which part of the record a question is about: one team's, and of that maybe only some repositories."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,10 +8,13 @@ from msgspec import Struct
 
 from bot.domain.texts import is_storable
 from bot.errors import NotFound
+from bot.settings import Dialect
 from bot.store.database import current, database_errors
 
 # Python refuses to read a number of some thousand digits.
 _LONGEST_ID = 100
+# From here on SQLite is given a list as one parameter.
+MOST_PARAMETERS = 1000
 
 
 class Scope(Struct, frozen=True):
@@ -34,12 +38,20 @@ async def find_scope(team: str | int) -> Scope | None:
     text = str(team)
     if not is_storable(text):
         return None
+    # One question for all, so that nobody learns from their number which slugs there are.
     with database_errors():
-        rows = await current().reader.fetch("SELECT id, slug FROM team WHERE slug = ?", text.lower())
-        # Only a slug that is nobody's is read as an id, so that a team called "42" can be asked for.
-        if not rows and text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) < 2**31:
-            rows = await current().reader.fetch("SELECT id, slug FROM team WHERE id = ?", int(text))
-    return Scope(rows[0]["id"], rows[0]["slug"]) if rows else None
+        rows = await current().reader.fetch(
+            "SELECT id, slug FROM team WHERE slug = ? OR id = ?", text.lower(), _id_in(text)
+        )
+    # Only a slug that is nobody's is read as an id, so that a team called "42" can be asked for.
+    found = next((row for row in rows if row["slug"] == text.lower()), rows[0] if rows else None)
+    return None if found is None else Scope(found["id"], found["slug"])
+
+
+def _id_in(text: str) -> int:
+    """Return the id that a text is, or 0, which no team has."""
+    is_id = text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) < 2**31
+    return int(text) if is_id else 0
 
 
 async def get_scope(team: "str | int | Scope") -> Scope:
@@ -74,12 +86,22 @@ class Condition:
             self.add(f"{column} = ?", value)
 
     def add_among(self, column: str, values: Sequence[Any], *, excluded: bool = False) -> None:
-        """Ask that `column` is one of `values`, or none of them."""
+        """Ask that `column` is one of `values`, or none of them; there may be any number of them.
+
+        PostgreSQL takes 32,767 parameters and SQLite 32,766, all of a statement's together, but a list as one of them.
+        """
         if not values:
             # PostgreSQL knows no empty list.
             self.add("TRUE" if excluded else "FALSE")
             return
-        self.add(f"{column} {'NOT IN' if excluded else 'IN'} ({', '.join('?' * len(values))})", *values)
+        if current().dialect is Dialect.POSTGRESQL:
+            self.add(f"{column} {'<> ALL' if excluded else '= ANY'} (?)", list(values))
+            return
+        among = "NOT IN" if excluded else "IN"
+        if len(values) <= MOST_PARAMETERS:
+            self.add(f"{column} {among} ({', '.join('?' * len(values))})", *values)
+        else:
+            self.add(f"{column} {among} (SELECT value FROM json_each(?))", json.dumps(list(values)))
 
     @property
     def sql(self) -> str:

@@ -9,7 +9,9 @@ from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.scope import Condition, Scope
 from bot.store.views import Repository, RepositoryList, Team, TeamInstallation, TeamList
 
-_SEEN_BY = " AND installation_id IN (SELECT installation_id FROM person_installation WHERE user_id = ?)"
+_SEEN_BY = (
+    " AND installation_id IN (SELECT installation_id FROM person_installation WHERE user_id = ? AND NOT is_suspended)"
+)
 
 
 async def list_teams(team_ids: Iterable[int], user_id: int | None = None) -> TeamList:

@@ -1,4 +1,7 @@
-"""The set-up page: what is done, what is to be done, what is broken; and the link that opens it."""
+"""The set-up page: what is done, what is to be done, what is broken; and the link that opens it.
+
+Chats and mail programs look at what is behind a link that somebody sends; only the button uses it up.
+"""
 
 import contextlib
 from typing import Annotated, Any
@@ -39,25 +42,53 @@ class InstalledQuery(msgspec.Struct, frozen=True):
     code: str | None = None
 
 
-async def open_setup_link(visit: Visit, _query: NoQuery, path: LinkPath) -> web.StreamResponse:
-    """Use the link up, begin a session that may set the service up, and lead away from the address at once."""
-    if visit.session is not None and visit.session.is_for_setup:
+async def get_setup_link(visit: Visit, _query: NoQuery, path: LinkPath) -> web.StreamResponse:
+    """Show the button that opens the link, which stays good."""
+    if may_set_up(visit):
         return visit.redirect(PAGE)
     address = public_url(visit.request)
     if not cookies.keeps_cookies(address):
         return visit.page("setup_link.html", 403, said=None, address=address)
-    now = visit.service.clock.now()
+    if not await links.is_good(path.token, visit.service.clock.now()):
+        return visit.page("setup_link.html", 404, said=OPENS_ONCE, address=address)
+    return visit.page("setup_open.html", token=path.token)
+
+
+async def open_setup_link(visit: Visit, _form: NoQuery, path: LinkPath) -> web.StreamResponse:
+    """Use the link up, begin a session that may set the service up, and lead away from the address at once."""
+    if may_set_up(visit):
+        return visit.redirect(PAGE)
+    address, now = opened_at(visit.request), visit.service.clock.now()
+    if not cookies.keeps_cookies(address):
+        return visit.page("setup_link.html", 403, said=None, address=address)
     if not await links.open_link(path.token, now):
         return visit.page("setup_link.html", 404, said=OPENS_ONCE, address=address)
     await audit.note(audit.OPERATOR, "setup.opened", "set-up page", now)
+    session = await sessions.open_session(None, now)
+    await visit.leave_former(None)
     response = visit.redirect(PAGE)
-    cookies.keep_session(response, await sessions.open_session(None, now))
+    cookies.keep_session(response, session)
     return response
+
+
+def opened_at(request: web.Request) -> str:
+    """Return the address at which the browser has the page open whose form it has sent.
+
+    What the browser itself says counts before what a proxy may tell of host and scheme.
+    https://www.rfc-editor.org/rfc/rfc6454#section-7
+    """
+    origin = request.headers.get("Origin", "")
+    return origin if origin.startswith(("https://", "http://")) else public_url(request)
+
+
+def may_set_up(visit: Visit) -> bool:
+    """Tell whether whoever visits has opened the link."""
+    return visit.session is not None and visit.session.is_for_setup
 
 
 async def get_setup(visit: Visit, _query: NoQuery) -> web.StreamResponse:
     """Show how far the set-up is to whoever opened the link, and to anybody else only how to get there."""
-    if visit.session is None or not visit.session.is_for_setup:
+    if not may_set_up(visit):
         configuration = visit.service.configuration
         await _refresh(configuration)
         return visit.page("setup_closed.html", is_set_up=not configuration.current.is_unconfigured)
@@ -76,14 +107,23 @@ async def get_installed(visit: Visit, _query: InstalledQuery) -> web.StreamRespo
 
 
 async def show_setup(
-    visit: Visit, status: int = 200, *, given: dict[str, str] | None = None, wrong: dict[str, str] | None = None
+    visit: Visit,
+    status: int = 200,
+    *,
+    given: dict[str, str] | None = None,
+    wrong: dict[str, str] | None = None,
+    carried: str | None = None,
 ) -> web.StreamResponse:
-    """Show the page, with what was filled in and what is wrong with it by the field's name."""
+    """Show the page, with what was filled in and what is wrong with it by the field's name.
+
+    `carried` is a link that opens the page at another address.
+    """
     known = await look(visit)
     empty = dict.fromkeys(("host", "server", "owner", "organization", "name", "reruns"), "")
     form = {
         "given": empty | {"address": public_url(visit.request)} | (given or {}),
         "wrong": wrong or {},
+        "carried": carried,
         "settings": visit.service.configuration.given,
     }
     return visit.page("setup.html", status, form=form, **_shown(visit, known))

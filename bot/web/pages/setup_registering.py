@@ -8,18 +8,23 @@ from aiohttp import web
 from msgspec import Meta
 
 from bot.access import states
+from bot.checks.findings import plain
 from bot.errors import RunledgerError
-from bot.setup import choices, registering
+from bot.setup import choices, links, registering
 from bot.setup.choices import Choice, Host, WrongChoice
 from bot.setup.registering import Left
 from bot.store.database import current
 from bot.store.registration import Configuration, Registration, find_registered_app
 from bot.web import cookies
-from bot.web.pages.setup import PAGE, look, may_register, show_setup
+from bot.web.pages.setup import PAGE, look, may_register, may_set_up, opened_at, show_setup
 from bot.web.problems import Problem
 from bot.web.visits import Visit
 
 NOT_THIS_BROWSER = "GitHub's answer was asked for by another browser, was used before, or came too late. Begin again."
+NO_SESSION = (
+    "This browser has not opened the link to the set-up page here, or that was more than two hours ago, or an App was"
+    " registered meanwhile"
+)
 Text = Annotated[str, Meta(max_length=1000)]
 
 
@@ -50,9 +55,34 @@ async def register_app(visit: Visit, form: RegisterForm) -> web.StreamResponse:
         choice = choice_of(form, visit.service.configuration)
         await registering.check_reachable(choice.host, visit.service.clock)
     except WrongChoice as wrong:
-        given = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not None}
-        return await show_setup(visit, 400, given=given, wrong={wrong.field: str(wrong)})
+        return await _refuse(visit, form, wrong)
+    # Anywhere else the browser would come back to without its session, and the App made by then would be lost.
+    if plain(opened_at(visit.request)) != plain(choice.public_url):
+        return await _refuse(visit, form, *await _carry_over(visit, choice))
     return await _lead_to_github(visit, choice)
+
+
+async def _refuse(
+    visit: Visit, form: RegisterForm, wrong: WrongChoice, carried: str | None = None
+) -> web.StreamResponse:
+    given = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not None}
+    return await show_setup(visit, 400, given=given, wrong={wrong.field: str(wrong)}, carried=carried)
+
+
+async def _carry_over(visit: Visit, choice: Choice) -> tuple[WrongChoice, str | None]:
+    """Return why GitHub is not asked yet, and a link that opens this page where GitHub will lead back to."""
+    address = choice.public_url
+    if not cookies.keeps_cookies(address):
+        said = f"Browsers keep a session only over https, and on the machine itself: {plain(address)} is neither."
+        return WrongChoice("address", said), None
+    token = await links.new_link(visit.service.clock.now(), links.CARRIED_LASTS)
+    here, there = plain(opened_at(visit.request)), plain(address)
+    said = (
+        f"This page is open at {here}, and GitHub would lead you back to {there}, where you have no session."
+        " Open this page there, and go on there"
+        f"{'' if visit.service.configuration.given.public_url else ', or put the first address here'}."
+    )
+    return WrongChoice("address", said), f"{address}{links.PATH}{token}"
 
 
 async def _lead_to_github(visit: Visit, choice: Choice) -> web.StreamResponse:
@@ -97,6 +127,8 @@ def _host(form: RegisterForm, configuration: Configuration) -> Host:
 
 async def finish_registration(visit: Visit, query: RegisteredQuery) -> web.StreamResponse:
     """Take the App that GitHub made, keep it, and show this once what the environment could say instead."""
+    if not may_set_up(visit):
+        return visit.page("setup_failed.html", 403, said=NO_SESSION)
     left = await _take(visit, query.state)
     configuration = visit.service.configuration
     if not may_register(configuration, await look(visit)):
@@ -106,7 +138,7 @@ async def finish_registration(visit: Visit, query: RegisteredQuery) -> web.Strea
         registration = await registering.convert(query.code, left, visit.service.clock)
     except RunledgerError as error:
         return visit.page("setup_failed.html", 502, said=str(error))
-    fault = await _keep(configuration, registration, left.replacing)
+    fault = await _keep(visit, registration, left.replacing)
     lines = registering.environment_of(registration)
     return visit.page("setup_registered.html", registration=registration, lines=lines, fault=fault)
 
@@ -120,12 +152,14 @@ async def _take(visit: Visit, state: str) -> Left:
     return msgspec.convert(taken.details, Left)
 
 
-async def _keep(configuration: Configuration, registration: Registration, replacing: int | None) -> str | None:
+async def _keep(visit: Visit, registration: Registration, replacing: int | None) -> str | None:
     """Keep the App; return why that could not be done, where it could not: GitHub does not tell its secrets again."""
+    configuration, session = visit.service.configuration, visit.session
     if configuration.sealer is None:
         return "SECRET_KEY is not set"
     try:
-        await registering.keep(configuration, configuration.sealer, registration, replacing)
+        session_id = None if session is None else session.id
+        await registering.keep(configuration, configuration.sealer, registration, replacing, session_id)
     except RunledgerError as error:
         return str(error)
     return None

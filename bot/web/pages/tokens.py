@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from bot import access
 from bot.access import TokenLine, TooManyTokens
+from bot.errors import ParameterError
 from bot.store.queries.filters import GITHUB_ID_MAX, TeamName
 from bot.store.queries.scope import Scope
 from bot.store.queries.teams import administers_all
@@ -60,6 +61,8 @@ async def _operators(scope: Scope, now: datetime) -> list[TokenLine]:
 async def create_token(visit: Visit, form: NewToken, path: TeamPath) -> web.StreamResponse:
     """Make a token and show it, which nothing does again."""
     scope = await visit.get_scope(path.team)
+    if not form.name.strip():
+        raise ParameterError("name", "must be more than spaces")
     now = visit.service.clock.now()
     try:
         token = await access.create_token(scope.slug, form.name, now, form.days, maker=visit.caller)
