@@ -29,8 +29,13 @@ everything_logged = test_secrets.everything_logged
 UNCONFIGURED = {"WEBHOOK_SECRET": "", "SECRET_KEY": KEY}
 
 
-def _printed_link(log: Path) -> str:
-    """Return the secret part of the link in a process's output: one line for people, and one in the log."""
+async def _printed_link(log: Path) -> str:
+    """Return the link in a process's output, which comes once it listens: one line for people, and one in the log."""
+
+    async def is_printed() -> bool:
+        return '"link"' in log.read_text()
+
+    await until(is_printed, "the link is printed")
     text = log.read_text()
     logged = [json.loads(line)["link"] for line in text.splitlines() if line.startswith("{") and '"link"' in line]
     shown = re.findall(r"^  (http\S+)$", text, re.MULTILINE)
@@ -50,7 +55,7 @@ async def test_several_processes_on_one_database(migrated_postgres: str, tmp_pat
         for deployment in (first, second, worker):
             stack.push_async_callback(deployment.kill)
         await asyncio.gather(*(deployment.start() for deployment in (first, second, worker)))
-        one, two = _printed_link(first.log), _printed_link(second.log)
+        one, two = await _printed_link(first.log), await _printed_link(second.log)
         assert one.startswith(first.address)
         jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=[URL(first.address), URL(second.address)])
         browser = Browser(await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar)), "http://")
