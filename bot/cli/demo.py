@@ -65,7 +65,7 @@ async def _play_once(port: int, github_port: int, seed: int, *, quiet: bool) -> 
 
 async def _stay(port: int, github_port: int, seed: int) -> None:
     stopped = stop_signal()
-    async with staged(Clock(), seed=seed, port=port, github_port=github_port) as stage:
+    async with staged(Clock(), seed=seed, port=port, github_port=github_port, signing_in=True) as stage:
         playing = asyncio.create_task(_play(stage))
         ending = asyncio.create_task(stopped.wait())
         await asyncio.wait({playing, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,7 +85,8 @@ async def _show_the_way(stage: Stage) -> None:
     token = await access.create_token(stage.team, "demo", stage.clock.now())
     runs = f"{stage.address}/api/integrations/github/workflow-runs?team={stage.team}"
     typer.echo("")
-    typer.echo(f"Open {stage.address} or {stage.address}/docs, or ask:")
+    owner = stage.company.people[0].login
+    typer.echo(f"Open {stage.address} and sign in as {owner}, who owns {stage.team}, or {stage.address}/docs, or ask:")
     typer.echo(f"  curl -H 'Authorization: Bearer {token}' '{runs}'")
     typer.echo(
         f"The simulated GitHub answers at {stage.github_address}, to its App {stage.github.app.id} by the key in"

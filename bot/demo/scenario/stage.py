@@ -1,6 +1,7 @@
 """What the tour plays on: the service on a port of loopback, and a GitHub that posts its webhooks there."""
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -204,17 +205,20 @@ async def staged(
     github_port: int = 0,
     database_url: str | None = None,
     founding: Callable[[SimulatedGitHub], Company] = with_past,
+    signing_in: bool = False,
 ) -> AsyncIterator[Stage]:
     """Start the service on `port` and a GitHub drawn from `seed` on `github_port`, each 0 for any that is free.
 
     `founding` makes the company that the App is then installed on; without a `database_url` the database is one that is
-    thrown away. Both end on the way out. Raises RunledgerError when a port is taken.
+    thrown away. With `signing_in` its people can sign in to the service. Both end on the way out. Raises RunledgerError
+    when a port is taken.
     """
     async with (
         SimulatedGitHub(clock, seed=seed, faults=NoFaults()) as github,
         _listening(github, github_port) as api,
-        _service(clock, github, port, api, database_url) as service,
+        _service(clock, _settings(github, database_url, port, api, signing_in=signing_in), github) as service,
     ):
+        github.app.callback_urls = (f"{service.address}/login/callback",) if signing_in else ()
         github.webhooks.url = service.address + WEBHOOK_PATH
         company = founding(github)
         github.ping()
@@ -248,12 +252,10 @@ async def _listening(github: SimulatedGitHub, port: int) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _service(
-    clock: Clock, github: SimulatedGitHub, port: int, api: str, database_url: str | None
+    clock: Clock, settings: Callable[[Path], Settings], github: SimulatedGitHub
 ) -> AsyncIterator[Service]:
     with tempfile.TemporaryDirectory(prefix="runledger-demo-", ignore_cleanup_errors=True) as folder:
-        url = database_url or f"sqlite://{Path(folder) / 'demo.sqlite3'}"
-        key_path = _kept_key(github, Path(folder))
-        service = Service(clock, _settings(github, url, port, api), key_path)
+        service = Service(clock, settings(Path(folder)), _kept_key(github, Path(folder)))
         await service.start()
         try:
             yield service
@@ -268,9 +270,17 @@ def _kept_key(github: SimulatedGitHub, folder: Path) -> Path:
     return path
 
 
-def _settings(github: SimulatedGitHub, database_url: str, port: int, api: str) -> Settings:
-    return load_settings(
-        database_url=database_url,
+def _settings(
+    github: SimulatedGitHub, database_url: str | None, port: int, api: str, *, signing_in: bool
+) -> Callable[[Path], Settings]:
+    """Return what gives the settings of a service whose database lies in a folder, unless it is another one."""
+    client: dict[str, str] = {}
+    if signing_in:
+        app_client = {"github_client_id": github.app.client_id, "github_client_secret": github.rest.client_secret}
+        client = {**app_client, "secret_key": secrets.token_hex(32)}
+    return lambda folder: load_settings(
+        **client,
+        database_url=database_url or f"sqlite://{folder / 'demo.sqlite3'}",
         webhook_secret=github.webhook_secret,
         app_id=github.app.id,
         private_key=github.private_key_pem,
