@@ -93,6 +93,20 @@ async def learn_too_late(house: Harness) -> None:
     await house.settle()
 
 
+async def hold_old_news(house: Harness, pull: PullRequest, look: Look) -> None:
+    """Look back, and hold that nothing of what has failed is told, but what fails from now on."""
+    await look(house)
+    await house.settle()
+    assert await house.database.fetch("SELECT 1 AS found FROM workflow_run WHERE conclusion = 'failure'") != []
+    # Whoever labels it lets the commit be looked at.
+    house.github.pulls.label(pull, "later")
+    await house.settle()
+    assert (checks(house, pull), comments(house, pull)) == ([], [])
+    await fail(house, pull)
+    await house.settle()
+    assert (checks(house, pull), comments(house, pull)) == ([("completed", "failure")], ["red"])
+
+
 @pytest.mark.parametrize(
     ("look", "before"),
     [(after_an_hour, A_BIT), (for_an_operator, A_BIT), (for_the_installation, timedelta(days=20))],
@@ -101,31 +115,14 @@ async def learn_too_late(house: Harness) -> None:
 async def test_what_ended_before_the_installation_is_no_news(database: Database, look: Look, before: timedelta) -> None:
     async with harnessed(database) as house:
         pull = await failed_while_uninstalled(house, before)
-        await look(house)
-        await house.settle()
-        assert await database.fetch("SELECT 1 AS found FROM workflow_run WHERE conclusion = 'failure'") != []
-        # Whoever labels it lets the commit be looked at.
-        house.github.pulls.label(pull, "later")
-        await house.settle()
-        assert (checks(house, pull), comments(house, pull)) == ([], [])
-        await fail(house, pull)
-        await house.settle()
-        assert (checks(house, pull), comments(house, pull)) == ([("completed", "failure")], ["red"])
+        await hold_old_news(house, pull, look)
 
 
 @pytest.mark.parametrize("look", [after_an_hour, for_an_operator], ids=["hourly look back", "asked for"])
 async def test_what_ended_while_a_repository_was_left_out_is_no_news(database: Database, look: Look) -> None:
     async with harnessed(database) as house:
         pull = await failed_while_left_out(house, A_BIT)
-        await look(house)
-        await house.settle()
-        assert await database.fetch("SELECT 1 AS found FROM workflow_run WHERE conclusion = 'failure'") != []
-        house.github.pulls.label(pull, "later")
-        await house.settle()
-        assert (checks(house, pull), comments(house, pull)) == ([], [])
-        await fail(house, pull)
-        await house.settle()
-        assert (checks(house, pull), comments(house, pull)) == ([("completed", "failure")], ["red"])
+        await hold_old_news(house, pull, look)
 
 
 async def test_a_pull_request_that_failed_long_ago_is_told_of_once(database: Database) -> None:

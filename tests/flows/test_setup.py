@@ -43,6 +43,22 @@ async def _printed_link(log: Path) -> str:
     return str(shown[0])
 
 
+async def _register(browser: Browser, link: str, github: SimulatedGitHub) -> None:
+    """Open the link, and register the App for the organisation."""
+    await browser.open(link)
+    await browser.press("Open the set-up page")
+    assert steps(browser.text)["base"] == "done"
+    await browser.press(
+        "Look at what GitHub is asked for",
+        choosing=("An Enterprise Server, or GHE.com",),
+        server=github.world.addresses.html,
+        organization="acme",
+    )
+    github.rest.signed_in = github.world.find_account("mona")
+    await browser.press("Continue to GitHub")
+    assert (browser.status, "is registered" in browser.text) == (200, True)
+
+
 async def test_several_processes_on_one_database(migrated_postgres: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         github = await stack.enter_async_context(SimulatedGitHub(Clock(), seed=11, registered=False))
@@ -61,18 +77,7 @@ async def test_several_processes_on_one_database(migrated_postgres: str, tmp_pat
         browser = Browser(await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar)), "http://")
 
         # The link that the first has printed opens at the second, which registers the App.
-        await browser.open(one.replace(first.address, second.address))
-        await browser.press("Open the set-up page")
-        assert steps(browser.text)["base"] == "done"
-        await browser.press(
-            "Look at what GitHub is asked for",
-            choosing=("An Enterprise Server, or GHE.com",),
-            server=github.world.addresses.html,
-            organization="acme",
-        )
-        github.rest.signed_in = github.world.find_account("mona")
-        await browser.press("Continue to GitHub")
-        assert (browser.status, "is registered" in browser.text) == (200, True)
+        await _register(browser, one.replace(first.address, second.address), github)
 
         # The first has been told nothing, and takes what the new App sends all the same.
         body = b"{}"
