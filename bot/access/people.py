@@ -240,10 +240,6 @@ class People:
 
     # What is done from time to time
 
-    async def github_revoked(self, user_id: int) -> None:
-        """Forget what a person has granted, what they see, and their sessions. Raises DatabaseUnavailable."""
-        await self._grants.withdraw(user_id)
-
     async def forget_grants(self) -> int:
         """End the grants on which neither a session nor a token rests any more; return how many that were."""
         ended = 0

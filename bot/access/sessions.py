@@ -94,14 +94,6 @@ async def revoke_setup_sessions(tx: Executor, but: int | None, now: datetime) ->
         )
 
 
-async def revoke_sessions_of(user_id: int, now: datetime) -> int:
-    """End all sessions of a person, and return how many that were. Raises DatabaseUnavailable."""
-    with database_errors():
-        return await current().execute(
-            "UPDATE session SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL", now, user_id
-        )
-
-
 async def forget_sessions(before: datetime) -> int:
     """Delete the sessions that had ended by then, and return how many that were. Raises DatabaseUnavailable."""
     with database_errors():

@@ -46,7 +46,7 @@ SPAN = timedelta(days=14)
 """So long before and after a failure others' failures are evidence, so long after it the base's runs."""
 OLDEST_BASE = timedelta(days=30)
 """What ran on the base so long before a failure tells nothing of how it stood."""
-_EVER, _NEVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 _UNEXAMINED = (
@@ -156,15 +156,13 @@ def _whose(subject: Subject, known: Known, span: _Span) -> Whose:
     )
 
 
-async def _known(reader: Executor, subject: Subject, span: _Span | None) -> Known:
+async def _known(reader: Executor, subject: Subject, span: _Span) -> Known:
     place = (subject.repository_id, subject.number)
     (row,) = await reader.fetch(_KNOWN, *place, *place, *place, subject.head_sha, subject.repository_id)
     author_id = row["author_id"] if subject.author_id is None else subject.author_id
     # Once it is merged, what runs on the base holds it; a commit that needs no merging is there from the beginning.
     until = to_moment(row["began_at"] if subject.number is None else row["merged_at"])
     base_ref = subject.base_ref or row["base_ref"]
-    if span is None:
-        return Known(author_id, base_ref, _EVER, until or _NEVER, until or _NEVER)
     until = min(until or _NEVER, span.last + SPAN)
     return Known(author_id, base_ref, span.first - OLDEST_BASE, min(span.first, until), until)
 
@@ -181,18 +179,6 @@ async def unexamined_base_jobs(
         return []
     rows = await reader.fetch(_UNEXAMINED.format(places(wanted)), *wanted)
     return [Unexamined(**{**row, "failed_at": to_moment(row["failed_at"])}) for row in rows]
-
-
-async def base_runs(reader: Executor, subject: Subject, workflows: Collection[int]) -> dict[int, list[BaseRun]]:
-    """Return the last finished runs of each workflow that count as the base's, the newest first.
-
-    They ran on the base branch of the repository itself, for its own sake (see BASE_EVENTS); beside them come those on
-    the commit that the pull request is based on, on whichever branch. They may be of any age.
-    """
-    known = await _known(reader, subject, None)
-    rows = await base_rows(reader, subject, known, workflows)
-    jobs = await job_rows(reader, rows)
-    return grouped(rows, jobs)
 
 
 async def _bases(

@@ -365,13 +365,6 @@ async def test_a_withdrawal_that_no_event_told_of_is_found_out(office: Office) -
     assert await office.count("person_repository") == 0
 
 
-async def test_github_revoked_forgets_all_that_rests_on_it(office: Office) -> None:
-    session = await office.sign_in()
-    await office.people.github_revoked(office.ada.id)
-    assert await office.sees(session) is None
-    assert await sessions.find_session(session.secret, office.clock.now()) is None
-
-
 async def test_looks_are_counted_and_no_person_is_named(office: Office) -> None:
     office.github.people.add_member(office.acme, office.ada)
     before = metrics.LOOKS.labels("seen")._value.get()

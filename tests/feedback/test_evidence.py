@@ -11,7 +11,7 @@ from bot.domain.feedback.classes import classify
 from bot.domain.feedback.report import Base, Evidence, Failure, FailureClass, Job
 from bot.feedback.base_rows import Subject
 from bot.feedback.elsewhere import Failed
-from bot.feedback.evidence import SPAN, base_runs, count_flakes, find_evidence, unexamined_base_jobs
+from bot.feedback.evidence import SPAN, count_flakes, find_evidence, unexamined_base_jobs
 from bot.settings import Dialect
 from bot.store.database import Database, Executor
 from tests import builders as make
@@ -185,10 +185,6 @@ async def test_the_last_twenty_runs_are_counted(past: Past) -> None:
     for number in range(24):
         await past.ran(number + 1, [("test", "failure" if number in {4, 22} else "success")])
     assert (await past.evidence()).base == Base("main", sha(1000), 19, 20, False)
-    runs = await base_runs(past.database.reader, SUBJECT, [33, 34])
-    assert list(runs) == [33]
-    assert [run.run_id for run in runs[33]] == sorted(run.run_id for run in runs[33])
-    assert len(runs[33]) == 20
 
 
 async def test_a_run_that_is_run_again_has_failed_before(past: Past) -> None:
