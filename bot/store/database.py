@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import asyncpg
@@ -19,6 +19,7 @@ from tortoise import Model
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException, ConfigurationError, DBConnectionError, OperationalError
 
@@ -123,6 +124,10 @@ class Executor:
         """Run one statement and return how many rows it changed."""
         changed, _ = await self.client.execute_query(*self._adapted(sql, parameters))
         return changed
+
+    async def in_one_go(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Let `work` send many statements in one turn of the connection's thread; on SQLite only."""
+        return await sqlite.in_one_go(cast(SqliteClient, self.client), work)
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement once for each row of parameters, in order."""

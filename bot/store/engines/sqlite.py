@@ -6,16 +6,19 @@ SQLite lets a transaction that reads first and writes later fail at once with "d
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import TypeVar, cast
 
+import aiosqlite
 from tortoise.backends.base.client import TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
-from tortoise.exceptions import OperationalError
+from tortoise.exceptions import IntegrityError, OperationalError
 
 from bot.clock import Clock
+
+T = TypeVar("T")
 
 # The first connection to a file turns its journal over to WAL; whoever comes meanwhile is refused at once, whatever
 # `busy_timeout` says.
@@ -83,6 +86,21 @@ async def begun(client: ImmediateSqliteClient) -> AsyncIterator[ImmediateTransac
             with contextlib.suppress(sqlite3.Error):
                 await transaction._connection.rollback()
             raise
+
+
+async def in_one_go(client: SqliteClient, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` on the connection's own thread: many statements for one turn of it, where each alone costs a turn.
+
+    `work` must not touch anything that the event loop's thread may touch meanwhile.
+    """
+    async with client.acquire_connection() as connection:
+        opened = cast(aiosqlite.Connection, connection)
+        try:
+            return cast(T, await opened._execute(work, opened._conn))  # type: ignore[no-untyped-call]
+        except sqlite3.OperationalError as error:
+            raise OperationalError(error) from error
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(error) from error
 
 
 def is_working(client: SqliteClient) -> bool:
