@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from bot import events, feedback, history, logs, metrics
+from bot import events, feedback, handling, history, logs, metrics
 from bot.access.people import People
 from bot.clock import Clock
 from bot.errors import RunledgerError, SettingsError
@@ -77,7 +77,9 @@ def create_app(
         async with AsyncExitStack() as parts:
             database = await parts.enter_async_context(connected(settings.database_url.get_secret_value()))
             check_can_serve(await configuration.begin(database))
-            inbox = await parts.enter_async_context(Inbox(database, clock, events.ACTED_ON, events.may_tell))
+            inbox = await parts.enter_async_context(
+                Inbox(database, clock, events.ACTED_ON, events.may_tell, handling.AtOnce(clock))
+            )
             app[keys.INBOX] = inbox
             people = People(configuration, clock, database, Leases(database, clock, new_holder()))
             app[keys.PEOPLE] = await parts.enter_async_context(people)

@@ -104,6 +104,17 @@ class WorkflowRun(Struct, frozen=True, kw_only=True):
     pull_requests: tuple[RunPullRequest, ...] = ()
 
 
+class _Step(Struct, rename="camel", gc=False):
+    """A step as the API shows it."""
+
+    number: int | None
+    name: str | None
+    status: str | None
+    conclusion: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
 class WorkflowJob(Struct, frozen=True, kw_only=True):
     """One job at one moment; `labels` and `steps` are JSON texts in the API's own shape."""
 
@@ -213,6 +224,9 @@ _json = msgspec.json.Encoder()
 
 
 def _utc(moment: datetime) -> datetime:
+    # As GitHub tells nearly all of them.
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -360,7 +374,7 @@ def workflow_version(run: WorkflowRun) -> bytes:
 def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int) -> WorkflowJob:
     """Return what a job's body tells, from a webhook or from the REST API alike."""
     started_at, completed_at = _utc_or_none(payload.started_at), _utc_or_none(payload.completed_at)
-    labels, steps = _text(payload.labels or []), _text([_step(step) for step in payload.steps or ()])
+    labels, steps = _text(payload.labels or []), _json.encode([_step(step) for step in payload.steps or ()])
     mutable = ordering.digest(
         payload.status,
         payload.conclusion,
@@ -371,7 +385,7 @@ def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int
         payload.runner_group_id,
         payload.runner_group_name,
         labels,
-        steps,
+        text=steps,
     )
     return WorkflowJob(
         repository_id=repository_id,
@@ -393,20 +407,20 @@ def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int
         runner_group_id=payload.runner_group_id,
         runner_group_name=payload.runner_group_name,
         labels=labels,
-        steps=steps,
+        steps=steps.decode(),
         version=ordering.job_version(payload.status, payload.conclusion, made_at, mutable),
     )
 
 
-def _step(step: payloads.Step) -> dict[str, Any]:
-    return {
-        "number": step.number,
-        "name": step.name,
-        "status": step.status,
-        "conclusion": step.conclusion,
-        "startedAt": _utc_or_none(step.started_at),
-        "completedAt": _utc_or_none(step.completed_at),
-    }
+def _step(step: payloads.Step) -> _Step:
+    return _Step(
+        step.number,
+        step.name,
+        step.status,
+        step.conclusion,
+        _utc_or_none(step.started_at),
+        _utc_or_none(step.completed_at),
+    )
 
 
 def pull_request(payload: payloads.PullRequest, repository_id: int, made_at: int) -> PullRequest:

@@ -11,6 +11,7 @@ all decide by one plain `>`. Nothing about arrival goes into it.
 """
 
 import hashlib
+import re
 import struct
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,8 @@ NO_VERSION = b""
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
+# A version-1 UUID as GitHub writes it: the time's low, middle and high digits stand in its first three groups.
+_GUID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-1([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -45,6 +48,14 @@ def made_at(guid: str) -> int:
 
     GitHub's GUIDs are version-1 UUIDs, which hold the time (RFC 9562, section 5.1); a redelivery has the same one.
     """
+    plain = _GUID.fullmatch(guid)
+    if plain is not None:
+        # As below, for each delivery and so without the detour by an object.
+        return _UUID_EPOCH_MICROSECONDS + int(plain[3] + plain[2] + plain[1], 16) // 10
+    return _made_at_of_odd_form(guid)
+
+
+def _made_at_of_odd_form(guid: str) -> int:
     try:
         identifier = uuid.UUID(guid)
     except ValueError:
@@ -59,9 +70,12 @@ def microseconds(moment: datetime) -> int:
     return max(0, (moment - _EARLIEST) // _MICROSECOND)
 
 
-def digest(*mutable: Any) -> bytes:
-    """Hash a snapshot's own mutable facts: the last tie-break."""
-    return hashlib.blake2b(_encoder.encode(mutable), digest_size=DIGEST_BYTES).digest()
+_UUID_EPOCH_MICROSECONDS = microseconds(_UUID_EPOCH)
+
+
+def digest(*mutable: Any, text: bytes = b"") -> bytes:
+    """Hash a snapshot's own mutable facts, of which `text` is already written out: the last tie-break."""
+    return hashlib.blake2b(_encoder.encode(mutable) + text, digest_size=DIGEST_BYTES).digest()
 
 
 def run_version(status: str, conclusion: str | None, updated_at: datetime, made: int, mutable: bytes) -> bytes:

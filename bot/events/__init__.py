@@ -9,6 +9,7 @@ from datetime import datetime
 from gidgethub import routing, sansio
 
 from bot.domain import ordering
+from bot.domain.news import News
 from bot.events import (
     check_run,
     check_suite,
@@ -22,7 +23,6 @@ from bot.events import (
     workflow_job,
     workflow_run,
 )
-from bot.events.news import News
 
 ROUTERS = {
     "check_run": check_run.router,

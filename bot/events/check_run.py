@@ -7,7 +7,7 @@ from gidgethub import routing, sansio
 
 from bot.domain import facts, payloads
 from bot.domain.feedback.buttons import RERUN_FAILED
-from bot.events.news import News
+from bot.domain.news import News
 
 router = routing.Router()
 

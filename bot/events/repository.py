@@ -9,7 +9,7 @@ from gidgethub import routing, sansio
 from msgspec import Struct
 
 from bot.domain import facts, payloads
-from bot.events.news import News
+from bot.domain.news import News
 
 router = routing.Router()
 

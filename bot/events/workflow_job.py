@@ -6,7 +6,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#workflow_job
 from gidgethub import routing, sansio
 
 from bot.domain import facts, payloads
-from bot.events.news import News
+from bot.domain.news import News
 
 router = routing.Router()
 

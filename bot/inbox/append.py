@@ -1,32 +1,39 @@
 """Group commit: whoever waits shares the next transaction, so the disk is asked once for many deliveries.
 
 There is no timer: one writer commits whatever has queued since its last commit. `bench/ingest` shows what it is worth.
+What the deliveries tell is part of the same transaction where there is somebody to read them; what can't be read or
+recorded so is kept, and waits for a worker.
 """
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from bot.clock import Clock
+from bot.domain.news import News
 from bot.errors import DatabaseUnavailable
 from bot.inbox.bodies import compress
 from bot.settings import Dialect
-from bot.store.database import Database, Transaction
+from bot.store.database import Database, Transaction, is_unavailable
+
+log = logging.getLogger(__name__)
 
 Outcome = Literal["accepted", "duplicate"]
 
 MAX_BATCH = 256
-_COLUMNS = ("guid", "event", "state", "body", "received_at", "available_at", "tries", "handlings")
-_INSERT = f"INSERT INTO delivery ({', '.join(_COLUMNS)}) "
+_INSERT = "INSERT INTO delivery (guid, event, state, body, received_at, available_at, tries, handlings, handled_at)"
 _NEW_ONES = " ON CONFLICT (guid) DO NOTHING RETURNING guid"
 # Arrays keep the text the same for any number of rows, so that PostgreSQL plans it once.
 _FROM_ARRAYS = (
-    "SELECT guid, event, state, body, received_at, received_at, 0, 0 FROM unnest(CAST(? AS text[]), CAST(? AS text[]),"
-    " CAST(? AS text[]), CAST(? AS bytea[]), CAST(? AS timestamptz[])) AS new(guid, event, state, body, received_at)"
+    " SELECT guid, event, state, body, received_at, received_at, 0, handlings, handled_at FROM unnest("
+    "CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bytea[]), CAST(? AS timestamptz[]),"
+    "CAST(? AS integer[]), CAST(? AS timestamptz[]))"
+    " AS new(guid, event, state, body, received_at, handlings, handled_at)"
 )
 _REVIVE = (
     "UPDATE delivery SET state = 'waiting', available_at = ?, tries = 0, error = NULL, body = ?"
@@ -43,10 +50,35 @@ class NewDelivery(Struct, frozen=True):
     received_at: datetime
 
 
+class Handler(Protocol):
+    """Handles deliveries inside the transaction that makes them durable."""
+
+    async def read(self, delivery: NewDelivery) -> News | None:
+        """Return what a delivery tells, None to leave it to a worker."""
+
+    async def record(self, tx: Transaction, read: Sequence[tuple[NewDelivery, News]], now: datetime) -> None:
+        """Record what these deliveries tell."""
+
+    def report(self, read: Sequence[tuple[NewDelivery, News]]) -> None:
+        """Hear that these deliveries are committed."""
+
+
 class _Waiting(Struct):
+    """A delivery whose sender waits: `news` where it is handled at once, `kept` where a worker is to handle it."""
+
     delivery: NewDelivery
-    kept: bytes | None
     outcome: asyncio.Future[Outcome]
+    is_told: bool
+    news: News | None = None
+    kept: bytes | None = None
+
+    def row(self, now: datetime) -> tuple[object, ...]:
+        """Return its row, as far as rows differ."""
+        state, handlings, handled_at = ("waiting" if self.is_told else "ignored"), 0, None
+        if self.news is not None:
+            state, handlings, handled_at = ("ignored", 0, now) if self.news.ignored else ("handled", 1, now)
+        told = self.delivery
+        return told.guid, told.event, state, self.kept, told.received_at, handlings, handled_at
 
 
 def _everything(_event: str, _body: bytes) -> bool:
@@ -57,6 +89,7 @@ class Inbox:
     """Makes deliveries durable. `acted_on` names the events that anything acts on: of others only the GUID is kept.
 
     So it is with bodies of which `may_tell` says that they tell nothing; it is asked for each and must be quick.
+    Without a `handler` all wait for a worker.
     """
 
     def __init__(
@@ -65,11 +98,13 @@ class Inbox:
         clock: Clock,
         acted_on: frozenset[str],
         may_tell: Callable[[str, bytes], bool] = _everything,
+        handler: Handler | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._acted_on = acted_on
         self._may_tell = may_tell
+        self._handler = handler
         self._queue: list[_Waiting] = []
         self._queued = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -92,13 +127,16 @@ class Inbox:
 
         A duplicate of a dead delivery brings it back to life. Raises DatabaseUnavailable when nothing was stored.
         """
-        is_kept = delivery.event in self._acted_on and self._may_tell(delivery.event, delivery.body)
-        kept = await compress(delivery.body) if is_kept else None
-        # Looked at after compressing, which may take a turn of the loop in which the inbox closes.
+        is_told = delivery.event in self._acted_on and self._may_tell(delivery.event, delivery.body)
+        waiting = _Waiting(delivery, asyncio.get_running_loop().create_future(), is_told)
+        if is_told:
+            waiting.news = await self._handler.read(delivery) if self._handler is not None else None
+            if waiting.news is None:
+                waiting.kept = await compress(delivery.body)
+        # Looked at only now: reading or compressing may take a turn of the loop in which the inbox closes.
         if self._closing or self._writer is None:
             message = "the inbox is closed"
             raise DatabaseUnavailable(message)
-        waiting = _Waiting(delivery, kept, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._queued.set()
         return await waiting.outcome
@@ -114,49 +152,64 @@ class Inbox:
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         try:
-            async with self._database.transaction() as tx:
-                new = await _insert(tx, _first_of_each(batch))
-                await self._revive(tx, [each for each in batch if each.delivery.guid not in new])
+            new = await self._store(batch)
         except Exception as error:  # noqa: BLE001
             _refuse(batch, error)
             return
+        handled = [(each.delivery, each.news) for each in new.values() if each.news is not None]
         for each in batch:
             # The first of several with one GUID is the new one.
-            outcome: Outcome = "accepted" if each.delivery.guid in new else "duplicate"
-            new.discard(each.delivery.guid)
-            _resolve(each, outcome)
-        self.arrived.set()
+            _resolve(each, "accepted" if new.get(each.delivery.guid) is each else "duplicate")
+        if self._handler is not None and handled:
+            self._handler.report(handled)
+        if len(handled) < len(batch):
+            self.arrived.set()
 
-    async def _revive(self, tx: Transaction, duplicates: Sequence[_Waiting]) -> None:
+    async def _store(self, batch: Sequence[_Waiting]) -> dict[str, _Waiting]:
+        """Commit a batch, handled as far as it can be; return by its GUID what was new."""
+        if any(each.news is not None for each in batch):
+            try:
+                return await self._database.transact(lambda tx: self._take(tx, batch))
+            except Exception as error:
+                if is_unavailable(error):
+                    raise
+                # Somebody else was in the way, or one of them can't be recorded: a worker will find out which.
+                log.info("a batch is left to a worker", extra={"deliveries": len(batch)}, exc_info=error)
+        for each in batch:
+            if each.news is not None:
+                each.news, each.kept = None, await compress(each.delivery.body)
+        return await self._database.transact(lambda tx: self._take(tx, batch))
+
+    async def _take(self, tx: Transaction, batch: Sequence[_Waiting]) -> dict[str, _Waiting]:
         now = self._clock.now()
-        rows = [(now, each.kept, each.delivery.guid) for each in duplicates if each.kept is not None]
+        first = _first_of_each(batch)
+        guids = await _insert(tx, [each.row(now) for each in first.values()])
+        new = {guid: each for guid, each in first.items() if guid in guids}
+        if len(new) < len(batch):
+            await self._revive(tx, [each for each in batch if new.get(each.delivery.guid) is not each], now)
+        if self._handler is not None:
+            await self._handler.record(tx, [(e.delivery, e.news) for e in new.values() if e.news is not None], now)
+        return new
+
+    async def _revive(self, tx: Transaction, duplicates: Sequence[_Waiting], now: datetime) -> None:
+        rows = [(now, await compress(each.delivery.body), each.delivery.guid) for each in duplicates if each.is_told]
         await tx.execute_many(_REVIVE, sorted(rows, key=lambda row: row[-1]))
 
 
-def _first_of_each(batch: Sequence[_Waiting]) -> list[_Waiting]:
+def _first_of_each(batch: Sequence[_Waiting]) -> dict[str, _Waiting]:
     by_guid: dict[str, _Waiting] = {}
     for each in batch:
         by_guid.setdefault(each.delivery.guid, each)
     # Two services that are sent the same GUIDs take PostgreSQL's locks in the same order, and so never deadlock.
-    return [by_guid[guid] for guid in sorted(by_guid)]
+    return dict(sorted(by_guid.items()))
 
 
-async def _insert(tx: Transaction, batch: Sequence[_Waiting]) -> set[str]:
-    rows = [
-        (
-            each.delivery.guid,
-            each.delivery.event,
-            "ignored" if each.kept is None else "waiting",
-            each.kept,
-            each.delivery.received_at,
-        )
-        for each in batch
-    ]
+async def _insert(tx: Transaction, rows: Sequence[tuple[object, ...]]) -> set[str]:
     if tx.dialect is Dialect.POSTGRESQL:
         new = await tx.fetch(_INSERT + _FROM_ARRAYS + _NEW_ONES, *map(list, zip(*rows, strict=True)))
     else:
-        values = ", ".join(["(?, ?, ?, ?, ?, ?, 0, 0)"] * len(rows))
-        parameters = [value for row in rows for value in (*row, row[-1])]
+        values = ", ".join(["(?, ?, ?, ?, ?, ?, 0, ?, ?)"] * len(rows))
+        parameters = [value for row in rows for value in (*row[:5], row[4], *row[5:])]
         new = await tx.fetch(f"{_INSERT} VALUES {values}{_NEW_ONES}", *parameters)
     return {row["guid"] for row in new}
 

@@ -3,17 +3,15 @@
 import logging
 import random
 from collections.abc import Sequence
-from datetime import datetime
 
 from msgspec import Struct
 
-from bot import events, inbox, metrics
+from bot import handling, inbox, metrics
 from bot.clock import Clock
-from bot.domain import facts
+from bot.domain.news import News
 from bot.errors import DatabaseUnavailable, MalformedPayload
 from bot.inbox import LeasedDelivery
 from bot.logs import bound
-from bot.recorder import note_deliveries, record
 from bot.store.database import COLLISIONS, TRIES_AFTER_COLLISION, Database, is_unavailable
 
 log = logging.getLogger(__name__)
@@ -21,23 +19,15 @@ log = logging.getLogger(__name__)
 BATCH = 100
 
 
-class _Read(Struct):
+class _Reading(Struct):
     """What reading a batch came to."""
 
-    told: list[facts.Facts]
-    handled: list[LeasedDelivery]
-    ignored: list[LeasedDelivery]
+    read: list[tuple[LeasedDelivery, News]]
     malformed: list[tuple[LeasedDelivery, MalformedPayload]]
-    about: dict[int, dict[str, object]]
 
-    def arrivals(self) -> dict[int, datetime]:
-        """Return when the newest delivery of each installation came."""
-        newest: dict[int, datetime] = {}
-        for delivery in (*self.handled, *self.ignored):
-            installation = self.about[delivery.id].get("installation")
-            if isinstance(installation, int):
-                newest[installation] = max(newest.get(installation, delivery.received_at), delivery.received_at)
-        return newest
+    def of(self, *, ignored: bool) -> list[LeasedDelivery]:
+        """Return those that nothing acts on, or the others."""
+        return [delivery for delivery, news in self.read if news.ignored == ignored]
 
 
 class Deliveries:
@@ -83,30 +73,22 @@ class Deliveries:
             held += await inbox.lease(tx, now, limit, only)
             if not held:
                 return
-            read = await self._read(held)
-            await record(tx, read.told, now)
-            await inbox.mark_handled(tx, read.handled, now)
-            await inbox.mark_ignored(tx, read.ignored, now)
-            for delivery, error in read.malformed:
+            reading = await self._read(held)
+            await handling.record_all(tx, reading.read, now)
+            await inbox.mark_handled(tx, reading.of(ignored=False), now)
+            await inbox.mark_ignored(tx, reading.of(ignored=True), now)
+            for delivery, error in reading.malformed:
                 await inbox.mark_dead(tx, delivery, str(error), now)
-            await note_deliveries(tx, read.arrivals())
-        _report(read)
+        _report(reading)
 
-    async def _read(self, held: Sequence[LeasedDelivery]) -> _Read:
-        read = _Read([], [], [], [], {})
+    async def _read(self, held: Sequence[LeasedDelivery]) -> _Reading:
+        reading = _Reading([], [])
         for delivery in held:
-            began = self._clock.monotonic()
             try:
-                news = await events.read(delivery.guid, delivery.event, delivery.body(), delivery.received_at)
+                reading.read.append((delivery, await handling.read(delivery, delivery.body(), self._clock)))
             except MalformedPayload as error:
-                read.malformed.append((delivery, error))
-                continue
-            (read.ignored if news.ignored else read.handled).append(delivery)
-            read.told += news.told
-            read.about[delivery.id] = news.about
-            label = metrics.event_label(delivery.event)
-            metrics.HANDLER_SECONDS.labels(label).observe(self._clock.monotonic() - began)
-        return read
+                reading.malformed.append((delivery, error))
+        return reading
 
     async def _handle_alone(self, delivery: LeasedDelivery) -> None:
         try:
@@ -138,15 +120,10 @@ def _about(delivery: LeasedDelivery) -> dict[str, str]:
     return {"delivery": delivery.guid, "event": delivery.event}
 
 
-def _report(read: _Read) -> None:
-    metrics.BATCH_SIZE.observe(len(read.handled) + len(read.ignored) + len(read.malformed))
-    for result, deliveries in (("handled", read.handled), ("ignored", read.ignored)):
-        for delivery in deliveries:
-            metrics.count_handled(delivery.event, result)
-            if log.isEnabledFor(logging.DEBUG):
-                with bound(**_about(delivery), **read.about[delivery.id]):
-                    log.debug("delivery %s", result)
-    for delivery, error in read.malformed:
+def _report(reading: _Reading) -> None:
+    metrics.BATCH_SIZE.observe(len(reading.read) + len(reading.malformed))
+    handling.report(reading.read)
+    for delivery, error in reading.malformed:
         metrics.count_handled(delivery.event, "dead")
         with bound(**_about(delivery)):
             log.warning("a delivery is dead: %s", error)

@@ -18,12 +18,20 @@ class News(Struct):
     ignored: bool = False
 
     @property
+    def installation_id(self) -> int | None:
+        """The installation that the delivery came from, where it says so."""
+        for fact in self.told:
+            if isinstance(fact, facts.Repository | facts.Installation) and fact.installation_id is not None:
+                return fact.installation_id
+        return None
+
+    @property
     def about(self) -> dict[str, object]:
         """What a log line about the delivery is bound to: the `installation`, the `repository` and the `run`."""
         about: dict[str, object] = {}
+        if self.installation_id is not None:
+            about["installation"] = self.installation_id
         for fact in self.told:
-            if isinstance(fact, facts.Repository | facts.Installation) and fact.installation_id is not None:
-                about.setdefault("installation", fact.installation_id)
             if isinstance(fact, facts.Repository):
                 about.setdefault("repository", fact.full_name)
             if isinstance(fact, facts.WorkflowRun | facts.WorkflowJob):

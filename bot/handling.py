@@ -1,0 +1,104 @@
+"""What a delivery tells, recorded: at once, while it is being made durable, or later by a worker, in the same words.
+
+Nearly every delivery is handled at once. Its facts and its GUID are one commit, before GitHub hears of it, so that its
+body need never be kept, compressed, fetched and unpacked again; `bench/ingest` shows what that is worth.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from bot import events, metrics
+from bot.clock import Clock
+from bot.domain import facts
+from bot.domain.news import News
+from bot.errors import MalformedPayload
+from bot.inbox import NewDelivery
+from bot.logs import bound
+from bot.recorder import note_deliveries, record
+from bot.store.database import Transaction
+
+log = logging.getLogger(__name__)
+
+# To read more than this would hold up the loop for longer than a turn should take.
+LARGE = 256 * 1024
+
+
+class Delivery(Protocol):
+    """What is known of a delivery apart from its body."""
+
+    @property
+    def guid(self) -> str: ...
+    @property
+    def event(self) -> str: ...
+    @property
+    def received_at(self) -> datetime: ...
+
+
+D = TypeVar("D", bound=Delivery)
+Read = tuple[D, News]
+"""A delivery and what it tells."""
+
+
+async def read(delivery: Delivery, body: bytes, clock: Clock) -> News:
+    """Return what a delivery tells, and count how long reading it took.
+
+    Raises MalformedPayload when its body is not what GitHub documents.
+    """
+    began = clock.monotonic()
+    news = await events.read(delivery.guid, delivery.event, body, delivery.received_at)
+    metrics.HANDLER_SECONDS.labels(metrics.event_label(delivery.event)).observe(clock.monotonic() - began)
+    return news
+
+
+async def record_all(tx: Transaction, read: Sequence[Read[D]], now: datetime) -> None:
+    """Record what deliveries tell, in their own order or any other, and when the newest of each installation came."""
+    told: list[facts.Facts] = [fact for _, news in read for fact in news.told]
+    await record(tx, told, now)
+    await note_deliveries(tx, _arrivals(read))
+
+
+def _arrivals(read: Iterable[Read[D]]) -> dict[int, datetime]:
+    newest: dict[int, datetime] = {}
+    for delivery, news in read:
+        installation = news.installation_id
+        if installation is not None:
+            newest[installation] = max(newest.get(installation, delivery.received_at), delivery.received_at)
+    return newest
+
+
+def report(read: Sequence[Read[D]]) -> None:
+    """Count deliveries whose facts are committed, and say so where anybody listens."""
+    debugging = log.isEnabledFor(logging.DEBUG)
+    for delivery, news in read:
+        result = "ignored" if news.ignored else "handled"
+        metrics.count_handled(delivery.event, result)
+        if debugging:
+            with bound(delivery=delivery.guid, event=delivery.event, **news.about):
+                log.debug("delivery %s", result)
+
+
+class AtOnce:
+    """Handles deliveries for an `Inbox`, inside the transaction that makes them durable."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def read(self, delivery: NewDelivery) -> News | None:
+        """Return what a delivery tells, None where a worker is to read it: it is large, or it will be dead."""
+        if len(delivery.body) > LARGE:
+            return None
+        try:
+            return await read(delivery, delivery.body, self._clock)
+        except MalformedPayload:
+            return None
+
+    async def record(self, tx: Transaction, read: Sequence[Read[NewDelivery]], now: datetime) -> None:
+        """Record what these deliveries tell."""
+        await record_all(tx, read, now)
+
+    def report(self, read: Sequence[Read[NewDelivery]]) -> None:
+        """Count these deliveries, which are committed."""
+        metrics.BATCH_SIZE.observe(len(read))
+        report(read)
