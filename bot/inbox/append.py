@@ -162,7 +162,7 @@ class Inbox:
             _resolve(each, "accepted" if new.get(each.delivery.guid) is each else "duplicate")
         if self._handler is not None and handled:
             self._handler.report(handled)
-        if len(handled) < len(batch):
+        if any(each.kept is not None or new.get(each.delivery.guid) is not each for each in batch):
             self.arrived.set()
 
     async def _store(self, batch: Sequence[_Waiting]) -> dict[str, _Waiting]:
