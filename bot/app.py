@@ -1,6 +1,7 @@
 """The one place that builds things: settings, database, inbox, worker, routes."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -34,7 +35,20 @@ log = logging.getLogger(__name__)
 # Heroku ends a process 30 s after SIGTERM; ours is gone in ten, requests and the batch in hand included.
 SHUTDOWN_SECONDS = 6.0
 STOP_SECONDS = 9.0
+# Python's own are (700, 10, 10): one delivery makes about a hundred objects that are let go of at once.
+GC_THRESHOLDS = (20_000, 20, 50)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _collect_less() -> None:
+    """Let the garbage collector look at what is new alone, and less often.
+
+    All modules together are some hundred thousand objects that never go; to look at them again and again took a fifth
+    of the time of a busy service (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def check_can_serve(settings: Settings) -> None:
@@ -225,6 +239,7 @@ async def serve(
     await prepare_database(settings, migrating=migrating)
     configuration = Configuration(settings, clock)
     async with serving(settings, clock, with_worker=with_worker, configuration=configuration) as address:
+        _collect_less()
         log.info("listening", extra={"address": address})
         await offer_setup(configuration, clock, int(address.rpartition(":")[2]), show)
         await stopped.wait()
@@ -289,6 +304,7 @@ async def work(settings: Settings, clock: Clock, *, metrics_port: int | None = N
         await configuration.begin(database)
         people = People(configuration, clock, database, Leases(database, clock, new_holder()))
         async with people, employed(configuration, database, clock, people):
+            _collect_less()
             log.info("working")
             await stopped.wait()
             log.info("stopping")
