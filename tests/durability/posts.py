@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from bot.handling import LARGE
 from tests.inbox.deliveries import job_body, run_body
 
 SECRET = "the secret that these deliveries are signed with"
@@ -41,12 +42,16 @@ class Post:
 
 
 def posts(first: int = 1) -> Iterator[Post]:
-    """Return deliveries without end: of each run that it was requested, that it ended, and one job."""
+    """Return deliveries without end: of each run that it was requested, that it ended, and one job.
+
+    Every fifth run's title is so long that a worker has to handle its end, while the others are handled as they come.
+    """
     for run in itertools.count(first):
         conclusion = CONCLUSIONS[run % len(CONCLUSIONS)]
         asked, ended = ("workflow_run", run, "requested", None), ("workflow_run", run, "completed", conclusion)
         yield Post(str(uuid.uuid4()), "workflow_run", run_body(run, "requested"), asked)
-        yield Post(str(uuid.uuid4()), "workflow_run", run_body(run, "completed", conclusion), ended)
+        title = {} if run % 5 else {"display_title": "x" * LARGE}
+        yield Post(str(uuid.uuid4()), "workflow_run", run_body(run, "completed", conclusion, **title), ended)
         job = ("workflow_job", run, "completed", conclusion)
         yield Post(str(uuid.uuid4()), "workflow_job", job_body(run, run, conclusion), job)
 
