@@ -67,7 +67,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     """What is to blame or to excuse: a commit, of a pull request, of a merge queue's for one, or without one.
 
     Where no author is given it is that of the pull request; nobody else's count if that is not known either. Without
-    `base_ref` there is no base, and others count that go where the pull request goes.
+    `base_ref` there is no base.
     """
 
     repository_id: int
@@ -86,7 +86,6 @@ class Known(Struct, frozen=True):
     """
 
     author_id: int | None
-    base_ref: str | None
     since: datetime
     failed_at: datetime
     until: datetime

@@ -26,8 +26,7 @@ _ALIKE = (
     " WHERE repository_id = ? AND fingerprint IN ({}) AND failed_at >= ? AND failed_at <= ? AND head_sha <> ?"
 )
 _PULLS_OF_RUNS = (
-    "SELECT link.run_id, link.number, link.head_sha, link.base_ref AS listed_base_ref, pull.author_id, pull.title,"
-    " pull.head_ref, pull.base_ref, pull.draft FROM workflow_run AS run"
+    "SELECT link.run_id, link.number, link.head_sha, pull.author_id, pull.title, pull.head_ref FROM workflow_run AS run"
     " JOIN run_pull_request AS link ON link.run_id = run.run_id AND link.repository_id = ?"
     " LEFT JOIN pull_request AS pull ON pull.repository_id = link.repository_id AND pull.number = link.number"
     f" WHERE run.run_id IN ({{0}}) AND link.run_id IN ({{0}}) AND NOT EXISTS {IS_OWN_HEAD.format(sha='run.head_sha')}"
@@ -35,13 +34,12 @@ _PULLS_OF_RUNS = (
 
 
 class Whose(Struct, frozen=True, kw_only=True):
-    """Whose failures others' are held against, of which time; nobody else's count if author or base is not known."""
+    """Whose failures others' are held against, of which time; nobody else's count if the author is not known."""
 
     repository_id: int
     head_sha: str
     number: int | None
     author_id: int | None
-    base_ref: str | None
     since: datetime
     until: datetime
 
@@ -60,7 +58,7 @@ class Elsewhere(Struct, frozen=True):
 async def find_elsewhere(reader: Executor, whose: Whose, failed: Sequence[Failed]) -> Elsewhere:
     """Return who else fails alike."""
     comparable = {job.job_id: failure for job, _, failure in failed if failure and not failure.is_generic}
-    if not comparable or whose.author_id is None or whose.base_ref is None:
+    if not comparable or whose.author_id is None:
         return Elsewhere({}, {})
     wanted = sorted({failure.fingerprint for *_, failure in failed if failure and not failure.is_generic})
     span = (whose.since, whose.until, whose.head_sha)
@@ -105,8 +103,7 @@ def _authors(rows: Iterable[Mapping[str, Any]], pulls: Mapping[int, Mapping[int,
 async def _pulls_of_others(reader: Executor, whose: Whose, run_ids: Sequence[int]) -> dict[int, dict[int, int]]:
     """Return the pull requests of others, each with its author, that runs belong to.
 
-    One that goes into another branch, or went there when it ran, may have its failures from there: from the very
-    commits that are to be excused, if it stands on them.
+    Drafts are among them, and those that go into any branch.
     """
     pulls: dict[int, dict[int, int]] = defaultdict(dict)
     repository = whose.repository_id
@@ -126,9 +123,8 @@ async def _pulls_of_others(reader: Executor, whose: Whose, run_ids: Sequence[int
 
 
 def _counts(row: Mapping[str, Any], whose: Whose) -> bool:
-    goes_there = row["base_ref"] == whose.base_ref and row["listed_base_ref"] in {None, whose.base_ref}
     is_others = row["author_id"] not in {None, whose.author_id}
-    return is_others and goes_there and not row["draft"] and not is_revert(row["title"], row["head_ref"])
+    return is_others and not is_revert(row["title"], row["head_ref"])
 
 
 def places(values: Sequence[Any]) -> str:

@@ -68,7 +68,6 @@ _FLAKES = (
 )
 _KNOWN = (
     "SELECT (SELECT author_id FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ?) AS author_id,"
-    " (SELECT base_ref FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ?) AS base_ref,"
     " (SELECT closed_at FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ? AND pull.merged)"
     f" AS merged_at, (SELECT min(run.created_at) FROM {TAKEN.format('head_sha = ?')} LIMIT {MOST_CANDIDATES}) AS run"
     " WHERE run.repository_id = ?) AS began_at"
@@ -150,7 +149,6 @@ def _whose(subject: Subject, known: Known, span: _Span) -> Whose:
         head_sha=subject.head_sha,
         number=subject.number,
         author_id=known.author_id,
-        base_ref=known.base_ref,
         since=span.first - SPAN,
         until=span.last + SPAN,
     )
@@ -158,13 +156,12 @@ def _whose(subject: Subject, known: Known, span: _Span) -> Whose:
 
 async def _known(reader: Executor, subject: Subject, span: _Span) -> Known:
     place = (subject.repository_id, subject.number)
-    (row,) = await reader.fetch(_KNOWN, *place, *place, *place, subject.head_sha, subject.repository_id)
+    (row,) = await reader.fetch(_KNOWN, *place, *place, subject.head_sha, subject.repository_id)
     author_id = row["author_id"] if subject.author_id is None else subject.author_id
     # Once it is merged, what runs on the base holds it; a commit that needs no merging is there from the beginning.
     until = to_moment(row["began_at"] if subject.number is None else row["merged_at"])
-    base_ref = subject.base_ref or row["base_ref"]
     until = min(until or _NEVER, span.last + SPAN)
-    return Known(author_id, base_ref, span.first - OLDEST_BASE, min(span.first, until), until)
+    return Known(author_id, span.first - OLDEST_BASE, min(span.first, until), until)
 
 
 async def unexamined_base_jobs(

@@ -19,8 +19,8 @@ from bot.domain.feedback.remarks import (
     said_by_annotations,
     said_by_both,
 )
-from bot.domain.feedback.report import Source
-from bot.domain.feedback.said import Said, failure_of, said_by_log
+from bot.domain.feedback.report import NO_LOG, Source
+from bot.domain.feedback.said import UNKNOWN, Said, failure_of, said_by_log
 from bot.feedback.failures import DueFailure, due_failures, keep_failure, postpone_failure
 from bot.feedback.logs import LogEnd, busy, log_end
 from bot.feedback.tools import Tools
@@ -99,7 +99,16 @@ async def _examine(tools: Tools, client: Client, due: DueFailure) -> None:
             await postpone_failure(tools.database, due, _next_try(tools, due))
             return
         # What may be a part of it is better than nothing.
-        await _keep(tools, due, due.noted or Said(source=Source.STEP, exit_code=exit_code_of(due.annotations or ())))
+        await _keep(tools, due, due.noted or _said_of_step(due, error))
+
+
+def _said_of_step(due: DueFailure, error: Exception) -> Said:
+    """Return what is told of a job of which nothing that names a cause could be read, for an error.
+
+    With 404 GitHub says that there is no log, or that the job is not ours to see: not where it shows its annotations.
+    """
+    kind = NO_LOG if isinstance(error, NotFound) and due.annotations is not None else UNKNOWN
+    return Said(source=Source.STEP, kind=kind, exit_code=exit_code_of(due.annotations or ()))
 
 
 async def _keep(tools: Tools, due: DueFailure, said: Said) -> None:
@@ -124,7 +133,8 @@ async def _find(tools: Tools, client: Client, due: DueFailure) -> Said:
     if due.annotations is None:
         due.annotations = await _ask_for_annotations(client, due)
     a_step_failed = due.at.step is not None and due.at.step.conclusion != "cancelled"
-    noted = await _computed(partial(said_by_annotations, due.annotations, a_step_failed=a_step_failed))
+    annotations = due.annotations or ()
+    noted = await _computed(partial(said_by_annotations, annotations, a_step_failed=a_step_failed))
     if due.is_cancelled:
         # Its log tells no more; only what it was ended for matters.
         return noted or Said(source=Source.STEP)
@@ -132,11 +142,11 @@ async def _find(tools: Tools, client: Client, due: DueFailure) -> Said:
     if noted is not None and need_no_log(noted, a_step_failed=a_step_failed):
         return noted
     excerpt = await _read_log(tools, client, due)
-    return said_by_log(excerpt) if noted is None else said_by_both(due.annotations, noted, excerpt)
+    return said_by_log(excerpt) if noted is None else said_by_both(annotations, noted, excerpt)
 
 
-async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotation, ...]:
-    """Return a job's annotations, none where they can't be had; the log may tell as much."""
+async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotation, ...] | None:
+    """Return a job's annotations, None where they can't be had now; the log may tell as much."""
     listed: list[Any] = []
     try:
         async for page in checks.annotation_pages(client, due.full_name, due.job_id):
@@ -145,9 +155,11 @@ async def _ask_for_annotations(client: Client, due: DueFailure) -> tuple[Annotat
                 break
     except (NotFound, *_REFUSED) as error:
         log.info("can't read a job's annotations: %s", error)
+        return None
     except GitHubUnavailable:
         if due.tries < len(DELAYS):
             raise
+        return None
     return await _computed(lambda: read_annotations(_redact.within(cut_short(listed))))
 
 

@@ -45,14 +45,15 @@ async def open_log(client: Client, repository: str, job_id: int, cap: int | None
     """Open a job's log, whole or at most `cap` bytes of it. It lies on another host, which is given no credentials.
 
     Raises NotFound when there is none yet, or never will be, as for jobs that were skipped; and GitHubUnavailable,
-    also while it is read, when it breaks off: open it again then, since its address lasts for a minute only.
+    also while it is read, when it breaks off or is refused: open it again then, since its address lasts for a minute
+    only.
     """
     location = await client.locate(_JOB + "/logs", _job(repository, job_id))
     if not client.connection.is_fit_for_downloads(location):
         message = f"GitHub keeps the log of job {job_id} where it can't be fetched safely"
         raise BadRequest(message)
     async with client.connection.download(location) as (status, chunks):
-        if status in {403, 404, 410}:
+        if status in {404, 410}:
             message = f"the log of job {job_id} is not there (any more)"
             raise NotFound(message)
         if status != 200:

@@ -5,6 +5,7 @@ Between two parts of a play the house settles, so that however late news comes, 
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 from bot.demo.github import JobSpec
@@ -199,6 +200,13 @@ async def infra(house: Harness) -> None:
     await house.passes(300)
     jobs.lose_runner(lost)
     await finish(house, run)
+
+
+async def no_log(house: Harness) -> None:
+    """A step fails, nothing but that is noted on its job, and GitHub has no log of it, now or later."""
+    await push_to_main(house)
+    unlogged = replace(RESUMES, has_log=False)
+    await finish(house, *start(house, house.stage.open()), failing=fails_in("unit", cause=unlogged))
 
 
 # Evidence from elsewhere
@@ -409,6 +417,7 @@ SCENES = (
     required_approval,
     approved,
     infra,
+    no_log,
     broken_base,
     broken_base_and_more,
     flaky_after_rerun,

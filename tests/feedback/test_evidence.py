@@ -312,16 +312,34 @@ async def test_the_author_is_looked_up_where_it_is_not_told(past: Past) -> None:
         (HUBOT, {"title": 'Revert "Change it"'}),
         (HUBOT, {"head": {"sha": sha(2), "ref": "revert-1-topic", "repo": HOME}}),
         (HUBOT, {"hours": SPAN / timedelta(hours=1) + 1}),
-        (HUBOT, {"draft": True}),
-        # It stands on the very commits, or on others'.
-        (HUBOT, {"base": {"sha": OWN, "ref": "topic", "repo": HOME}}),
-        (HUBOT, {"base": {"sha": BASE_SHA, "ref": "release-1", "repo": HOME}}),
     ],
 )
 async def test_what_never_counts_as_others(past: Past, author: int, told: dict[str, Any]) -> None:
     await past.other(3, OCTO)
     await past.other(2, author, **told)
     assert (await past.evidence()).others == (3,)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"draft": True},
+        {"state": "closed"},
+        {"base": {"sha": BASE_SHA, "ref": "release-1", "repo": HOME}},
+        {"draft": True, "base": {"sha": sha(9), "ref": "release-1", "repo": HOME}},
+    ],
+)
+async def test_drafts_and_what_goes_into_another_branch_count_as_others(past: Past, told: dict[str, Any]) -> None:
+    await past.ran(hours=2)
+    compiles_not = failure(test=None, kind="rust", anchor="error[E0308]: mismatched types")
+    await past.other(3, OCTO)
+    evidence = await past.evidence(compiles_not)
+    assert (evidence.others, evidence.shared_by) == ((3,), 1)
+    assert classify(*_asked(compiles_not), evidence) is FailureClass.NEW
+    await past.other(2, HUBOT, **told)
+    evidence = await past.evidence(compiles_not)
+    assert (evidence.others, evidence.shared_by) == ((2, 3), 2)
+    assert classify(*_asked(compiles_not), evidence) is FailureClass.FLAKY
 
 
 async def test_others_excuse_only_what_they_have_all_of(past: Past) -> None:
@@ -355,7 +373,7 @@ async def test_of_one_author_all_count_and_excuse_nothing(past: Past) -> None:
     assert classify(*_asked(failure()), evidence) is FailureClass.NEW
 
 
-async def test_one_that_went_into_another_branch_when_it_ran_does_not_count(past: Past) -> None:
+async def test_one_that_went_into_another_branch_when_it_ran_counts(past: Past) -> None:
     await past.other(3, OCTO)
     await past.pull(2, HUBOT, sha(50))
     stacked = make.linked(2)
@@ -363,7 +381,7 @@ async def test_one_that_went_into_another_branch_when_it_ran_does_not_count(past
     ran = {"event": "pull_request", "head_branch": "top", "head_sha": sha(50), "pull_requests": [stacked]}
     _, (job_id,) = await past.ran(1, [("test", "failure")], **ran)
     await past.said(job_id, "a")
-    assert (await past.evidence()).others == (3,)
+    assert (await past.evidence()).others == (2, 3)
 
 
 async def test_its_own_earlier_commits_never_count_whoever_else_has_them(past: Past) -> None:

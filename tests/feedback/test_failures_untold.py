@@ -1,5 +1,6 @@
 """What can't be found out about a failed job, or not yet, and what ends a look for all."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from bot.demo.github.state import causes
 from bot.domain.excerpts import find_excerpt
 from bot.domain.feedback.report import Source
 from bot.feedback import examining
-from bot.feedback.failures import failures_of
+from bot.feedback.failures import annotations_of, failures_of
 from bot.github.errors import InstallationSuspended, RateLimited
 from tests.feedback.ward import (
     ANNOTATIONS,
@@ -55,6 +56,60 @@ async def test_a_log_that_never_comes_leaves_the_step(ward: Ward) -> None:
     assert failure is not None
     assert (failure.source, failure.step, failure.exit_code) == (Source.STEP, STEP, 1)
     assert (failure.anchor, failure.lines, failure.is_generic) == (None, (), True)
+    assert failure.has_no_log
+
+
+async def test_a_log_that_was_deleted_is_not_asked_for_again(ward: Ward) -> None:
+    (job,) = await ward.fail(causes.pytest())
+    ward.house.github.rest.scripted_faults.add(ServerError(410), operation=LOG)
+    assert (await ward.look_into(job)).has_no_log
+    assert ward.asked(LOG) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("404 Not Found", True), ("410 Gone", True), ("403 Forbidden", False), ("503 Service Unavailable", False)],
+)
+async def test_only_what_is_not_there_is_no_log(ward: Ward, status: str, expected: bool) -> None:
+    (job,) = await ward.fail(causes.pytest())
+    async with log_host(ward, answered(b"", status=status)):
+        await ward.want([job])
+        assert await give_up(ward, job) == [0, 2, 7, 22]
+    failure = await ward.told(job)
+    assert failure is not None
+    assert (failure.source, failure.has_no_log) == (Source.STEP, expected)
+
+
+async def test_it_is_the_last_answer_on_the_log_that_counts(ward: Ward) -> None:
+    (job,) = await ward.fail(causes.pytest())
+    async with log_host(ward, *[answered(b"", status="404 Not Found")] * 3, answered(b"", status="502 Bad Gateway")):
+        await ward.want([job])
+        await give_up(ward, job)
+    failure = await ward.told(job)
+    assert failure is not None
+    assert not failure.has_no_log
+
+
+async def test_who_may_not_read_what_is_noted_does_not_know_that_there_is_no_log(ward: Ward) -> None:
+    (job,) = await ward.fail(causes.pytest())
+    ward.house.github.rest.scripted_faults.add(ServerError(404), operation=ANNOTATIONS, times=4)
+    ward.house.github.rest.logs.ready_after = 1e9
+    await ward.want([job])
+    assert await give_up(ward, job) == [0, 2, 7, 22]
+    failure = await ward.told(job)
+    assert failure is not None
+    assert (failure.source, failure.has_no_log) == (Source.STEP, False)
+    assert await annotations_of(ward.tools.database, [job.id]) == {job.id: ()}
+
+
+async def test_a_step_that_took_too_long_is_not_excused_by_a_log_that_is_not_there(ward: Ward) -> None:
+    too_slow = "The action 'Run tests' has timed out after 5 minutes."
+    (job,) = await ward.fail(replace(causes.pytest(), error=too_slow, has_log=False))
+    await ward.want([job])
+    await give_up(ward, job)
+    failure = await ward.told(job)
+    assert failure is not None
+    assert (failure.source, failure.anchor) == (Source.ANNOTATIONS, too_slow)
 
 
 async def test_an_empty_log_is_none_yet(ward: Ward) -> None:

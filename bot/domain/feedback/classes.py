@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from bot.domain.feedback.report import Evidence, Failure, FailureClass, Job, Source
 
 LIKELY_FLAKY = 2
-"""So many pull requests of others that have all of a failure make it a flaky one."""
-
-_OUTSIDE = frozenset({"network", "resources"})
-"""Kinds of failures that come from outside though no test is named (bot/domain/failures)."""
+"""So many other authors in whose pull requests all of a failure was seen make it a flaky one, whatever it is."""
 
 # What GitHub's runner does before the first step that the workflow asks for, in GitHub's words.
 _SET_UP = re.compile(r"Set up (?:job|runner)|Initialize containers|Pull [^\s/:]+[/:]\S+")
@@ -74,16 +71,11 @@ def classify(job: Job, failure: Failure | None, evidence: Evidence) -> FailureCl
         return _of_generic(evidence)
     if evidence.base is not None and evidence.base.fails_alike:
         return FailureClass.BASE
-    if evidence.shared_by >= LIKELY_FLAKY and _may_be_flaky(failure):
+    if evidence.shared_by >= LIKELY_FLAKY:
         return FailureClass.FLAKY
     if evidence.base is None:
         return FailureClass.NO_BASE
     return FailureClass.PENDING if evidence.base.fails_alike is None else FailureClass.NEW
-
-
-def _may_be_flaky(failure: Failure) -> bool:
-    """What a compiler or a linter says is no accident: whoever fails alike has made the same mistake."""
-    return failure.test is not None or failure.kind in _OUTSIDE
 
 
 def _of_generic(evidence: Evidence) -> FailureClass:
@@ -95,14 +87,17 @@ def _of_generic(evidence: Evidence) -> FailureClass:
 def is_infrastructure(job: Job, failure: Failure) -> bool:
     """Tell whether a job failed for want of a runner or of GitHub, whatever it was to do.
 
-    Words alone are not enough, since tests and scripts may print any: the job has to bear them out. Either no step of
-    it failed, so that it was broken off from outside; or the runner itself noted the words on the job, no test is
-    named, and no process ended of its own accord; or it was being set up, and the fault is one of the named ones.
+    Words alone are not enough, since tests and scripts may print any: the job has to bear them out. Either GitHub has
+    no log of it; or no step of it failed, so that it was broken off from outside; or the runner itself noted the words
+    on the job, no test is named, and no process ended of its own accord; or it was being set up, and the fault is one
+    of the named ones. A log that could not be read excuses nothing.
     """
     if job.conclusion != "failure" or _says(_TOO_SLOW, failure):
         return False
+    if failure.has_no_log:
+        return True
     if job.step is None:
-        return failure.source is Source.STEP or runner_is_gone(failure.anchor)
+        return runner_is_gone(failure.anchor)
     if job.in_set_up:
         is_outside = _says(_FAULT_OUTSIDE, failure) or any(map(runner_is_gone, _said(failure)))
         return is_outside and not _says(_ASKED_IN_VAIN, failure)
@@ -114,7 +109,8 @@ def is_lost(job: Job, failure: Failure) -> bool:
     """Tell whether the runner went away under a job's work, which the work may have brought about."""
     if job.in_set_up or not is_infrastructure(job, failure):
         return False
-    return failure.anchor is None or _WHILE_AT_WORK.search(failure.anchor) is not None
+    # Where a step failed, the runner was there to tell so, with a log or without.
+    return job.step is None if failure.anchor is None else _WHILE_AT_WORK.search(failure.anchor) is not None
 
 
 def is_set_up(steps: Sequence[str]) -> bool:

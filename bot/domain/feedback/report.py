@@ -72,6 +72,10 @@ class Source(StrEnum):
     STEP = "step"
 
 
+NO_LOG = "no log"
+"""The kind of a failure of which GitHub has no log and will have none, and nothing else that names a cause."""
+
+
 class Failure(Struct, frozen=True, kw_only=True):
     """Why a job failed; `lines` (at most 20) hold the anchor, `further` are further anchors (at most 2).
 
@@ -96,6 +100,11 @@ class Failure(Struct, frozen=True, kw_only=True):
     def is_comparable(self) -> bool:
         """Whether it can be told of another failure that it is the same, or has all of this one in it."""
         return self.fingerprints is not None and not self.is_generic
+
+    @property
+    def has_no_log(self) -> bool:
+        """Whether nothing is known of it because GitHub has no log: not where a log could not be read."""
+        return self.source is Source.STEP and self.kind == NO_LOG
 
 
 class Base(Struct, frozen=True):

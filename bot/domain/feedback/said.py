@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from bot.domain.excerpts import MOST_LINES, Excerpt, Told
-from bot.domain.feedback.report import Failure, Source
+from bot.domain.feedback.report import NO_LOG, Failure, Source
 from bot.domain.fingerprints import fingerprint, is_generic, normalized
 
 LONGEST = 500
@@ -116,6 +116,7 @@ def failure_of(said: Said, at: FailedAt, redact: Callable[[str], str]) -> Failur
         return shortened(storable(redact(text))) or None if text else None
 
     step, test, anchor = kept(at.step.name if at.step else None) or kept(said.step), kept(said.test), kept(said.anchor)
+    says_nothing = said.kind in {UNKNOWN, NO_LOG}
     return Failure(
         source=said.source,
         kind=said.kind,
@@ -126,8 +127,8 @@ def failure_of(said: Said, at: FailedAt, redact: Callable[[str], str]) -> Failur
         lines=_lines(said.lines, redact),
         further=tuple(filter(None, map(kept, said.further))),
         fingerprint=fingerprint(at.workflow_path, at.job_name, step, test or anchor or "", is_test=test is not None),
-        fingerprints=None if said.kind == UNKNOWN else _fingerprints(said, at, step, kept),
-        is_generic=said.kind == UNKNOWN or (test is None and is_generic(anchor or "")),
+        fingerprints=None if says_nothing else _fingerprints(said, at, step, kept),
+        is_generic=says_nothing or (test is None and is_generic(anchor or "")),
     )
 
 

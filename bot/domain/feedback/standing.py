@@ -14,7 +14,10 @@ NOT_NEEDED = frozenset({"skipped", "neutral"})
 _BAD = FAILED | {"cancelled"}
 _AT_THE_SAME_MOMENT = timedelta(seconds=30)
 _BY_REQUEST = frozenset({"workflow_dispatch", "repository_dispatch", "schedule"})
-"""What is started with these may be something else each time, which its title tells (run-name)."""
+"""What is started with these may be something else each time, which its title tells (run-name).
+
+Where the titles are equal too, the same was asked for once more as far as is recorded, and the newest counts.
+"""
 
 
 def current_runs(runs: Iterable[Run]) -> list[Run]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.feedback.classes import classify, is_lost, is_set_up
-from bot.domain.feedback.report import Base, Evidence, Failure, FailureClass, Source
+from bot.domain.feedback.report import NO_LOG, Base, Evidence, Failure, FailureClass, Source
 from tests.domain.feedback.reports import failure, job
 
 NOTHING = Evidence()
@@ -21,6 +21,9 @@ def base(fails_alike: bool | None, passed: int = 20) -> Base:
 
 def plain(**told: Any) -> Failure:
     return failure(**{"test": None, "exit_code": None, "lines": (), **told})
+
+
+NO_LOG_OF_IT = plain(anchor=None, source=Source.STEP, kind=NO_LOG, exit_code=1, is_generic=True, fingerprints=None)
 
 
 @pytest.mark.parametrize(
@@ -52,18 +55,19 @@ def test_what_the_evidence_comes_to(
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    "told",
     [
-        ({"test": "test_a"}, FailureClass.FLAKY),
-        ({"test": None, "kind": "network"}, FailureClass.FLAKY),
-        ({"test": None, "kind": "resources"}, FailureClass.FLAKY),
-        ({"test": None, "kind": "rust"}, FailureClass.NEW),
-        ({"test": None, "kind": "javascript"}, FailureClass.NEW),
-        ({"test": None, "kind": "runner"}, FailureClass.NEW),
+        {"test": "test_a"},
+        {"test": None, "kind": "network"},
+        {"test": None, "kind": "rust"},
+        {"test": None, "kind": "javascript", "source": Source.ANNOTATIONS},
+        {"test": None, "kind": "runner"},
     ],
 )
-def test_only_tests_and_faults_outside_are_flaky(told: dict[str, Any], expected: FailureClass) -> None:
-    assert classify(job(), failure(**told), Evidence(base(False), (4, 5), 2)) is expected
+def test_whatever_fails_alike_for_two_others_is_likely_flaky(told: dict[str, Any]) -> None:
+    assert classify(job(), failure(**told), Evidence(base(False), (4, 5), 2)) is FailureClass.FLAKY
+    assert classify(job(), failure(**told), Evidence(base(False), (4, 5), 1)) is FailureClass.NEW
+    assert classify(job(), failure(**told, is_generic=True), Evidence(base(False), (4, 5), 2)) is FailureClass.NEW
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,10 @@ def test_only_tests_and_faults_outside_are_flaky(told: dict[str, Any], expected:
             {"step": None},
             plain(anchor="The job was not acquired by Runner of type hosted even after multiple attempts"),
         ),
-        ({"step": None}, plain(anchor=None, source=Source.STEP, is_generic=True)),
+        # GitHub has no log, whichever step failed.
+        ({"step": None}, NO_LOG_OF_IT),
+        ({}, NO_LOG_OF_IT),
+        ({"step": "Set up job", "in_set_up": True}, NO_LOG_OF_IT),
         # GitHub itself noted it on the job.
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS)),
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS, exit_code=143)),
@@ -103,9 +110,14 @@ def test_infrastructure_excuses_whatever_else_holds(told_of_job: dict[str, Any],
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS, test="test_shutdown")),
         ({"step": None}, plain(anchor=f"AssertionError: {LOST}")),
         ({"step": None}, plain(anchor="AssertionError: 1 != 2")),
-        # No log, but a step of the workflow failed.
+        # A log that could not be read, or words that are told as its kind.
         ({}, plain(anchor=None, source=Source.STEP, is_generic=True)),
+        ({"step": None}, plain(anchor=None, source=Source.STEP, is_generic=True)),
+        ({}, plain(anchor="E assert 1 == 2", kind=NO_LOG)),
         # Time that was up.
+        ({"conclusion": "timed_out"}, NO_LOG_OF_IT),
+        ({"conclusion": "timed_out", "step": None}, NO_LOG_OF_IT),
+        ({"conclusion": "startup_failure", "step": None}, NO_LOG_OF_IT),
         ({"conclusion": "timed_out", "step": None}, plain(anchor=None, source=Source.STEP)),
         ({"conclusion": "timed_out", "step": "Set up job", "in_set_up": True}, plain(anchor="x")),
         ({"step": None}, plain(anchor="The job running on runner R has exceeded the maximum execution time of 6 min.")),
@@ -132,7 +144,7 @@ _FAILURES = st.builds(
     failure,
     _WORDS | st.none(),
     source=st.sampled_from(Source),
-    kind=st.sampled_from(["runner", "python", "unknown"]),
+    kind=st.sampled_from(["runner", "python", "unknown", NO_LOG]),
     test=st.none() | st.text(min_size=1),
     exit_code=st.none() | st.sampled_from([0, 1, 137, 143]),
     further=st.lists(_WORDS, max_size=2).map(tuple),
@@ -156,7 +168,8 @@ def test_nothing_unknown_and_nothing_generic_excuses(job: Any, said: Failure | N
     found = classify(job, said, evidence)
     if found is FailureClass.INFRA:
         assert job.conclusion == "failure"
-        assert job.step is None or job.in_set_up or (said and said.source is Source.ANNOTATIONS)
+        assert said is not None
+        assert job.step is None or job.in_set_up or said.has_no_log or said.source is Source.ANNOTATIONS
     elif found.is_excused:
         assert said is not None
         assert not said.is_generic
@@ -168,7 +181,7 @@ def test_nothing_unknown_and_nothing_generic_excuses(job: Any, said: Failure | N
 
 @given(_FAILURES, _EVIDENCE)
 def test_words_alone_never_make_a_failed_step_infrastructure(said: Failure, evidence: Evidence) -> None:
-    if said.source is not Source.ANNOTATIONS:
+    if said.source is not Source.ANNOTATIONS and not said.has_no_log:
         assert classify(job(step="Run pytest"), said, evidence) is not FailureClass.INFRA
 
 
@@ -264,7 +277,9 @@ def test_a_container_that_did_not_start_is_not_excused_by_what_it_printed() -> N
     ("told_of_job", "said", "expected"),
     [
         ({"step": None}, plain(anchor=LOST), True),
-        ({"step": None}, plain(anchor=None, source=Source.STEP), True),
+        ({"step": None}, NO_LOG_OF_IT, True),
+        ({}, NO_LOG_OF_IT, False),
+        ({"step": None}, plain(anchor=None, source=Source.STEP), False),
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS), True),
         ({}, plain(anchor=SIGNAL), False),
         ({"step": None}, plain(anchor="The job was not acquired by Runner of type hosted"), False),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from bot.domain.feedback.report import Base, Cause, Conclusion, FailureClass, Flake, Report, Source
+from bot.domain.feedback.report import NO_LOG, Base, Cause, Conclusion, FailureClass, Flake, Report, Source
 from bot.domain.feedback.words.comment_text import Newer, Newest, failure_comment, resolved_comment
 from bot.domain.feedback.words.evidence import verdict
 from bot.domain.feedback.words.markdown import size
@@ -70,6 +70,7 @@ def test_that_one_is_flaky_is_no_more_than_likely() -> None:
     assert text.count("### Probably not because of this pull request\n") == 1
 
 
+UNLOGGED = failure(None, source=Source.STEP, kind=NO_LOG)
 LOST = failure("The hosted runner lost communication with the server.", source=Source.ANNOTATIONS, test=None)
 PASSING = "the runs up to base `9f8e7d6` passed 20 of 20"
 VERDICTS: list[tuple[Cause, str]] = [
@@ -131,9 +132,11 @@ VERDICTS: list[tuple[Cause, str]] = [
     (cause(FLAKY, base=None), "**Likely flaky**: it has passed on the same commit"),
     (cause(INFRA, said=LOST), "**Infrastructure**: the runner was lost"),
     (cause(INFRA, job(in_set_up=True)), "**Infrastructure**: the job could not be set up"),
+    (cause(INFRA, said=UNLOGGED), "**Infrastructure**: GitHub kept no log of it"),
+    (cause(INFRA, job(in_set_up=True), said=UNLOGGED), "**Infrastructure**: GitHub kept no log of it"),
     (
-        cause(INFRA, said=failure(None, source=Source.STEP)),
-        "**Infrastructure**: the job was broken off and left no log",
+        cause(INFRA, job(step=None), said=UNLOGGED),
+        "**Infrastructure**: the job was broken off, and GitHub kept no log of it",
     ),
     (cause(INFRA), "**Infrastructure**: the job was broken off from outside"),
     (cause(INFRA, said=failure("No space left on device")), "**Infrastructure**: the runner's disk was full"),

@@ -2,7 +2,7 @@
 
 import re
 
-from bot.domain.feedback.report import Base, Evidence, FailedJob, FailureClass, Source
+from bot.domain.feedback.report import Base, Evidence, FailedJob, FailureClass
 from bot.domain.feedback.words.markdown import code, commit
 from bot.domain.feedback.words.wording import number
 
@@ -107,11 +107,9 @@ def looks_like(failed: FailedJob) -> str:
     told = next((words for pattern, words in _LOOKS if pattern.search(anchor)), None)
     if told is not None:
         return told
-    if failed.job.in_set_up:
-        return "the job could not be set up"
-    if failed.failure is None or failed.failure.source is Source.STEP:
-        return "the job was broken off and left no log"
-    return "the job was broken off from outside"
+    if failed.failure is not None and failed.failure.has_no_log:
+        return "GitHub kept no log of it" if failed.job.step else "the job was broken off, and GitHub kept no log of it"
+    return "the job could not be set up" if failed.job.in_set_up else "the job was broken off from outside"
 
 
 def _lost_again(before: int) -> str:
