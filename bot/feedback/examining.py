@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 4
 DELAYS = (2, 5, 15)
 """Seconds from one try to the next; after the last of them no more is found out than is known."""
+LATER_DELAYS = (120, 780)
+"""Seconds from there to two more tries where GitHub had no log, in case it is merely slow with it."""
 PATIENCE = 30.0
 _MOST_LISTED = 300
 # With these nothing can be asked; whatever else goes wrong is about the one job.
@@ -69,7 +71,7 @@ async def examine_due(tools: Tools, installation_id: int, at_most: int) -> int:
     Raises a GitHubError of NOTHING_CAN_BE_ASKED once the looks that are under way have ended: what has not been looked
     into stays due.
     """
-    due = await due_failures(tools.database.reader, installation_id, tools.clock.now(), at_most)
+    due = _next_ones(await due_failures(tools.database.reader, installation_id, tools.clock.now(), at_most))
     client = tools.github.installation(installation_id, patience=PATIENCE)
     left = iter(due)
     ended = await asyncio.gather(*(_work(tools, client, left) for _ in range(AT_ONCE)), return_exceptions=True)
@@ -77,6 +79,11 @@ async def examine_due(tools: Tools, installation_id: int, at_most: int) -> int:
         if fault is not None:
             raise fault
     return len(due)
+
+
+def _next_ones(due: Sequence[DueFailure]) -> Sequence[DueFailure]:
+    """Return what is looked into now: what has been kept only if nothing else is due, a few so that nothing waits."""
+    return [each for each in due if not each.is_kept] or due[:AT_ONCE]
 
 
 async def _work(tools: Tools, client: Client, left: Iterator[DueFailure]) -> None:
@@ -94,12 +101,36 @@ async def _examine(tools: Tools, client: Client, due: DueFailure) -> None:
         if is_unavailable(error):
             raise
         _report(error, due)
-        if due.tries < len(DELAYS) and not isinstance(error, _REFUSED):
-            metrics.count_examined("retried")
-            await postpone_failure(tools.database, due, _next_try(tools, due))
-            return
-        # What may be a part of it is better than nothing.
-        await _keep(tools, due, due.noted or _said_of_step(due, error))
+        await _make_do(tools, due, error)
+
+
+async def _make_do(tools: Tools, due: DueFailure, error: Exception) -> None:
+    """Try again later, or keep what is known; do both where that is that GitHub has no log."""
+    # What may be a part of it is better than nothing.
+    said = due.noted or _said_of_step(due, error)
+    seconds = seconds_to_next_try(due.tries, error, has_no_log=due.is_kept or said.kind == NO_LOG)
+    again_at = None if seconds is None else tools.clock.now() + timedelta(seconds=seconds)
+    if _is_to_keep(due, error, is_last=again_at is None):
+        await _keep(tools, due, said, again_at)
+        return
+    metrics.count_examined(Source.STEP if again_at is None else "retried")
+    await postpone_failure(tools.database, due, again_at)
+
+
+def seconds_to_next_try(tries: int, error: Exception, *, has_no_log: bool) -> int | None:
+    """Return after how long a job is looked into again, with so many tries before this one; None where it is not."""
+    delays = (*DELAYS, *LATER_DELAYS) if has_no_log else DELAYS
+    return None if isinstance(error, _REFUSED) or tries >= len(delays) else delays[tries]
+
+
+def _is_to_keep(due: DueFailure, error: Exception, *, is_last: bool) -> bool:
+    """Tell whether it is time to keep what is known.
+
+    That GitHub has no log stands, unless in the end there is one that nothing can be read in: that excuses nothing.
+    """
+    if due.is_kept:
+        return is_last and not isinstance(error, GitHubError)
+    return is_last or due.tries >= len(DELAYS)
 
 
 def _said_of_step(due: DueFailure, error: Exception) -> Said:
@@ -111,9 +142,9 @@ def _said_of_step(due: DueFailure, error: Exception) -> Said:
     return Said(source=Source.STEP, kind=kind, exit_code=exit_code_of(due.annotations or ()))
 
 
-async def _keep(tools: Tools, due: DueFailure, said: Said) -> None:
+async def _keep(tools: Tools, due: DueFailure, said: Said, again_at: datetime | None = None) -> None:
     failure, now = failure_of(said, due.at, _redact), tools.clock.now()
-    if await tools.database.transact(lambda tx: keep_failure(tx, due, failure, now)):
+    if await tools.database.transact(lambda tx: keep_failure(tx, due, failure, now, again_at)):
         metrics.count_examined(failure.source)
 
 
@@ -122,10 +153,6 @@ def _report(error: Exception, due: DueFailure) -> None:
         log.info("can't tell why a job failed: %s", error, extra={"tries": due.tries + 1})
     else:
         log.error("can't tell why a job failed", exc_info=error, extra={"tries": due.tries + 1})
-
-
-def _next_try(tools: Tools, due: DueFailure) -> datetime:
-    return tools.clock.now() + timedelta(seconds=DELAYS[due.tries])
 
 
 async def _find(tools: Tools, client: Client, due: DueFailure) -> Said:

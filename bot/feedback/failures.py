@@ -13,8 +13,8 @@ from bot.domain.feedback.report import Failure, Source
 from bot.domain.feedback.said import FailedAt, Said, failed_at
 from bot.store.database import Executor, Transaction
 
-HEADS, BASES = 0, 1
-"""How urgent a look is: at failures of pull requests, and at those of the branches they go to."""
+HEADS, BASES, AGAIN = 0, 1, 2
+"""How urgent a look is: at failures of pull requests, at those of the branches they go to, at what has been kept."""
 _CHUNK = 200
 _NEWS = timedelta(days=7)
 """What failed longer ago is not looked at anew, whatever happens on its base branch."""
@@ -36,8 +36,8 @@ _TOLD = (
 # SQLite joins in the order in which a CROSS JOIN is written: what is due is little, and has an index.
 _DUE = (
     "SELECT failure.job_id, failure.repository_id, failure.head_sha, failure.tries, failure.annotations,"
-    " repository.full_name, job.name, job.steps, job.conclusion, run.workflow_id, run.workflow_path, run.head_branch,"
-    " run.head_repository_id FROM job_failure AS failure"
+    " failure.source, repository.full_name, job.name, job.steps, job.conclusion, run.workflow_id, run.workflow_path,"
+    " run.head_branch, run.head_repository_id FROM job_failure AS failure"
     " CROSS JOIN repository LEFT JOIN workflow_job AS job ON job.job_id = failure.job_id"
     " LEFT JOIN workflow_run AS run ON run.run_id = failure.run_id"
     " WHERE failure.due_at <= ? AND repository.repository_id = failure.repository_id"
@@ -45,12 +45,12 @@ _DUE = (
     " ORDER BY failure.urgency, failure.due_at, failure.job_id LIMIT ?"
 )
 _KEEP = (
-    f"UPDATE job_failure SET {', '.join(f'{column} = ?' for column in _TOLD)}, annotations = ?, due_at = NULL"
-    " WHERE job_id = ? AND source IS NULL"
+    f"UPDATE job_failure SET {', '.join(f'{column} = ?' for column in _TOLD)}, annotations = ?, due_at = ?,"
+    f" tries = tries + ?, urgency = {AGAIN} WHERE job_id = ? AND (source IS NULL OR (due_at IS NOT NULL AND tries = ?))"
 )
 _POSTPONE = (
     "UPDATE job_failure SET due_at = ?, tries = tries + 1, annotations = ?"
-    " WHERE job_id = ? AND source IS NULL AND tries = ?"
+    " WHERE job_id = ? AND due_at IS NOT NULL AND tries = ?"
 )
 _LOOK_AGAIN = (
     "UPDATE check_summary SET due_at = CASE WHEN due_at < ? THEN due_at ELSE ? END, urgency = 0,"
@@ -93,7 +93,8 @@ class Unexamined(Struct, frozen=True):
 class DueFailure(Struct):
     """A failed job that it is time to look into, after so many `tries`; `annotations` is None until they are known.
 
-    `noted` is what they tell, as soon as that is worked out.
+    `noted` is what they tell, as soon as that is worked out. `is_kept` tells that GitHub had no log of it, which is
+    kept and stands until there is one.
     """
 
     job_id: int
@@ -107,6 +108,7 @@ class DueFailure(Struct):
     branch: str | None
     """The branch of the repository itself on which it failed; None for a fork's."""
     is_cancelled: bool = False
+    is_kept: bool = False
     noted: Said | None = None
 
 
@@ -152,20 +154,25 @@ def _due(row: dict[str, Any]) -> DueFailure:
         workflow_id=row["workflow_id"],
         branch=row["head_branch"] if is_own else None,
         is_cancelled=row["conclusion"] == "cancelled",
+        is_kept=row["source"] is not None,
     )
 
 
-async def keep_failure(tx: Transaction, due: DueFailure, failure: Failure, now: datetime) -> bool:
+async def keep_failure(
+    tx: Transaction, due: DueFailure, failure: Failure, now: datetime, again_at: datetime | None = None
+) -> bool:
     """Keep why a job failed, and let the commits be looked at again that this may tell something about.
 
     That is its own; those of other open pull requests that fail alike, as long as these are few; and, where it failed
     on the branch that open pull requests go to, the commits of these on which the same workflow has failed in the last
-    seven days. Returns False, changing nothing, where it is known already.
+    seven days. It is looked into once more `again_at`, if at all. Returns False, changing nothing, where it is known
+    already.
     """
     told = {name: getattr(failure, name) for name in _TOLD}
     told |= {name: json.dumps(told[name]) for name in ("lines", "further", "fingerprints") if told[name] is not None}
     told["source"] = failure.source.value
-    if not await tx.execute(_KEEP, *told.values(), _as_text(due.annotations or ()), due.job_id):
+    later = again_at, int(again_at is not None)
+    if not await tx.execute(_KEEP, *told.values(), _as_text(due.annotations or ()), *later, due.job_id, due.tries):
         return False
     commits = {due.head_sha, *await _commits_waiting_for(tx, due, now), *await _commits_alike(tx, due, failure, now)}
     rows = [(now, now, due.repository_id, head_sha) for head_sha in sorted(commits)]
@@ -187,8 +194,11 @@ async def _commits_alike(tx: Transaction, due: DueFailure, failure: Failure, now
     return {row["head_sha"] for row in rows} if len(rows) < _FEW else set()
 
 
-async def postpone_failure(executor: Executor, due: DueFailure, until: datetime) -> None:
-    """Look into a failed job again later, and count the try; annotations that are known need not be asked for again."""
+async def postpone_failure(executor: Executor, due: DueFailure, until: datetime | None) -> None:
+    """Look into a failed job again later, and count the try; annotations that are known need not be asked for again.
+
+    What has been kept of it stands; where it is, that may be the end (None).
+    """
     annotations = None if due.annotations is None else _as_text(due.annotations)
     await executor.execute(_POSTPONE, until, annotations, due.job_id, due.tries)
 

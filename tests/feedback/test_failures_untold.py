@@ -63,6 +63,7 @@ async def test_a_log_that_was_deleted_is_not_asked_for_again(ward: Ward) -> None
     (job,) = await ward.fail(causes.pytest())
     ward.house.github.rest.scripted_faults.add(ServerError(410), operation=LOG)
     assert (await ward.look_into(job)).has_no_log
+    assert (await ward.row(job))["due_at"] is None
     assert ward.asked(LOG) == 1
 
 

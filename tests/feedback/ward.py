@@ -11,7 +11,7 @@ from bot import events
 from bot.demo.github.state.actions import Job, WorkflowRun
 from bot.demo.github.state.causes import Cause
 from bot.demo.github.state.repositories import Tip
-from bot.domain.feedback.report import Failure
+from bot.domain.feedback.report import NO_LOG, Failure
 from bot.feedback.examining import examine_due
 from bot.feedback.failures import Unexamined, failures_of, want_failures
 from bot.feedback.tools import Tools
@@ -108,13 +108,18 @@ class Ward:
 
 
 async def give_up(ward: Ward, *jobs: Job) -> list[float]:
-    """Look into jobs until nothing is due any more; return how many seconds later each try was."""
+    """Look into jobs until something is kept of each; return how many seconds later each try was.
+
+    It is kept for good, unless that is that GitHub has no log.
+    """
     begun, tries = ward.now, []
     for _ in range(30):
         if await ward.examine():
             tries.append((ward.now - begun).total_seconds())
         await ward.house.clock.advance(1)
-    assert [(await ward.row(job))["due_at"] for job in jobs] == [None for _ in jobs]
+    rows = [await ward.row(job) for job in jobs]
+    assert [row["source"] is not None for row in rows] == [True for _ in jobs]
+    assert [row["due_at"] is not None for row in rows] == [row["kind"] == NO_LOG for row in rows]
     return tries
 
 

@@ -73,7 +73,7 @@ class Source(StrEnum):
 
 
 NO_LOG = "no log"
-"""The kind of a failure of which GitHub has no log and will have none, and nothing else that names a cause."""
+"""The kind of a failure of which GitHub says that it has no log, and nothing else that names a cause."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):

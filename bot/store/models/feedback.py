@@ -77,8 +77,9 @@ class JobFailure(Model):
     """What a failed job said: its annotations, the excerpt of its log, and the fingerprint of the failure.
 
     `source` is where the anchor was found (annotations, log or step), None while that is still to be asked for, which
-    is due at `due_at`. `lines`, `further`, `annotations` and `fingerprints` are JSON; these are of all that the job
-    said failed, None where not all of it is known. The index on what is due is a partial one.
+    is due at `due_at`; so is a later look for a log that was not there, while what is known stands. `lines`, `further`,
+    `annotations` and `fingerprints` are JSON; these are of all that the job said failed, None where not all of it is
+    known. The index on what is due is a partial one.
     """
 
     id = fields.BigIntField(primary_key=True)
