@@ -16,13 +16,12 @@ from bot.domain.news import News
 from bot.errors import MalformedPayload
 from bot.inbox import NewDelivery
 from bot.logs import bound
-from bot.recorder import note_deliveries, record
+from bot.recorder import arrival_statements, note_deliveries, record, record_directory, recording
+from bot.settings import Dialect
+from bot.store.conversation import Conversation, written
 from bot.store.database import Transaction
 
 log = logging.getLogger(__name__)
-
-# To read more than this would hold up the loop for longer than a turn should take.
-LARGE = 256 * 1024
 
 
 class Delivery(Protocol):
@@ -48,15 +47,18 @@ async def read(delivery: Delivery, body: bytes, clock: Clock) -> News:
     """
     began = clock.monotonic()
     news = await events.read(delivery.guid, delivery.event, body, delivery.received_at)
-    metrics.HANDLER_SECONDS.labels(metrics.event_label(delivery.event)).observe(clock.monotonic() - began)
+    metrics.observe_reading(delivery.event, clock.monotonic() - began)
     return news
 
 
 async def record_all(tx: Transaction, read: Sequence[Read[D]], now: datetime) -> None:
     """Record what deliveries tell, in their own order or any other, and when the newest of each installation came."""
-    told: list[facts.Facts] = [fact for _, news in read for fact in news.told]
-    await record(tx, told, now)
+    await record(tx, _told(read), now)
     await note_deliveries(tx, _arrivals(read))
+
+
+def _told(read: Iterable[Read[D]]) -> list[facts.Facts]:
+    return [fact for _, news in read for fact in news.told]
 
 
 def _arrivals(read: Iterable[Read[D]]) -> dict[int, datetime]:
@@ -86,19 +88,25 @@ class AtOnce:
         self._clock = clock
 
     async def read(self, delivery: NewDelivery) -> News | None:
-        """Return what a delivery tells, None where a worker is to read it: it is large, or it will be dead."""
-        if len(delivery.body) > LARGE:
-            return None
+        """Return what a delivery tells, None where it tells nothing that can be read: a worker will say why."""
         try:
             return await read(delivery, delivery.body, self._clock)
         except MalformedPayload:
             return None
 
-    async def record(self, tx: Transaction, read: Sequence[Read[NewDelivery]], now: datetime) -> None:
-        """Record what these deliveries tell."""
-        await record_all(tx, read, now)
+    def recording(
+        self, dialect: Dialect, read: Sequence[Read[NewDelivery]], now: datetime, *, prepared: bool = False
+    ) -> Conversation[None]:
+        """Record what these deliveries tell; see `recorder.recording`."""
+        yield from recording(dialect, _told(read), now, directory_recorded=prepared)
+        yield from written(arrival_statements(_arrivals(read)))
+
+    async def prepare(self, tx: Transaction, read: Sequence[Read[NewDelivery]], now: datetime) -> None:
+        """Record what is to be recorded before all else."""
+        await record_directory(tx, _told(read), now)
 
     def report(self, read: Sequence[Read[NewDelivery]]) -> None:
         """Count these deliveries, which are committed."""
-        metrics.BATCH_SIZE.observe(len(read))
+        if read:
+            metrics.BATCH_SIZE.observe(len(read))
         report(read)

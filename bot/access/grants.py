@@ -20,10 +20,10 @@ from bot.github.auth import FRESH, Secret
 from bot.github.errors import GitHubError, GitHubUnavailable
 from bot.github.oauth import TokenRefused, UserTokens
 from bot.recorder.sight import FORGET_GRANT, withdrawn
-from bot.recorder.statements import Statement
 from bot.store.database import Database, Transaction, database_errors, to_moment
 from bot.store.leases import Leases
 from bot.store.sealing import CannotOpen
+from bot.store.writes import Statement
 
 log = logging.getLogger(__name__)
 

@@ -145,7 +145,7 @@ def is_shaped(text: str) -> bool:
 async def find_token(token: str, now: datetime) -> Token | None:
     """Return what is known of a token, or None where it is unknown, expired or revoked. Raises DatabaseUnavailable."""
     with database_errors():
-        rows = await current().reader.fetch(
+        rows = await current().glance(
             f"SELECT id, name, team_id, user_id, last_used_at FROM api_token WHERE hash = ? AND {_IN_FORCE}",
             hash_of(token),
             now,

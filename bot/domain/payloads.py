@@ -266,10 +266,17 @@ def read(value: Any, shape: type[Shape]) -> Shape:
     Raises MalformedPayload like `parse`.
     """
     try:
-        body = msgspec.json.encode(value)
+        payload = msgspec.convert(value, shape)
+        # What no database can store, or not each of them, shows in what would be written: in a quarter of the time that
+        # it takes to write and read the whole of the object.
+        written = msgspec.json.encode(payload)
+    except msgspec.ValidationError as error:
+        raise MalformedPayload(f"{shape.__name__}: {error}") from None
     except (TypeError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedPayload(f"{shape.__name__}: {error}") from None
-    return parse(body, shape)
+    if b"\\u0000" in written:
+        _refuse_nul(payload, shape.__name__)
+    return payload
 
 
 def _refuse_nul(value: Any, where: str) -> None:

@@ -47,7 +47,7 @@ async def look_at_run(tools: Tools, client: Client, repository: models.Repositor
     What has not ended is looked at again after a growing interval, a run that GitHub has no more is marked so. Raises
     a GitHubError, having changed nothing.
     """
-    known = await run_states(tools.database.reader, [wanted.run_id])
+    known = await tools.database.reader.converse(run_states([wanted.run_id]))
     if wanted.run_id not in known:
         await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
         return

@@ -5,68 +5,75 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.wanting import RunState, Urgency, want_of
+from bot.store.conversation import Conversation, Question, padded
 from bot.store.database import Executor, Transaction, current, to_moment
-from bot.store.wanted import COLUMNS, WantedRun, want_runs
+from bot.store.wanted import COLUMNS, WantedRun, want_runs, wanting
 
 # What GitHub tells of a run that has just ended may still change.
 SETTLED = timedelta(minutes=5)
 _STATES = (
-    "SELECT run.run_id, run.status, run.conclusion, run.event, run.created_at, run.updated_at, run.run_attempt,"
-    " COALESCE(run.run_started_at, run.created_at) AS began_at,"
-    " run.jobs_attempt, run.head_repository_id, run.repository_id,"
+    "SELECT run.run_id, run.status, run.conclusion, run.event, run.created_at, run.updated_at,"
+    " COALESCE(run.run_started_at, run.created_at), run.run_attempt, run.jobs_attempt,"
+    " run.head_repository_id, run.repository_id,"
     " (SELECT count(*) FROM workflow_run_attempt AS attempt WHERE attempt.run_id = run.run_id"
-    " AND attempt.status = 'completed' AND COALESCE(attempt.conclusion, '') <> 'action_required') AS attempts,"
-    " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id) AS linked"
+    " AND attempt.status = 'completed' AND COALESCE(attempt.conclusion, '') <> 'action_required'),"
+    " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id)"
     " FROM workflow_run AS run WHERE run.run_id IN ({})"
 )
 
 
-async def run_states(executor: Executor, run_ids: Sequence[int]) -> dict[int, tuple[RunState, datetime]]:
-    """Return what is known of runs, and when GitHub last changed each."""
+def run_states(run_ids: Sequence[int]) -> Conversation[dict[int, tuple[RunState, datetime]]]:
+    """Find what is known of runs, and when GitHub last changed each."""
     if not run_ids:
         return {}
-    rows = await executor.fetch(_STATES.format(", ".join("?" * len(run_ids))), *run_ids)
-    states = {}
-    for row in rows:
-        created, began, updated = (to_moment(row[name]) for name in ("created_at", "began_at", "updated_at"))
-        assert created is not None and began is not None and updated is not None  # noqa: S101, PT018  none is ever null
-        state = RunState(
-            status=row["status"],
-            conclusion=row["conclusion"],
-            event=row["event"],
-            created_at=created,
-            began_at=began,
-            run_attempt=row["run_attempt"],
-            attempts=row["attempts"],
-            jobs_attempt=row["jobs_attempt"],
-            from_fork=row["head_repository_id"] not in {None, row["repository_id"]},
-            linked=bool(row["linked"]),
-        )
-        states[row["run_id"]] = (state, updated)
-    return states
+    asked = padded(run_ids)
+    rows = yield Question(_STATES.format(", ".join("?" * len(asked))), asked)
+    return {run_id: _run_state(*told) for run_id, *told in rows}
+
+
+def _run_state(*told: Any) -> tuple[RunState, datetime]:
+    status, conclusion, event, created_at, updated_at, began_at, run_attempt, jobs_attempt, *others = told
+    head_repository_id, repository_id, attempts, linked = others
+    created, began, updated = (to_moment(each) for each in (created_at, began_at, updated_at))
+    assert created is not None and began is not None and updated is not None  # noqa: S101, PT018  none is ever null
+    state = RunState(
+        status=status,
+        conclusion=conclusion,
+        event=event,
+        created_at=created,
+        began_at=began,
+        run_attempt=run_attempt,
+        attempts=attempts,
+        jobs_attempt=jobs_attempt,
+        from_fork=head_repository_id not in {None, repository_id},
+        linked=bool(linked),
+    )
+    return state, updated
 
 
 async def want_what_is_worth_it(
     tx: Transaction, run_ids: Sequence[int], installation_id: int, repository_id: int, backfill_id: int, now: datetime
 ) -> None:
     """Add those of these runs, just listed and recorded, about which GitHub should be asked for more."""
-    wanted = []
-    for run_id, (state, updated_at) in (await run_states(tx, run_ids)).items():
-        want = want_of(state, now)
-        if want is not None:
-            wanted.append(
-                WantedRun(
-                    run_id=run_id,
-                    installation_id=installation_id,
-                    repository_id=repository_id,
-                    backfill_id=backfill_id,
-                    urgency=want.urgency,
-                    with_jobs=want.with_jobs,
-                    run_created_at=state.created_at,
-                    due_at=max(now, updated_at + SETTLED),
-                )
+
+    def wanting_what_is_worth_it() -> Conversation[None]:
+        states = yield from run_states(run_ids)
+        yield wanting(
+            WantedRun(
+                run_id=run_id,
+                installation_id=installation_id,
+                repository_id=repository_id,
+                backfill_id=backfill_id,
+                urgency=want.urgency,
+                with_jobs=want.with_jobs,
+                run_created_at=state.created_at,
+                due_at=max(now, updated_at + SETTLED),
             )
-    await want_runs(tx, wanted)
+            for run_id, (state, updated_at) in states.items()
+            if (want := want_of(state, now)) is not None
+        )
+
+    await tx.converse(wanting_what_is_worth_it())
 
 
 async def ask_for_jobs(run_id: int, now: datetime) -> bool:

@@ -4,7 +4,8 @@ What a worker takes stays locked by its own transaction, which holds the facts t
 back at once, and no other can have handled them in between.
 """
 
-from bot.inbox.append import Inbox, NewDelivery
+from bot.inbox.append import Inbox
+from bot.inbox.batch import NewDelivery, Outcome
 from bot.inbox.keeper import (
     DeliveryLine,
     InboxStatistics,
@@ -23,6 +24,7 @@ __all__ = [
     "InboxStatistics",
     "LeasedDelivery",
     "NewDelivery",
+    "Outcome",
     "get_statistics",
     "lease",
     "list_deliveries",

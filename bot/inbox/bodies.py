@@ -8,7 +8,7 @@ import zstandard
 from bot.errors import MalformedPayload
 
 LEVEL = 1
-# Compressing more than this would hold up the loop for longer than a turn should take.
+# Compressing or reading more than this would hold up the loop for longer than a turn should take.
 LARGE = 256 * 1024
 
 
@@ -23,13 +23,14 @@ class _Tools(threading.local):
 _tools = _Tools()
 
 
-def _compress(body: bytes) -> bytes:
+def pack(body: bytes) -> bytes:
+    """Return `body` compressed (RFC 8878), at once."""
     return _tools.compressor.compress(body)
 
 
 async def compress(body: bytes) -> bytes:
-    """Return `body` compressed (RFC 8878)."""
-    return await asyncio.to_thread(_compress, body) if len(body) > LARGE else _compress(body)
+    """Return `body` compressed, a large one in a thread."""
+    return await asyncio.to_thread(pack, body) if len(body) > LARGE else pack(body)
 
 
 def decompress(kept: bytes) -> bytes:

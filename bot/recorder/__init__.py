@@ -1,30 +1,44 @@
 """The one door into the record: webhooks, history and scripts all write through it, by the same ordering rule."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
 from bot.recorder.actions import action_statements
-from bot.recorder.directory import note_deliveries, record_directory
+from bot.recorder.directory import (
+    DirectoryNews,
+    arrival_statements,
+    look_at_directory,
+    note_deliveries,
+    record_directory,
+)
 from bot.recorder.due import NEWS_SPAN, Marks, due_statements, mark_commit_of_run, only_news
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
 from bot.recorder.links import link_by_branch
 from bot.recorder.sight import sight_statements
-from bot.recorder.statements import Statement, job_statements, pull_request_statements, run_statements
+from bot.recorder.statements import job_statements, pull_request_statements, run_statements
+from bot.settings import Dialect
+from bot.store.conversation import Conversation
 from bot.store.database import Transaction, current
+from bot.store.writes import Write
 
 __all__ = [
     "NEWS_SPAN",
+    "DirectoryNews",
     "Marks",
+    "arrival_statements",
     "end_unlisted_jobs",
     "link_by_branch",
     "mark_commit_of_run",
     "mark_gone",
     "note_deliveries",
     "record",
+    "record_directory",
+    "recording",
     "repository_as_known",
     "upsert_workflow_job",
     "upsert_workflow_run",
@@ -36,20 +50,46 @@ async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime, *,
 
     `marks` says when the commits they are about are to be looked at because of it.
     """
-    runs = [fact for fact in news if isinstance(fact, facts.WorkflowRun)]
-    jobs = [fact for fact in news if isinstance(fact, facts.WorkflowJob)]
-    pull_requests = [fact for fact in news if isinstance(fact, facts.PullRequest)]
-    heads = [fact for fact in news if isinstance(fact, facts.PullRequestHead)]
-    teams = await record_directory(tx, news, now, exclusive=bool(pull_requests or heads))
-    marked = await _marked(tx, news, marks)
-    recorded = statements(runs, jobs, pull_requests, teams, heads)
-    besides = (*due_statements(marked, now, marks), *action_statements(news, now), *sight_statements(news, now))
-    for statement in (*recorded, *besides):
-        await tx.execute_many(statement.sql, statement.rows)
+    try:
+        await tx.converse(recording(tx.dialect, news, now, marks=marks))
+    except DirectoryNews:
+        await record_directory(tx, news, now)
+        await tx.converse(recording(tx.dialect, news, now, marks=marks, directory_recorded=True))
 
 
-async def _marked(tx: Transaction, news: Sequence[facts.Facts], marks: Marks) -> Sequence[facts.Facts]:
-    return news if marks is Marks.ALWAYS else await only_news(tx, news)
+def recording(
+    dialect: Dialect,
+    news: Sequence[facts.Facts],
+    now: datetime,
+    *,
+    marks: Marks = Marks.ALWAYS,
+    directory_recorded: bool = False,
+) -> Conversation[None]:
+    """Do what `record` does, as part of a longer conversation.
+
+    Raises DirectoryNews, having written nothing, where `record_directory` has to be called before.
+    """
+    told = _by_kind(news)
+    if not directory_recorded and (told[facts.Installation] or told[facts.AccountRename]):
+        raise DirectoryNews
+    exclusive = bool(told[facts.PullRequest] or told[facts.PullRequestHead])
+    teams = yield from look_at_directory(
+        dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
+    )
+    marked = news if marks is Marks.ALWAYS else (yield from only_news(news))
+    yield from statements(
+        told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
+    )
+    yield from due_statements(marked, now, marks)
+    yield from action_statements(told[facts.ActionWanted], now)
+    yield from sight_statements(news, now)
+
+
+def _by_kind(news: Iterable[facts.Facts]) -> dict[type, list[Any]]:
+    kinds: dict[type, list[Any]] = defaultdict(list)
+    for fact in news:
+        kinds[type(fact)].append(fact)
+    return kinds
 
 
 def statements(
@@ -58,7 +98,7 @@ def statements(
     pull_requests: Sequence[facts.PullRequest],
     teams: Mapping[int, int],
     heads: Sequence[facts.PullRequestHead] = (),
-) -> list[Statement]:
+) -> list[Write]:
     """Return what records all of these, in an order of tables that every writer keeps."""
     return [
         *run_statements(runs, teams),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import facts
-from bot.recorder.statements import Statement
+from bot.store.writes import Statement
 
 # Later than that nobody expects anything of it any more, as after an outage.
 LASTS = timedelta(hours=1)

@@ -7,26 +7,37 @@ changes what is known of an installation, or of what it sees, makes it due to be
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
+
+from cachetools import LRUCache
 
 from bot.domain import facts
 from bot.domain.ordering import NO_VERSION
 from bot.settings import Dialect
 from bot.store import models
+from bot.store.conversation import Conversation, Question, padded
 from bot.store.database import Transaction
+from bot.store.writes import ForEach, Pattern, Write
 
 # Any number does, as long as every recorder takes the same.
 ADVISORY_LOCK = 7_215_467
 SLUG_LENGTH = 80
 LAST_DELIVERY_GRAIN = timedelta(seconds=10)
 
-_LOOK = (
-    "SELECT repository_id, installation_id, team_id, account_id, full_name, private, archived, default_branch,"
-    " html_url, hidden_at FROM repository WHERE repository_id IN ({})"
+# What a snapshot may tell anew, and what else is to be known of a repository.
+_TOLD_OF_REPOSITORIES = ("full_name", "private", "archived", "default_branch", "html_url")
+_COLUMNS = ("repository_id", *_TOLD_OF_REPOSITORIES, "account_id", "installation_id", "hidden_at", "team_id")
+_LOOK = f"SELECT {', '.join(_COLUMNS)} FROM repository WHERE repository_id IN ({{}})"
+_NOTE_ARRIVAL = Pattern(
+    "UPDATE installation SET last_delivery_at = {came}{from_each} WHERE installation.installation_id = {id}"
+    " AND (installation.last_delivery_at IS NULL OR installation.last_delivery_at < {before})",
+    {"came": "TIMESTAMPTZ", "id": "BIGINT", "before": "TIMESTAMPTZ"},
 )
 
+Told = tuple[Any, ...]
 
 # What an `installation` event or the REST API tells of an installation, and what is written when it does.
 _TOLD = ("state", "repository_selection", "permissions", "events")
@@ -39,34 +50,56 @@ def slug_of(login: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", login.lower()).strip("-")[:SLUG_LENGTH] or "team"
 
 
-async def record_directory(
-    tx: Transaction, news: Sequence[facts.Facts], now: datetime, *, exclusive: bool
-) -> dict[int, int]:
-    """Record what `news` tells of accounts, installations and repositories; return each repository's team id.
+class DirectoryNews(Exception):
+    """What is to be recorded of accounts, installations and repositories has to be recorded before all else."""
+
+
+def look_at_directory(
+    dialect: Dialect, repositories: Sequence[facts.Repository], *, exclusive: bool, recorded: bool = False
+) -> Conversation[dict[int, int]]:
+    """Return each repository's team id. Raises DirectoryNews where they tell more than is known, unless `recorded`.
 
     The rows stay locked until the transaction ends, `exclusive` where links between runs and pull requests are to be
     found from both sides at once.
     """
-    repositories = [fact for fact in news if isinstance(fact, facts.Repository)]
-    others = [fact for fact in news if isinstance(fact, facts.Installation | facts.AccountRename)]
-    identifiers = sorted({fact.repository_id for fact in repositories})
-    known = await _look(tx, identifiers)
-    changes = [fact for fact in repositories if _tells_more(known.get(fact.repository_id), fact)]
-    if changes or others:
-        await _record_news(tx, others, changes, now)
-        known = await _look(tx, identifiers)
-    if tx.dialect is Dialect.POSTGRESQL:
-        known = await _look(
-            tx, identifiers, " ORDER BY repository_id FOR " + ("NO KEY UPDATE" if exclusive else "SHARE")
-        )
+    distinct: dict[Told, facts.Repository] = {_compared(fact): fact for fact in repositories}
+    lock = ""
+    if dialect is Dialect.POSTGRESQL:
+        lock = " ORDER BY repository_id FOR " + ("NO KEY UPDATE" if exclusive else "SHARE")
+        if not recorded and not all(map(_confirmed.__contains__, distinct)):
+            # Whoever has something to record must not hold a lock yet, or two of them would wait for each other.
+            yield from _known(distinct, "")
+    known = yield from (
+        _look({fact.repository_id for fact in repositories}, lock) if recorded else _known(distinct, lock)
+    )
     return {repository_id: row["team_id"] for repository_id, row in known.items()}
 
 
-async def _look(tx: Transaction, identifiers: Sequence[int], suffix: str = "") -> dict[int, dict[str, Any]]:
+# Snapshots that told nothing new when they were compared last: a guess, and so it does no harm where it is wrong.
+_confirmed: LRUCache[Told, None] = LRUCache(maxsize=10_000)
+
+
+def _known(told: Mapping[Told, facts.Repository], lock: str) -> Conversation[dict[int, dict[str, Any]]]:
+    known = yield from _look({fact.repository_id for fact in told.values()}, lock)
+    for name, fact in told.items():
+        if _tells_more(known.get(fact.repository_id), fact):
+            _confirmed.pop(name, None)
+            raise DirectoryNews
+        _confirmed[name] = None
+    return known
+
+
+def _look(identifiers: Collection[int], suffix: str = "") -> Conversation[dict[int, dict[str, Any]]]:
     if not identifiers:
         return {}
-    rows = await tx.fetch(_LOOK.format(", ".join("?" * len(identifiers))) + suffix, *identifiers)
-    return {row["repository_id"]: row for row in rows}
+    asked = padded(sorted(identifiers))
+    rows = yield Question(_LOOK.format(", ".join("?" * len(asked))) + suffix, asked)
+    return {row[0]: dict(zip(_COLUMNS, row, strict=True)) for row in rows}
+
+
+_compared = attrgetter(
+    "repository_id", *_TOLD_OF_REPOSITORIES, "owner", "installation_id", "hidden", "announced", "past_name"
+)
 
 
 def _tells_more(row: dict[str, Any] | None, told: facts.Repository) -> bool:
@@ -83,13 +116,17 @@ def _differs(row: dict[str, Any], told: facts.Repository) -> bool:
 
 def _columns(told: facts.Repository) -> dict[str, Any]:
     owner = {"account_id": told.owner.account_id} if told.owner else {}
-    return owner | {
-        "full_name": told.full_name,
-        "private": told.private,
-        "archived": told.archived,
-        "default_branch": told.default_branch,
-        "html_url": told.html_url,
-    }
+    return owner | {column: getattr(told, column) for column in _TOLD_OF_REPOSITORIES}
+
+
+async def record_directory(tx: Transaction, news: Sequence[facts.Facts], now: datetime) -> None:
+    """Record what `news` tells of accounts, installations and repositories, and is not known."""
+    repositories = [fact for fact in news if isinstance(fact, facts.Repository)]
+    others = [fact for fact in news if isinstance(fact, facts.Installation | facts.AccountRename)]
+    known = await tx.converse(_look({fact.repository_id for fact in repositories}))
+    changes = [fact for fact in repositories if _tells_more(known.get(fact.repository_id), fact)]
+    if changes or others:
+        await _record_news(tx, others, changes, now)
 
 
 async def _record_news(
@@ -113,7 +150,7 @@ async def _record_news(
 async def _without_confirmed(tx: Transaction, told: Sequence[facts.Repository]) -> list[facts.Repository]:
     """Let what is known be known from the newer snapshot where nothing differs, all at once; return the others."""
     # A list of all that an installation sees comes every hour, and hardly ever tells anything new.
-    known = await _look(tx, sorted({each.repository_id for each in told if each.announced}))
+    known = await tx.converse(_look({each.repository_id for each in told if each.announced}))
     confirmed: list[facts.Repository] = []
     others: list[facts.Repository] = []
     for each in sorted(told, key=lambda each: each.repository_id):
@@ -299,13 +336,15 @@ async def _remember_names(tx: Transaction, repository_id: int, *names: str | Non
     )
 
 
+def arrival_statements(arrivals: Mapping[int, datetime]) -> list[Write]:
+    """Return what notes when each installation's last delivery came; to some seconds, so that few events write it."""
+    rows = [(came, installation, came - LAST_DELIVERY_GRAIN) for installation, came in sorted(arrivals.items())]
+    return [ForEach(_NOTE_ARRIVAL, rows)]
+
+
 async def note_deliveries(tx: Transaction, arrivals: Mapping[int, datetime]) -> None:
-    """Note when each installation's last delivery came; to some seconds, so that few events write it."""
-    await tx.execute_many(
-        "UPDATE installation SET last_delivery_at = ?"
-        " WHERE installation_id = ? AND (last_delivery_at IS NULL OR last_delivery_at < ?)",
-        [(came, installation_id, came - LAST_DELIVERY_GRAIN) for installation_id, came in sorted(arrivals.items())],
-    )
+    """Note when each installation's last delivery came."""
+    await tx.write(arrival_statements(arrivals))
 
 
 async def move_record(tx: Transaction, repository_id: int, team_id: int) -> None:

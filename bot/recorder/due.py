@@ -4,44 +4,57 @@ They are written in the transaction that records the facts, so that no crash bet
 only that something may have changed; what is to be told is read off the record at the moment of telling it.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
+from operator import attrgetter
 
 from bot.domain import facts, ordering
-from bot.recorder.statements import Statement
+from bot.store import models
+from bot.store.conversation import Conversation, Question, padded
 from bot.store.database import Transaction
+from bot.store.writes import ForEach, Form, Pattern, Upsert, Write
 
 # What is older is no news to anybody: GitHub keeps deliveries for three days, and people go on holiday.
 NEWS_SPAN = timedelta(days=7)
 
-# A look is never put off by what is recorded meanwhile.
-_LOOK_NOW = (
-    "revision = {table}.revision + 1, urgency = 0, tries = 0,"
-    " due_at = CASE WHEN {table}.due_at < {now} THEN {table}.due_at ELSE {now} END"
-)
-_BEGIN = (
-    "INSERT INTO check_summary (repository_id, head_sha, changed_at, due_at) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (repository_id, head_sha) DO UPDATE SET "
-    + _LOOK_NOW.format(table="check_summary", now="excluded.due_at")
-)
-# Runs and jobs alone move what quiet is measured by: a pull request may be labelled all day.
-_BEGIN_OR_CHANGE = f"{_BEGIN}, changed_at = excluded.changed_at"
+
+def _looked_at(table: str, now: str) -> dict[str, str]:
+    # A look is never put off by what is recorded meanwhile.
+    due = f"CASE WHEN {table}.due_at < {now} THEN {table}.due_at ELSE {now} END"
+    return {"revision": f"{table}.revision + 1", "urgency": "0", "tries": "0", "due_at": due}
+
+
+def _look_again(table: str, now: str) -> str:
+    values = ", ".join(f"{column} = {value}" for column, value in _looked_at(table, now).items())
+    return f"UPDATE {table} SET {values}"
+
+
+_COMMIT, _PULL = ("repository_id", "head_sha"), ("repository_id", "number")
+_WHICH_COMMIT = {"now": "TIMESTAMPTZ", "repository_id": "BIGINT", "head_sha": "TEXT"}
+_WHICH_PULL = {"now": "TIMESTAMPTZ", "repository_id": "BIGINT", "number": "INTEGER"}
 _IS_TOLD = (
-    " WHERE repository_id = ? AND head_sha = ? AND (status IS NOT NULL OR creating_since IS NOT NULL"
+    " AND (check_summary.status IS NOT NULL OR check_summary.creating_since IS NOT NULL"
     " OR EXISTS (SELECT 1 FROM failure_comment AS comment WHERE comment.repository_id = check_summary.repository_id"
     " AND comment.head_sha = check_summary.head_sha AND comment.state = 'red'))"
 )
-_LOOK_AGAIN = "UPDATE check_summary SET " + _LOOK_NOW.format(table="check_summary", now="?")
-_KEEP_TRUE = _LOOK_AGAIN + _IS_TOLD
-_KEEP_TRUE_AND_CHANGE = f"{_LOOK_AGAIN}, changed_at = ?{_IS_TOLD}"
-_MARK_COMMENT = (
-    "UPDATE failure_comment SET "
-    + _LOOK_NOW.format(table="failure_comment", now="?")
-    + ", changed_at = ? WHERE repository_id = ? AND number = ?"
+_LOOK_AGAIN = _look_again("check_summary", "?")
+
+
+def _again(table: str, key: Iterable[str], changed: str = "", condition: str = "") -> str:
+    which = " AND ".join(f"{table}.{name} = {{{name}}}" for name in key)
+    return f"{_look_again(table, '{now}')}{changed}{{from_each}} WHERE {which}{condition}"
+
+
+_CHANGED = ", changed_at = {now}"
+_KEEP_TRUE = Pattern(_again("check_summary", _COMMIT, condition=_IS_TOLD), _WHICH_COMMIT)
+_KEEP_TRUE_AND_CHANGE = Pattern(_again("check_summary", _COMMIT, _CHANGED, _IS_TOLD), _WHICH_COMMIT)
+_MARK_COMMENT = Pattern(_again("failure_comment", _PULL, _CHANGED), _WHICH_PULL)
+_KEEP_COMMENT_TRUE = Pattern(
+    _again("failure_comment", _PULL, _CHANGED, " AND failure_comment.state = 'red'"), _WHICH_PULL
 )
-_KEEP_COMMENT_TRUE = f"{_MARK_COMMENT} AND state = 'red'"
 _MARK_COMMIT_OF_RUN = (
     f"{_LOOK_AGAIN}, changed_at = ? WHERE (repository_id, head_sha) IN"
     " (SELECT run.repository_id, run.head_sha FROM workflow_run AS run WHERE run.run_id = ?)"
@@ -52,11 +65,17 @@ _MARK_OPEN_HEADS = (
     f" ({_OPEN.format(column='head_sha', table='check_summary')} AND pull.state = 'open')"
 )
 _MARK_OPEN_COMMENTS = (
-    "UPDATE failure_comment SET "
-    + _LOOK_NOW.format(table="failure_comment", now="?")
-    + ", changed_at = ? WHERE repository_id = ? AND number IN"
+    f"{_look_again('failure_comment', '?')}, changed_at = ? WHERE repository_id = ? AND number IN"
     f" ({_OPEN.format(column='number', table='failure_comment')} AND pull.state = 'open')"
 )
+
+
+@functools.cache
+def _begin(*, change: bool) -> Form:
+    # Runs and jobs alone move what quiet is measured by: a pull request may be labelled all day.
+    changed = {"changed_at": "excluded.changed_at"} if change else {}
+    rules = _looked_at("check_summary", "excluded.due_at") | changed
+    return Form(models.CheckSummary, _COMMIT, (*_COMMIT, "changed_at", "due_at"), rules)
 
 
 class Marks(StrEnum):
@@ -79,12 +98,12 @@ _KEYS: dict[type[Told], tuple[str, tuple[str, ...]]] = {
 }
 
 
-async def only_news(tx: Transaction, told: Sequence[facts.Facts]) -> list[facts.Facts]:
-    """Return those of the runs, jobs and pull requests that are newer than what is recorded, and tell another state."""
+def only_news(told: Sequence[facts.Facts]) -> Conversation[list[facts.Facts]]:
+    """Find those of the runs, jobs and pull requests that are newer than what is recorded, and tell another state."""
     newer: list[facts.Facts] = []
     for kind, (table, key) in _KEYS.items():
         found = {_key(fact, key): fact for fact in told if isinstance(fact, kind)}
-        known = await _versions(tx, table, key, found)
+        known = yield from _versions(table, key, found)
         newer += [fact for name, fact in found.items() if _is_news(fact, known.get(name, b""))]
     return newer
 
@@ -98,18 +117,18 @@ def _key(fact: Told, columns: Sequence[str]) -> tuple[int, ...]:
     return tuple(getattr(fact, column) for column in columns)
 
 
-async def _versions(
-    tx: Transaction, table: str, key: Sequence[str], wanted: Iterable[tuple[int, ...]]
-) -> dict[tuple[int, ...], bytes]:
-    firsts = sorted({values[0] for values in wanted})
+def _versions(
+    table: str, key: Sequence[str], wanted: Iterable[tuple[int, ...]]
+) -> Conversation[dict[tuple[int, ...], bytes]]:
+    firsts = padded(sorted({values[0] for values in wanted}))
     if not firsts:
         return {}
     places = ", ".join("?" * len(firsts))
-    rows = await tx.fetch(f"SELECT {', '.join(key)}, version FROM {table} WHERE {key[0]} IN ({places})", *firsts)
-    return {tuple(row[column] for column in key): bytes(row["version"]) for row in rows}
+    rows = yield Question(f"SELECT {', '.join(key)}, version FROM {table} WHERE {key[0]} IN ({places})", firsts)
+    return {tuple(name): bytes(version) for *name, version in rows}
 
 
-def due_statements(told: Sequence[facts.Facts], now: datetime, marks: Marks = Marks.ALWAYS) -> list[Statement]:
+def due_statements(told: Sequence[facts.Facts], now: datetime, marks: Marks = Marks.ALWAYS) -> list[Write]:
     """Return what lets the commits and comments be looked at that these facts are about.
 
     What is not recent, or no news by `marks`, begins nothing: it lets be looked at what is told already.
@@ -118,7 +137,7 @@ def due_statements(told: Sequence[facts.Facts], now: datetime, marks: Marks = Ma
     return [*_commit_marks(marking, now, marks), *_comment_marks(marking, now, marks)]
 
 
-def _commit_marks(told: Iterable[Told], now: datetime, marks: Marks) -> Iterator[Statement]:
+def _commit_marks(told: Iterable[Told], now: datetime, marks: Marks) -> Iterator[Write]:
     """Yield the marks of commits in the order of their keys, in which every writer takes its locks."""
     begins: dict[tuple[int, str], bool] = {}
     changed: set[tuple[int, str]] = set()
@@ -127,30 +146,28 @@ def _commit_marks(told: Iterable[Told], now: datetime, marks: Marks) -> Iterator
         if fact.head_sha is None:
             continue
         key = (fact.repository_id, fact.head_sha)
-        begins[key] = begins.get(key, False) or _begins(fact, now, marks)
+        begins[key] = begins.get(key) or _begins(fact, now, marks)
         if isinstance(fact, facts.PullRequest):
             made_at[key] = min(fact.updated_at, now)
         else:
             changed.add(key)
     kinds = groupby(sorted(begins), key=lambda key: (begins[key], key in changed))
     for (is_begun, is_changed), keys in kinds:
-        changed_at = [now] if is_changed else []
         if is_begun:
-            sql = _BEGIN_OR_CHANGE if is_changed else _BEGIN
-            yield Statement(sql, [(*key, now if is_changed else made_at[key], now) for key in keys])
+            rows = [(*key, now if is_changed else made_at[key], now) for key in keys]
+            yield Upsert(_begin(change=is_changed), rows)
         else:
-            sql = _KEEP_TRUE_AND_CHANGE if is_changed else _KEEP_TRUE
-            yield Statement(sql, [(now, now, *changed_at, *key) for key in keys])
+            yield ForEach(_KEEP_TRUE_AND_CHANGE if is_changed else _KEEP_TRUE, [(now, *key) for key in keys])
 
 
-def _comment_marks(told: Iterable[Told], now: datetime, marks: Marks) -> Iterator[Statement]:
+def _comment_marks(told: Iterable[Told], now: datetime, marks: Marks) -> Iterator[Write]:
     pulls: dict[tuple[int, int], bool] = {}
     for fact in told:
         if isinstance(fact, facts.PullRequest):
             key = (fact.repository_id, fact.number)
-            pulls[key] = pulls.get(key, False) or _begins(fact, now, marks)
+            pulls[key] = pulls.get(key) or _begins(fact, now, marks)
     for begins, keys in groupby(sorted(pulls), key=pulls.__getitem__):
-        yield Statement(_MARK_COMMENT if begins else _KEEP_COMMENT_TRUE, [(now, now, now, *key) for key in keys])
+        yield ForEach(_MARK_COMMENT if begins else _KEEP_COMMENT_TRUE, [(now, *key) for key in keys])
 
 
 async def mark_repository(tx: Transaction, repository_id: int, now: datetime) -> None:
@@ -165,11 +182,16 @@ async def mark_commit_of_run(tx: Transaction, run_id: int, now: datetime) -> Non
 
 
 def _begins(fact: Told, now: datetime, marks: Marks) -> bool:
-    return marks is not Marks.IF_TOLD and max(_moments(fact), default=now) >= now - NEWS_SPAN
+    if marks is Marks.IF_TOLD:
+        return False
+    recent = now - NEWS_SPAN
+    moments = [moment for moment in _MOMENTS[type(fact)](fact) if moment is not None]
+    return not moments or any(moment >= recent for moment in moments)
 
 
-def _moments(fact: Told) -> Iterator[datetime]:
-    for name in ("updated_at", "completed_at", "started_at", "created_at"):
-        moment = getattr(fact, name, None)
-        if moment is not None:
-            yield moment
+# The last to come are the likeliest to be recent.
+_MOMENTS = {
+    facts.WorkflowRun: attrgetter("updated_at", "created_at"),
+    facts.WorkflowJob: attrgetter("completed_at", "started_at", "created_at"),
+    facts.PullRequest: attrgetter("updated_at", "created_at"),
+}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from bot.domain.ordering import NO_VERSION
 from bot.domain.triggers import PULL_REQUEST_EVENTS
+from bot.store.conversation import padded
 from bot.store.database import Transaction
 
 _EVENTS = sorted(PULL_REQUEST_EVENTS)
@@ -26,4 +27,5 @@ _LINK = (
 async def link_by_branch(tx: Transaction, run_ids: Sequence[int]) -> None:
     """Link those of these runs that belong to no pull request yet to what was open on their branch at the time."""
     if run_ids:
-        await tx.execute(_LINK.format(", ".join("?" * len(run_ids))), NO_VERSION, *_EVENTS, *sorted(run_ids))
+        asked = padded(sorted(run_ids))
+        await tx.execute(_LINK.format(", ".join("?" * len(asked))), NO_VERSION, *_EVENTS, *asked)

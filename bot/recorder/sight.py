@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain import facts
-from bot.recorder.statements import Statement
+from bot.store.writes import Statement
 
 FORGET_SIGHT = (
     "DELETE FROM person_repository WHERE user_id = ?",

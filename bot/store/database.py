@@ -8,9 +8,9 @@ import contextlib
 import functools
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -25,7 +25,12 @@ from tortoise.exceptions import BaseORMException, ConfigurationError, DBConnecti
 
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.settings import Dialect, dialect_of
+from bot.store.answering import answer_on_postgresql, answer_on_sqlite, numbered, texts
+from bot.store.conversation import Conversation, written
 from bot.store.engines import postgresql, sqlite
+from bot.store.glances import Glances
+from bot.store.remembered import Remembered
+from bot.store.writes import Write
 
 T = TypeVar("T")
 
@@ -62,6 +67,8 @@ SQLITE_OPTION_VALUES: dict[str, range | frozenset[str]] = {
     "wal_autocheckpoint": _INT32,
 }
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
+# Some hundreds of pages of lists.
+REMEMBERED_BYTES = 16 * 1024 * 1024
 POSTGRESQL_OPTIONS = {"minsize": 1, "maxsize": 4}
 # Options that a URL may bring along, and what they are; asyncpg takes no others, and numbers not as text.
 POSTGRESQL_OPTION_TYPES: dict[str, type[str | int | float]] = {
@@ -86,17 +93,6 @@ COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg
 TRIES_AFTER_COLLISION = 5
 
 
-@functools.lru_cache(maxsize=1024)
-def _numbered(sql: str) -> str:
-    parts = sql.split("?")
-    return "".join(f"{part}${number}" for number, part in enumerate(parts[:-1], 1)) + parts[-1]
-
-
-def to_text(moment: datetime) -> str:
-    """Return a time as Tortoise keeps it on SQLite."""
-    return moment.astimezone(UTC).isoformat(" ")
-
-
 def to_moment(value: Any) -> datetime | None:
     """Return a time as either database gives it back, aware and in UTC."""
     if value is None or isinstance(value, datetime):
@@ -113,8 +109,8 @@ class Executor:
 
     def _adapted(self, sql: str, parameters: Sequence[Any]) -> tuple[str, list[Any]]:
         if self.dialect is Dialect.POSTGRESQL:
-            return _numbered(sql), list(parameters)
-        return sql, [to_text(value) if isinstance(value, datetime) else value for value in parameters]
+            return numbered(sql), list(parameters)
+        return sql, texts(parameters)
 
     async def fetch(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Return the rows of a query, or of a statement with RETURNING."""
@@ -129,17 +125,37 @@ class Executor:
         """Let `work` send many statements in one turn of the connection's thread; on SQLite only."""
         return await sqlite.in_one_go(cast(SqliteClient, self.client), work)
 
+    async def converse(self, conversation: Conversation[T]) -> T:
+        """Take every step of `conversation`, and return what it comes to."""
+        if self.dialect is Dialect.SQLITE:
+            return await self.in_one_go(functools.partial(answer_on_sqlite, conversation))
+        return await answer_on_postgresql(conversation, self.client)
+
+    async def write(self, writes: Iterable[Write]) -> None:
+        """Write all of these, one after another."""
+        await self.converse(written(writes))
+
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement once for each row of parameters, in order."""
         if not rows:
             return
         adapted = [self._adapted("", row)[1] for row in rows]
-        statement = _numbered(sql) if self.dialect is Dialect.POSTGRESQL else sql
+        statement = numbered(sql) if self.dialect is Dialect.POSTGRESQL else sql
         await self.client.execute_many(statement, adapted)
 
 
 class Transaction(Executor):
     """An open transaction; hand `client` to Tortoise as `using_db` to take part in it."""
+
+    async def finish(self, conversation: Conversation[T]) -> T:
+        """Take every step of `conversation` as the last ones of the transaction, and return what it comes to.
+
+        Where the database is SQLite, the commit goes along. It is left out if the conversation raises.
+        """
+        if self.dialect is Dialect.POSTGRESQL:
+            return await self.converse(conversation)
+        answer = functools.partial(answer_on_sqlite, conversation)
+        return await sqlite.in_one_go(cast(SqliteClient, self.client), answer, commit=True)
 
 
 class Database(Executor):
@@ -148,6 +164,23 @@ class Database(Executor):
     def __init__(self, writer: BaseDBAsyncClient, reader: BaseDBAsyncClient, dialect: Dialect) -> None:
         super().__init__(writer, dialect)
         self.reader = Executor(reader, dialect)
+        self.remembered = Remembered(REMEMBERED_BYTES)
+        self._glances = Glances(writer.filename) if isinstance(writer, SqliteClient) else None
+
+    async def glance(self, sql: str, *parameters: Any) -> Sequence[Mapping[str, Any]]:
+        """Return the few rows that a unique index leads to, as `reader.fetch` does but at once where that can be."""
+        found = self._glances.find(*self._adapted(sql, parameters)) if self._glances else None
+        return await self.reader.fetch(sql, *parameters) if found is None else found
+
+    @property
+    def revision(self) -> int | None:
+        """A number that changes with every commit, of whichever process; None where that can't be known at once."""
+        return self._glances.revision if self._glances else None
+
+    def close(self) -> None:
+        """Close what the database itself has opened."""
+        if self._glances:
+            self._glances.close()
 
     @property
     def is_working(self) -> bool:
@@ -210,9 +243,11 @@ async def connected(url: str) -> AsyncIterator[Database]:
                 writer, reader = context.connections.get(WRITER), context.connections.get(READER)
                 for client in (writer, reader):
                     await client.create_connection(with_db=True)
-            _Current.database = Database(writer, reader, dialect_of(url))
+                _Current.database = Database(writer, reader, dialect_of(url))
             yield _Current.database
         finally:
+            if _Current.database is not None:
+                _Current.database.close()
             _Current.database = None
             await context.close_connections()
 
@@ -274,7 +309,11 @@ def _postgresql(url: str) -> dict[str, Any]:
     expanded = expand_db_url(urlunsplit(parts._replace(scheme="postgres", query="")))
     given = {name: _option(name, value) for name, value in options.items()}
     # Times are compared and shown in UTC whatever the server's own time zone is.
-    defaults = {**POSTGRESQL_OPTIONS, "server_settings": {"timezone": "UTC"}}
+    defaults = {
+        **POSTGRESQL_OPTIONS,
+        "server_settings": {"timezone": "UTC"},
+        "connection_class": postgresql.UnchangedConnection,
+    }
     credentials = {**defaults, **expanded["credentials"], **given, **({"ssl": mode} if mode else {})}
     return {"engine": expanded["engine"], "credentials": credentials}
 

@@ -1,11 +1,15 @@
 """What GitHub is to be asked about: rows that say so, for whoever finds that something is missing."""
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 
 from msgspec import Struct
 
+from bot.store import models
 from bot.store.database import Executor, Transaction
+from bot.store.writes import Form, Upsert
 
 COLUMNS = (
     "run_id",
@@ -20,14 +24,14 @@ COLUMNS = (
 )
 # A row that is there already becomes more urgent, never less, and is due sooner only if it does; whose it is may have
 # changed since.
-_WANT = (
-    f"INSERT INTO run_wanted ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-    " ON CONFLICT (run_id) DO UPDATE SET installation_id = excluded.installation_id,"
-    " due_at = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.due_at ELSE run_wanted.due_at END,"
-    " urgency = CASE WHEN excluded.urgency < run_wanted.urgency THEN excluded.urgency ELSE run_wanted.urgency END,"
-    " with_jobs = run_wanted.with_jobs OR excluded.with_jobs,"
-    " backfill_id = COALESCE(run_wanted.backfill_id, excluded.backfill_id)"
-)
+_IS_MORE_URGENT = "excluded.urgency < run_wanted.urgency"
+_RULES = {
+    "installation_id": "excluded.installation_id",
+    "due_at": f"CASE WHEN {_IS_MORE_URGENT} THEN excluded.due_at ELSE run_wanted.due_at END",
+    "urgency": f"CASE WHEN {_IS_MORE_URGENT} THEN excluded.urgency ELSE run_wanted.urgency END",
+    "with_jobs": "run_wanted.with_jobs OR excluded.with_jobs",
+    "backfill_id": "COALESCE(run_wanted.backfill_id, excluded.backfill_id)",
+}
 
 
 class WantedRun(Struct, frozen=True):
@@ -44,10 +48,23 @@ class WantedRun(Struct, frozen=True):
     tries: int = 0
 
 
-async def want_runs(tx: Transaction, wanted: Iterable[WantedRun]) -> None:
-    """Add runs to what is wanted."""
+def wanting(wanted: Iterable[WantedRun]) -> Upsert:
+    """Return what adds runs to what is wanted, each of them once."""
     ordered = sorted(wanted, key=lambda each: each.run_id)
-    await tx.execute_many(_WANT, [tuple(getattr(each, column) for column in COLUMNS) for each in ordered])
+    return Upsert(_form(), [_values(each) for each in ordered])
+
+
+@functools.cache
+def _form() -> Form:
+    return Form(models.RunWanted, ("run_id",), COLUMNS, _RULES)
+
+
+_values = attrgetter(*COLUMNS)
+
+
+async def want_runs(tx: Transaction, wanted: Iterable[WantedRun]) -> None:
+    """Add runs to what is wanted, each of them once."""
+    await tx.write([wanting(wanted)])
 
 
 async def want_sync(executor: Executor, installation_id: int) -> None:

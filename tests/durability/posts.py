@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from bot.handling import LARGE
+from bot.inbox.bodies import LARGE
 from tests.inbox.deliveries import job_body, run_body
 
 SECRET = "the secret that these deliveries are signed with"

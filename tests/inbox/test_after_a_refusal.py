@@ -29,8 +29,8 @@ class _Writer:
 
     async def run(self) -> None:
         with pytest.raises(Exception, match="locked"):
-            async with self._database.transaction():
-                pass
+            async with self._database.transaction() as tx:
+                await tx.fetch("SELECT 1 FROM delivery")
         self.refused.set()
         await self.go.wait()
         with pytest.raises(ZeroDivisionError):

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from bot import events, inbox
 from bot.clock import ManualClock
 from bot.errors import DatabaseUnavailable
-from bot.handling import LARGE, AtOnce
+from bot.handling import AtOnce
 from bot.inbox import Inbox
+from bot.inbox.bodies import LARGE
 from bot.recorder import record
 from bot.store import connected
 from bot.store.database import Database, to_moment

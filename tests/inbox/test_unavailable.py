@@ -11,8 +11,7 @@ import pytest
 
 from bot.clock import ManualClock
 from bot.errors import DatabaseUnavailable
-from bot.inbox import Inbox
-from bot.inbox.append import Outcome
+from bot.inbox import Inbox, Outcome
 from bot.store import connected
 from bot.store.database import Database
 from tests.inbox.deliveries import count, delivery

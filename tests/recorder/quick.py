@@ -4,14 +4,13 @@ The statements are the ones that `bot.recorder.statements` makes; only who execu
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from bot import recorder
 from bot.domain import facts
-from bot.store.database import to_text
+from bot.store.answering import answer_on_sqlite
+from bot.store.conversation import written
 from tests.recorder.records import RUN_TABLES, State, normal, selection
 
 TEAM = 1
@@ -43,8 +42,7 @@ class QuickRecord:
         pull_requests = [fact for fact in news if isinstance(fact, facts.PullRequest)]
         teams = {fact.repository_id: TEAM for fact in news if isinstance(fact, facts.Repository)}
         self._connection.execute("BEGIN")
-        for statement in recorder.statements(runs, jobs, pull_requests, teams):
-            self._connection.executemany(statement.sql, [_adapted(row) for row in statement.rows])
+        answer_on_sqlite(written(recorder.statements(runs, jobs, pull_requests, teams)), self._connection)
         self._connection.execute("COMMIT")
 
     def state(self) -> State:
@@ -53,7 +51,3 @@ class QuickRecord:
             model._meta.db_table: [normal(model, dict(row)) for row in self._connection.execute(selection(model))]
             for model in RUN_TABLES
         }
-
-
-def _adapted(row: Sequence[Any]) -> list[Any]:
-    return [to_text(value) if isinstance(value, datetime) else value for value in row]

@@ -34,6 +34,13 @@ class Column(NamedTuple):
     null: bool
 
 
+def _bare(condition: str) -> str:
+    """Return a condition without what PostgreSQL writes into it."""
+    for noise in ("(", ")", "::text", "::character varying"):
+        condition = condition.replace(noise, "")
+    return condition
+
+
 # Only a migration can say that an index is for some rows.
 PARTIAL = {
     Index("delivery", "delivery_waiting", ("available_at", "id"), False, "state = 'waiting'"),
@@ -46,6 +53,50 @@ PARTIAL = {
         "status <> 'completed' OR conclusion = 'action_required'",
     ),
     Index("workflow_job", "workflow_job_unfinished", ("listed_at",), False, "status <> 'completed'"),
+    *(
+        Index(
+            "workflow_run",
+            f"workflow_run_by_{name}",
+            ("team_id", name, "created_at", "run_id"),
+            False,
+            _bare(condition),
+        )
+        for name, condition in (
+            ("status", "status <> 'completed'"),
+            ("workflow_name", "length(workflow_name) <= 255"),
+        )
+    ),
+    *(
+        Index(
+            "workflow_job",
+            f"workflow_job_by_{name}",
+            ("team_id", column, "listed_at", "job_id"),
+            False,
+            _bare(condition),
+        )
+        for name, column, condition in (
+            ("conclusion", "conclusion", "conclusion <> 'success'"),
+            ("attempt", "run_attempt", "run_attempt <> 1"),
+            ("name", "name", "length(name) <= 255"),
+            ("workflow_name", "workflow_name", "length(workflow_name) <= 255"),
+            ("labels", "labels", "length(labels) <= 500"),
+            ("runner", "runner_name", "status = 'completed' AND length(runner_name) <= 255"),
+        )
+    ),
+    Index(
+        "workflow_job",
+        "workflow_job_by_status",
+        ("team_id", "listed_at", "job_id", "status"),
+        False,
+        "status <> 'completed'",
+    ),
+    *(
+        Index("workflow_job", f"workflow_job_{name}", ("team_id", "listed_at", "job_id"), False, _bare(condition))
+        for name, condition in (
+            ("without_workflow", "workflow_name IS NULL"),
+            ("by_long_labels", "length(labels) > 500"),
+        )
+    ),
     Index("pull_request", "pull_request_open", ("repository_id", "base_ref"), False, "state = 'open'"),
     *(
         Index(table, f"{table}_due", ("due_at",), False, "due_at IS NOT NULL")
@@ -111,10 +162,7 @@ async def _postgresql_indexes(database: Executor) -> set[Index]:
 
 
 def _condition(sql: str | None) -> str | None:
-    condition = (sql or "").partition(" WHERE ")[2]
-    for noise in ("(", ")", "::text"):
-        condition = condition.replace(noise, "")
-    return condition.replace("::character varying", "") or None
+    return _bare((sql or "").partition(" WHERE ")[2]) or None
 
 
 async def real_columns(database: Executor) -> set[Column]:

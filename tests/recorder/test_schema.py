@@ -17,7 +17,7 @@ from bot.store.migrate import drift, migrate, pending_migrations
 from tests.recorder.schema import MODELS, PARTIAL, promised_columns, promised_indexes, real_columns, real_indexes
 
 AT_ONCE = 3
-ALL = ["0001_initial", "0002_history", "0003_feedback", "0004_people"]
+ALL = ["0001_initial", "0002_history", "0003_feedback", "0004_people", "0005_query_indexes"]
 
 
 async def test_every_index_and_unique_key_is_there_and_no_other(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""What the recorder sends: every table's rows by key, so that two writers take their locks in one order."""
+"""What the recorder sends: every table's rows once and by key, so that two writers take their locks in one order."""
 
 import itertools
 from random import Random
@@ -7,7 +7,7 @@ import msgspec
 
 from bot.domain import facts
 from bot.recorder import statements
-from bot.recorder.statements import Statement
+from bot.store.writes import ForEach, Upsert, Write
 from tests.domain.sent import sent, told
 
 
@@ -15,7 +15,7 @@ def only(kind: type[msgspec.Struct], event: str) -> facts.Facts:
     return next(fact for fact in told(event, sent(event)) if isinstance(fact, kind))
 
 
-def sent_for(seed: int) -> list[Statement]:
+def sent_for(seed: int) -> list[Write]:
     """Return the statements for thirty of everything, handed over in some order."""
     run, job = only(facts.WorkflowRun, "workflow_run"), only(facts.WorkflowJob, "workflow_job")
     pull_request = only(facts.PullRequest, "pull_request")
@@ -33,14 +33,15 @@ def sent_for(seed: int) -> list[Statement]:
     )
 
 
-def keys(statement: Statement, *columns: str) -> list[tuple[object, ...]]:
-    names = statement.sql.partition("(")[2].partition(")")[0].split(", ")
-    return [tuple(row[names.index(column)] for column in columns) for row in statement.rows]
+def keys(upsert: Upsert, *columns: str) -> list[tuple[object, ...]]:
+    places = [upsert.form.columns.index(column) for column in columns]
+    return [tuple(row[place] for place in places) for row in upsert.rows]
 
 
-def test_rows_come_by_key_whatever_order_the_facts_came_in() -> None:
-    tables = {statement.sql.split(" ")[2]: statement for statement in sent_for(1) if "VALUES" in statement.sql}
+def test_rows_come_once_and_by_key_whatever_order_the_facts_came_in() -> None:
+    upserts = {each.form.table: each for each in sent_for(1) if isinstance(each, Upsert)}
     by = {
+        "workflow_run": ("run_id",),
         "workflow_run_attempt": ("run_id", "run_attempt"),
         "workflow_job": ("job_id",),
         "workflow": ("workflow_id",),
@@ -48,10 +49,22 @@ def test_rows_come_by_key_whatever_order_the_facts_came_in() -> None:
         "pull_request_head": ("repository_id", "head_sha", "head_repository_id", "number"),
     }
     for table, columns in by.items():
-        found = keys(tables[table], *columns)
+        found = keys(upserts[table], *columns)
         assert len(found) >= 10
-        assert found == sorted(found)
+        assert found == sorted(set(found))
+
+
+def name(write: Write) -> object:
+    return write.form.table if isinstance(write, Upsert) else write[0]
 
 
 def test_tables_come_in_one_order() -> None:
-    assert [each.sql for each in sent_for(1)] == [each.sql for each in sent_for(2)]
+    assert [name(each) for each in sent_for(1)] == [name(each) for each in sent_for(2)]
+
+
+def test_the_text_is_the_same_for_any_number_of_rows() -> None:
+    for write in sent_for(1):
+        if isinstance(write, Upsert):
+            assert write.form.from_arrays.count("?") == len(write.form.columns)
+        elif isinstance(write, ForEach):
+            assert write.pattern.from_arrays.count("?") == len(write.pattern.columns)

@@ -1,13 +1,17 @@
 """Transactions: whole or not at all, whoever is cancelled in them and whoever they collide with."""
 
 import asyncio
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from tortoise.exceptions import TransactionManagementError
 
 from bot.store import connected
+from bot.store.conversation import Conversation
 from bot.store.database import TRIES_AFTER_COLLISION, Database, Executor, Transaction
+from bot.store.writes import Statement
 
 NOTE = "INSERT INTO heartbeat (name, at) VALUES (?, '2026-11-02 12:00:00+00:00')"
 TOUCH = "UPDATE heartbeat SET at = at WHERE name = ?"
@@ -57,6 +61,73 @@ async def test_what_is_wrong_is_tried_once_and_leaves_nothing(database: Database
         await database.transact(fail)
     assert len(tries) == 1
     assert await names(database) == []
+
+
+def noting(*noted: str, fails: bool = False) -> Conversation[str]:
+    yield Statement(NOTE, [(name,) for name in noted])
+    if fails:
+        raise LookupError
+    return noted[-1]
+
+
+async def test_the_last_steps_of_a_transaction(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(NOTE, "first")
+        assert await tx.finish(noting("second", "third")) == "third"
+    assert await names(database.reader) == ["first", "second", "third"]
+
+
+async def test_what_is_not_finished_may_go_on(database: Database) -> None:
+    async with database.transaction() as tx:
+        with pytest.raises(LookupError):
+            await tx.finish(noting("first", fails=True))
+        assert await names(database.reader) == []
+        await tx.finish(noting("second"))
+    assert await names(database.reader) == ["first", "second"]
+
+
+async def test_what_has_not_begun_leaves_nothing(database: Database) -> None:
+    async with database.transaction():
+        pass
+    with pytest.raises(LookupError):
+        async with database.transaction():
+            raise LookupError
+    await note_both(database)
+    assert await names(database.reader) == ["first", "second"]
+
+
+async def test_nothing_is_written_after_the_end(migrated_sqlite: str) -> None:
+    async with connected(migrated_sqlite) as database:
+        async with database.transaction() as tx:
+            await tx.finish(noting("first"))
+            for late in (tx.execute(NOTE, "second"), tx.write([Statement(NOTE, [("third",)])])):
+                with pytest.raises(TransactionManagementError):
+                    await late
+        assert await names(database.reader) == ["first"]
+
+
+async def test_whoever_only_reads_in_a_transaction_may_write_later(migrated_sqlite: str) -> None:
+    # A transaction that began with a read could not go on once another has written.
+    async with connected(migrated_sqlite) as one:
+        with sqlite3.connect(migrated_sqlite.removeprefix("sqlite://"), timeout=0, isolation_level=None) as other:
+            async with one.transaction() as tx:
+                assert await names(tx) == []
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    other.execute(NOTE, ("other",))
+                await tx.execute(NOTE, "one")
+            other.execute(NOTE, ("other",))
+        other.close()
+        assert await names(one.reader) == ["one", "other"]
+
+
+async def test_a_connection_has_nothing_to_forget(postgres: Database) -> None:
+    before = await postgres.fetch("SELECT pg_backend_pid() AS pid, current_setting('deadlock_timeout') AS timeout")
+    async with postgres.transaction() as tx:
+        await tx.execute("SET LOCAL deadlock_timeout = '20ms'")
+        await tx.fetch("SELECT pg_advisory_xact_lock(?)", 1)
+    after = await postgres.fetch("SELECT pg_backend_pid() AS pid, current_setting('deadlock_timeout') AS timeout")
+    assert after == before
+    assert await postgres.fetch("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'") == []
 
 
 class Writers:

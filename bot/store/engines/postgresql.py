@@ -3,13 +3,32 @@
 Tortoise's own keeps it where the begin fails, as it does when the server goes away, until the pool is empty.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base_postgres.client import translate_exceptions
 from tortoise.exceptions import DBConnectionError
+
+
+class UnchangedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that nobody leaves anything behind in: settings and locks end with the transaction they are made in.
+
+    So it need not be asked to forget, which asyncpg does by a round trip more whenever a connection is given back.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+@translate_exceptions
+async def fetch(client: BaseDBAsyncClient, sql: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """Return the rows of any statement, also of one that writes."""
+    async with client.acquire_connection() as connection:
+        return cast(Sequence[Sequence[Any]], await connection.fetch(sql, *parameters))
 
 
 @asynccontextmanager

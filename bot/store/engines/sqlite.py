@@ -1,4 +1,4 @@
-"""Tortoise's SQLite client, with transactions that take the write lock as they begin.
+"""Tortoise's SQLite client, with transactions that take the write lock at the first thing done in them.
 
 SQLite lets a transaction that reads first and writes later fail at once with "database is locked", whatever
 `busy_timeout` says (https://sqlite.org/lang_transaction.html, "Deferred, Immediate, and Exclusive Transactions").
@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from typing import TypeVar, cast
 
 import aiosqlite
-from tortoise.backends.base.client import TransactionContext
+from tortoise.backends.base.client import ConnectionWrapper, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
-from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
 from bot.clock import Clock
 
@@ -26,13 +26,47 @@ TRIES_TO_OPEN, OPEN_AGAIN_SECONDS = 40, 0.05
 
 
 class ImmediateTransaction(SqliteTransactionWrapper):
-    """A transaction that takes the write lock as it begins."""
+    """A transaction that takes the write lock as it begins, which is with the first thing that is done in it.
+
+    A turn of the connection's thread costs more than most statements, so the begin goes along with one.
+    """
+
+    has_begun = False
 
     async def begin(self) -> None:
+        await in_one_go(self, lambda _: None)
+
+    def acquire_connection(self) -> ConnectionWrapper[aiosqlite.Connection]:
+        return _BegunFirst(self._lock, self)
+
+    def begin_at_once(self, connection: sqlite3.Connection) -> None:
+        """Take the write lock if it isn't held yet; called on the connection's own thread."""
+        if self._finalized:
+            message = "the transaction is over"
+            raise TransactionManagementError(message)
+        if not self.has_begun:
+            connection.execute("BEGIN IMMEDIATE")
+            self.has_begun = True
+
+    def commit_at_once(self, connection: sqlite3.Connection) -> None:
+        """Commit; called on the connection's own thread."""
+        connection.commit()
+        self._finalized = True
+
+
+class _BegunFirst(ConnectionWrapper[aiosqlite.Connection]):
+    """Hands out the connection for whatever Tortoise itself does in a transaction."""
+
+    async def __aenter__(self) -> aiosqlite.Connection:
+        connection = await super().__aenter__()
         try:
-            await self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise OperationalError(error) from error
+            transaction = cast(ImmediateTransaction, self.client)
+            if transaction._finalized or not transaction.has_begun:
+                await connection._execute(transaction.begin_at_once, connection._conn)  # type: ignore[no-untyped-call]
+        except BaseException:
+            self._lock.release()
+            raise
+        return connection
 
 
 class ImmediateContext(SqliteTransactionContext):
@@ -79,24 +113,33 @@ async def begun(client: ImmediateSqliteClient) -> AsyncIterator[ImmediateTransac
         transaction = ImmediateTransaction(client)
         try:
             # Whoever is cancelled here has begun all the same: the connection's thread hears of no cancellation.
-            await transaction.begin()
             yield transaction
-            await transaction.commit()
+            if transaction.has_begun and not transaction._finalized:
+                await transaction.commit()
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 await transaction._connection.rollback()
             raise
 
 
-async def in_one_go(client: SqliteClient, work: Callable[[sqlite3.Connection], T]) -> T:
+async def in_one_go(client: SqliteClient, work: Callable[[sqlite3.Connection], T], *, commit: bool = False) -> T:
     """Run `work` on the connection's own thread: many statements for one turn of it, where each alone costs a turn.
 
-    `work` must not touch anything that the event loop's thread may touch meanwhile.
+    In a transaction its begin goes along, and if `commit` its commit. `work` must not touch anything that the event
+    loop's thread may touch meanwhile.
     """
-    async with client.acquire_connection() as connection:
-        opened = cast(aiosqlite.Connection, connection)
+
+    def turn(connection: sqlite3.Connection) -> T:
+        if isinstance(client, ImmediateTransaction):
+            client.begin_at_once(connection)
+        done = work(connection)
+        if commit and isinstance(client, ImmediateTransaction):
+            client.commit_at_once(connection)
+        return done
+
+    async with ConnectionWrapper[aiosqlite.Connection](client._lock, client) as opened:
         try:
-            return cast(T, await opened._execute(work, opened._conn))  # type: ignore[no-untyped-call]
+            return cast(T, await opened._execute(turn, opened._conn))  # type: ignore[no-untyped-call]
         except sqlite3.OperationalError as error:
             raise OperationalError(error) from error
         except sqlite3.IntegrityError as error:

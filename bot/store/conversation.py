@@ -1,0 +1,40 @@
+"""Questions and writes that follow from one another, without saying how they travel.
+
+A conversation is a generator: it yields questions, is sent their rows, and returns what it has found out; what it has
+to write it yields as well. The database
+answers it in the way that is cheapest there: on SQLite all of it in one turn of the connection's thread, where a turn
+for each question would cost more than the questions.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from bot.store.writes import Write
+
+T = TypeVar("T")
+
+Rows = Sequence[Sequence[Any]]
+
+
+class Question(NamedTuple):
+    """SQL with `?` for each of its parameters; the rows of its answer have no names, only the order asked for."""
+
+    sql: str
+    parameters: Sequence[Any] = ()
+
+
+Step = Question | Write
+Conversation = Generator[Step, Rows, T]
+
+
+def written(writes: Iterable[Write]) -> Conversation[None]:
+    """Say nothing but what is to be written."""
+    yield from writes
+
+
+def padded(values: Sequence[T]) -> Sequence[T]:
+    """Return these values, the last of them repeated up to a power of two, for an IN of which few texts are planned."""
+    if not values:
+        return values
+    size = 1 << (len(values) - 1).bit_length()
+    return [*values, *([values[-1]] * (size - len(values)))]
