@@ -4,6 +4,8 @@ Names follow https://prometheus.io/docs/practices/naming/: times in seconds, siz
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -147,6 +149,37 @@ LOOKS = Counter(
 GITHUB_OUTCOMES = ("answered", "not_modified", "rate_limited", "refused", "failed", "no_answer")
 
 
+# Looking a counter up by its labels costs more than counting, and there are only so many.
+@cache
+def _deliveries(event: str, result: str) -> Counter:
+    return DELIVERIES.labels(event, result)
+
+
+@cache
+def _handled(event: str, result: str) -> Counter:
+    return HANDLED.labels(event, result)
+
+
+@cache
+def _reading_seconds(event: str) -> Histogram:
+    return HANDLER_SECONDS.labels(event)
+
+
+@cache
+def _requests(route: str, method: str, status: int) -> Counter:
+    return HTTP_REQUESTS.labels(route, method, str(status))
+
+
+@cache
+def _query_seconds(query: str) -> Histogram:
+    return QUERY_SECONDS.labels(query)
+
+
+def time_query(query: str) -> AbstractContextManager[object]:
+    """Note how long a block takes that answers a query of the API, however it ends."""
+    return _query_seconds(query).time()
+
+
 def event_label(event: str) -> str:
     """Return `event` where GitHub sends it to such an App, else `other`: a stranger must not be able to add series."""
     return event if event in KNOWN_EVENTS else "other"
@@ -154,12 +187,17 @@ def event_label(event: str) -> str:
 
 def count_delivery(event: str, result: str) -> None:
     """Count one post to the webhook: accepted, duplicate, refused_…, unavailable, disconnected or failed."""
-    DELIVERIES.labels(event_label(event), result).inc()
+    _deliveries(event_label(event), result).inc()
 
 
 def count_handled(event: str, result: str) -> None:
     """Count one delivery that a worker handled, such as `handled`, `ignored`, `retried` or `dead`."""
-    HANDLED.labels(event_label(event), result).inc()
+    _handled(event_label(event), result).inc()
+
+
+def observe_reading(event: str, seconds: float) -> None:
+    """Note how long reading a delivery took."""
+    _reading_seconds(event_label(event)).observe(seconds)
 
 
 def count_missed(outcome: str, deliveries: int) -> None:
@@ -174,7 +212,7 @@ def count_action(kind: str, outcome: str) -> None:
 
 def count_request(route: str, method: str, status: int) -> None:
     """Count one answer; `route` is the path's template, never the path itself."""
-    HTTP_REQUESTS.labels(route, method if method in KNOWN_METHODS else "other", str(status)).inc()
+    _requests(route, method if method in KNOWN_METHODS else "other", status).inc()
 
 
 def count_github_request(installation: str, outcome: str) -> None:

@@ -1,11 +1,10 @@
 """A request's raw body, read within bounds of size, time and of what all of them may hold in memory together."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
+from weakref import WeakSet
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from multidict import CIMultiDictProxy
 
 from bot import metrics
@@ -45,22 +44,32 @@ class BodyMemory:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
+        _memories.add(self)
 
-    @contextmanager
-    def reservation(self) -> Iterator["Reservation"]:
-        """Give room to one body, and take it back when the block ends, however it ends."""
-        reservation = Reservation(self)
-        try:
-            yield reservation
-        finally:
-            reservation.release()
+    def reservation(self) -> "Reservation":
+        """Return room for one body, which is taken back when its block ends, however it ends."""
+        return Reservation(self)
+
+
+_memories: WeakSet[BodyMemory] = WeakSet()
+# Added up when somebody looks, because a gauge that is moved with each body costs a lock each time.
+metrics.BYTES_IN_FLIGHT.set_function(lambda: sum(memory.held for memory in _memories))
 
 
 class Reservation:
     """The room that one body takes; it grows as bytes arrive, so that a client can't reserve by a header alone."""
 
+    __slots__ = ("_memory", "_size")
+
     def __init__(self, memory: BodyMemory) -> None:
         self._memory = memory
+        self._size = 0
+
+    def __enter__(self) -> "Reservation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.held -= self._size
         self._size = 0
 
     def grow(self, size: int) -> None:
@@ -68,40 +77,42 @@ class Reservation:
         if self._memory.held + size > self._memory.limit:
             message = "too many bytes of webhook bodies are held in memory"
             raise TooMuchWaiting(message)
-        self._change(size)
-
-    def release(self) -> None:
-        self._change(-self._size)
-
-    def _change(self, size: int) -> None:
         self._size += size
         self._memory.held += size
-        metrics.BYTES_IN_FLIGHT.inc(size)
 
 
-async def read_body(request: web.Request, reservation: Reservation, *, limit: int, seconds: float) -> bytes:
-    """Return the body as it came over the wire, at most `limit` bytes.
+async def read_body(
+    content: StreamReader, declared: int | None, reservation: Reservation, *, limit: int, seconds: float
+) -> bytes:
+    """Return a request's body as it came over the wire, at most `limit` bytes; `declared` is its Content-Length.
 
     Raises BodyTooLarge, BodyTooSlow, BodyBroken or TooMuchWaiting.
     """
-    if (request.content_length or 0) > limit:
+    if (declared or 0) > limit:
         raise BodyTooLarge
     try:
-        if request.content.is_eof():
-            # All of it is here already, as a body of ordinary size is: there is nothing to wait for.
-            return await _collect(request, reservation, limit)
+        if content.is_eof():
+            return _take(content, reservation, limit)
         async with asyncio.timeout(seconds):
-            return await _collect(request, reservation, limit)
+            return await _collect(content, reservation, limit)
     except TimeoutError:
         raise BodyTooSlow from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise BodyBroken from error
 
 
-async def _collect(request: web.Request, reservation: Reservation, limit: int) -> bytes:
+def _take(content: StreamReader, reservation: Reservation, limit: int) -> bytes:
+    # All of it is here already, as a body of ordinary size is: there is nothing to wait for, and nothing to copy.
+    if content.total_bytes > limit:
+        raise BodyTooLarge
+    reservation.grow(content.total_bytes)
+    return content.read_nowait()
+
+
+async def _collect(content: StreamReader, reservation: Reservation, limit: int) -> bytes:
     # CPython's BytesIO gives its buffer away without a copy, so that the peak is the body once, not twice.
     body = BytesIO()
-    async for chunk in request.content.iter_any():
+    async for chunk in content.iter_any():
         if body.tell() + len(chunk) > limit:
             raise BodyTooLarge
         reservation.grow(len(chunk))

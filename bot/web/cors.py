@@ -1,12 +1,8 @@
 """Pages of other origins that may ask the API, with a token and never with a cookie: https://fetch.spec.whatwg.org."""
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
 from bot.web import keys
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API = "/api/integrations/"
 ALLOWED_HEADERS = "Authorization, Content-Type, If-None-Match"
@@ -25,13 +21,13 @@ def find_origin(request: web.Request) -> str | None:
     return origin if origin in origins else None
 
 
-@web.middleware
-async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+def find_preflight_answer(request: web.Request) -> web.Response | None:
     """Tell a browser what a page of a listed origin may send; for any other, OPTIONS is a method like another."""
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
     refusal = request.match_info.http_exception
-    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    if not asks or not isinstance(refusal, web.HTTPMethodNotAllowed) or find_origin(request) is None:
-        return await handler(request)
+    if not isinstance(refusal, web.HTTPMethodNotAllowed) or find_origin(request) is None:
+        return None
     headers = {
         "Access-Control-Allow-Methods": ", ".join(sorted(refusal.allowed_methods)),
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,
@@ -40,7 +36,7 @@ async def answer_preflight(request: web.Request, handler: Handler) -> web.Stream
     return web.Response(status=204, headers=headers)
 
 
-async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
     """Let a page of a listed origin read the answer, and no cache give it to another."""
     if not request.app[keys.CONFIGURATION].given.cors_origins or not request.path.startswith(API):
         return

@@ -58,7 +58,7 @@ async def read_form(request: web.Request) -> Pairs:
         raise Problem(415, WRONG_TYPE)
     with request.app[keys.RECEIVER].memory.reservation() as reservation:
         try:
-            raw = await read_body(request, reservation, limit=LIMIT, seconds=SECONDS)
+            raw = await read_body(request.content, request.content_length, reservation, limit=LIMIT, seconds=SECONDS)
         except BodyTooLarge:
             raise Problem(413, TOO_LARGE) from None
         except BodyTooSlow:

@@ -27,3 +27,5 @@ OPENAPI = web.AppKey("OPENAPI", bytes)
 IS_PAGE = web.RequestKey("IS_PAGE", bool)
 STANDING: web.RequestKey["Standing"] = web.RequestKey("STANDING")
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
+# Why a delivery was not taken in, where that was found out before there was a request.
+REFUSAL = web.RequestKey("REFUSAL", Exception)

@@ -18,6 +18,7 @@ from cachetools import LRUCache
 from bot.access.secrets import hash_of
 from bot.clock import Clock
 from bot.web import keys
+from bot.web.hardening import is_behind_tls
 from bot.web.problems import Problem
 
 # Whoever has not asked for longest is forgotten first; their bucket is most likely full again.
@@ -128,9 +129,9 @@ def _quota(a_minute: float, burst: int) -> Quota:
 
 
 def _stranger(request: web.Request) -> str:
-    # Nothing of ours ends TLS, so that with https there is a proxy, and without it there need be none: then whoever is
-    # in the same network could invent an address for each guess, or another's to be refused under.
-    is_behind_proxy = (request.app[keys.CONFIGURATION].current.public_url or "").startswith("https://")
+    # Without TLS there need be no proxy: then whoever is in the same network could invent an address for each guess, or
+    # another's to be refused under.
+    is_behind_proxy = is_behind_tls(request.app[keys.CONFIGURATION].current)
     forwarded = request.headers.getall("X-Forwarded-For", []) if is_behind_proxy else []
     return f"stranger {network_of(request.remote or '', forwarded)}"
 

@@ -31,7 +31,7 @@ async def read_members(request: web.Request) -> Pairs:
         raise Problem(415)
     with request.app[keys.RECEIVER].memory.reservation() as reservation:
         try:
-            raw = await read_body(request, reservation, limit=LIMIT, seconds=SECONDS)
+            raw = await read_body(request.content, request.content_length, reservation, limit=LIMIT, seconds=SECONDS)
         except BodyTooLarge:
             raise ParameterError(BODY, f"must be at most {LIMIT // 1024} KiB") from None
         except BodyTooSlow:

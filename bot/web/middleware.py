@@ -1,55 +1,49 @@
 """What happens around every request: it gets an id, it is counted, and whatever goes wrong becomes a problem."""
 
 import logging
-import re
-import uuid
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from bot import metrics
 from bot.web import keys
-from bot.web.hardening import REQUEST_ID_HEADER
+from bot.web.cors import allow_origin, find_preflight_answer
+from bot.web.hardening import harden
 from bot.web.pages.errors import error_page
 from bot.web.problems import Problem, faults_of, problem_for, problem_response
+from bot.web.request_ids import request_id
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger(__name__)
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
-
 
 @web.middleware
-async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Name the request as the proxy in front did, or anew, so that a line in the log can be found."""
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    request[keys.REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    return await handler(request)
+async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, turn every error into problem details, and count the answer under its route's template.
 
-
-@web.middleware
-async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count the answer under its route's template."""
-    response = await handler(request)
+    An error that nobody foresaw is logged, and told by the request's id alone.
+    """
+    request[keys.REQUEST_ID] = request_id(request.headers)
+    try:
+        response = find_preflight_answer(request) or await handler(request)
+    except web.HTTPRedirection:
+        raise
+    except Exception as error:  # noqa: BLE001, whatever it is, a client must not see it and an operator must
+        response = _told(request, error)
     metrics.count_request(_route_of(request), request.method, response.status)
     return response
+
+
+async def finish(request: web.Request, response: web.StreamResponse) -> None:
+    """Set the headers that an answer has by whoever it goes to, when it is about to be sent."""
+    harden(request, response)
+    allow_origin(request, response)
 
 
 def _route_of(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource else "unmatched"
-
-
-@web.middleware
-async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into problem details; one that nobody foresaw is logged and told by its request id alone."""
-    try:
-        return await handler(request)
-    except web.HTTPRedirection:
-        raise
-    except Exception as error:  # noqa: BLE001, whatever it is, a client must not see it and an operator must
-        return _told(request, error)
 
 
 def _told(request: web.Request, error: Exception) -> web.Response:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import parse_qsl
 
@@ -110,6 +110,15 @@ def parameters_of(struct: type[msgspec.Struct]) -> Mapping[str, Parameter]:
 def query_pairs(raw_query: str) -> Pairs:
     """Split a query string; bytes that are not UTF-8 become lone surrogates, which no parameter takes."""
     return parse_qsl(raw_query, keep_blank_values=True, errors="surrogateescape")
+
+
+@lru_cache(maxsize=1024)
+def parse_query(struct: type[S], raw_query: str) -> S:
+    """Return the frozen `struct` that a query string asks for. Raises ParameterErrors as `parse` does.
+
+    Dashboards ask the same over and over, so the last that were well-formed are remembered; `bench/lists` asks so too.
+    """
+    return parse(struct, query_pairs(raw_query))
 
 
 def parse(struct: type[S], pairs: Pairs) -> S:

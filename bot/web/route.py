@@ -71,6 +71,11 @@ class Route:
         return self.handler.__name__
 
     @property
+    def asks_by_query_alone(self) -> bool:
+        """Whether all there is to ask for stands in the query, to the letter."""
+        return not (self.is_page or self.takes_body or self.passes_over or self.path_parameters)
+
+    @property
     def handle(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler, for those routes that take the request as it came."""
         return self.handler

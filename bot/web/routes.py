@@ -11,10 +11,8 @@ from bot.store.queries import filters
 from bot.web import health, keys, openapi, webhook
 from bot.web.api import backfills, repositories, repository_settings, teams, workflow_jobs, workflow_runs
 from bot.web.asking import handler_for
-from bot.web.cors import allow_origin, answer_preflight
-from bot.web.hardening import harden
 from bot.web.limits import Limits
-from bot.web.middleware import count, explain, identify
+from bot.web.middleware import attend, finish
 from bot.web.pages import assets, audit, docs, front, login, runs, setup, setup_registering, tokens
 from bot.web.pages import repository_settings as settings_pages
 from bot.web.pages import teams as team_pages
@@ -30,8 +28,7 @@ EITHER = SHOWN | LED_ON
 Handler = Callable[..., Awaitable[Any]]
 Shape = type[msgspec.Struct]
 
-# From the outermost to the innermost.
-middlewares = [identify, count, explain, answer_preflight]
+middlewares = [attend]
 # A compressed body is refused, so nothing may be unpacked on the way there; for `web.Application(handler_args=…)`.
 HANDLER_ARGS = {"auto_decompress": False}
 
@@ -149,7 +146,7 @@ def _operator(path: str, handler: Handler, answers: dict[int, Any], summary: str
 
 RECEIVE = Route(
     method="POST",
-    path="/api/github/webhooks",
+    path=webhook.PATH,
     handler=webhook.receive_delivery,
     who=Who.GITHUB,
     summary="Take a delivery in",
@@ -255,4 +252,4 @@ def add_routes(app: web.Application) -> None:
         app[keys.RECEIVER] = webhook.Receiver()
     if keys.LIMITS not in app:
         app[keys.LIMITS] = Limits(app[keys.CLOCK], app[keys.CONFIGURATION].given.api_rate_limit)
-    app.on_response_prepare.extend([harden, allow_origin])
+    app.on_response_prepare.append(finish)

@@ -6,10 +6,10 @@ is); whoever can't sign learns nothing further, not even whether a GUID is known
 """
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
-from aiohttp import web
+from aiohttp import StreamReader, web
 from msgspec import Meta
 from multidict import CIMultiDictProxy
 
@@ -18,11 +18,12 @@ from bot.errors import DatabaseUnavailable, TooMuchWaiting
 from bot.store.database import current
 from bot.store.registration import Configuration
 from bot.web import keys
-from bot.web.body import MIB, BodyBroken, BodyMemory, BodyTooLarge, BodyTooSlow, is_plain_json, read_body
+from bot.web.body import MIB, BodyBroken, BodyMemory, BodyTooLarge, BodyTooSlow, Reservation, is_plain_json, read_body
 from bot.web.parameters import ParameterErrors, parse
 from bot.web.problems import Problem
 from bot.web.signature import find_digest, verifies_off_loop
 
+PATH = "/api/github/webhooks"
 GUID_HEADER = "X-GitHub-Delivery"
 EVENT_HEADER = "X-GitHub-Event"
 SIGNATURE_HEADER = "X-Hub-Signature-256"
@@ -42,7 +43,7 @@ class DeliveryHeaders(msgspec.Struct, frozen=True):
 class DeliveryReceipt(msgspec.Struct, frozen=True):
     """The delivery is durable: now, or since it came the first time."""
 
-    status: Literal["accepted", "duplicate"]
+    status: inbox.Outcome
 
 
 class Receiver:
@@ -63,11 +64,23 @@ class _Refused(Problem):
 
 
 async def receive_delivery(request: web.Request) -> web.Response:
-    """Answer 202 once the delivery is committed, and count how each post ended."""
+    """Answer 202 once the delivery is committed, or tell why it can't be."""
+    if keys.REFUSAL in request:
+        # Taken out, because the frames that it comes from hold the body, and must not be kept by the request.
+        raise request.pop(keys.REFUSAL)
+    receipt = DeliveryReceipt(await receive(request.app, request.headers, request.content))
+    return web.Response(body=msgspec.json.encode(receipt), status=202, content_type="application/json")
+
+
+async def receive(app: web.Application, headers: CIMultiDictProxy[str], content: StreamReader) -> inbox.Outcome:
+    """Take a delivery in, return once it is committed, and count how it ended.
+
+    Raises Problem (400, 401, 408, 413, 415), ParameterErrors, TooMuchWaiting or DatabaseUnavailable; nothing is stored
+    then.
+    """
     result = "failed"
     try:
-        receipt = await _receive(request, request.app[keys.RECEIVER])
-        result = receipt.status
+        result = outcome = await _receive(app, headers, content)
     except _Refused as refused:
         result = refused.result
         raise
@@ -81,31 +94,39 @@ async def receive_delivery(request: web.Request) -> web.Response:
         result = "disconnected"
         raise
     finally:
-        metrics.count_delivery(request.headers.get(EVENT_HEADER, ""), result)
-    return web.Response(body=msgspec.json.encode(receipt), status=202, content_type="application/json")
+        metrics.count_delivery(headers.get(EVENT_HEADER, ""), result)
+    return outcome
 
 
-async def _receive(request: web.Request, receiver: Receiver) -> DeliveryReceipt:
-    received_at = request.app[keys.CLOCK].now()
-    if not is_plain_json(request.headers):
+async def _receive(app: web.Application, headers: CIMultiDictProxy[str], content: StreamReader) -> inbox.Outcome:
+    received_at = app[keys.CLOCK].now()
+    if not is_plain_json(headers):
         raise _Refused(415, "refused_media")
-    digest = find_digest(request.headers.getall(SIGNATURE_HEADER, []))
+    digest = find_digest(headers.getall(SIGNATURE_HEADER, ()))
     if digest is None:
         raise _Refused(401, "refused_signature")
+    receiver = app[keys.RECEIVER]
     with receiver.memory.reservation() as reservation:
-        try:
-            body = await read_body(request, reservation, limit=receiver.body_limit, seconds=receiver.body_seconds)
-        except BodyTooLarge:
-            raise _Refused(413, "refused_size") from None
-        except BodyTooSlow:
-            raise _Refused(408, "refused_slow") from None
-        except BodyBroken:
-            raise _Refused(400, "disconnected") from None
-        if not await is_signed(request.app[keys.CONFIGURATION], body, digest):
+        body = await _read(headers, content, receiver, reservation)
+        if not await is_signed(app[keys.CONFIGURATION], body, digest):
             raise _Refused(401, "refused_signature")
-        headers = _delivery_headers(request.headers)
-        delivery = inbox.NewDelivery(guid=headers.guid, event=headers.event, body=body, received_at=received_at)
-        return DeliveryReceipt(await _inbox(request).append(delivery))
+        about = _delivery_headers(headers)
+        delivery = inbox.NewDelivery(guid=about.guid, event=about.event, body=body, received_at=received_at)
+        return await _inbox(app).append(delivery)
+
+
+async def _read(
+    headers: CIMultiDictProxy[str], content: StreamReader, receiver: Receiver, reservation: Reservation
+) -> bytes:
+    declared = int(headers.get("Content-Length", 0))
+    try:
+        return await read_body(content, declared, reservation, limit=receiver.body_limit, seconds=receiver.body_seconds)
+    except BodyTooLarge:
+        raise _Refused(413, "refused_size") from None
+    except BodyTooSlow:
+        raise _Refused(408, "refused_slow") from None
+    except BodyBroken:
+        raise _Refused(400, "disconnected") from None
 
 
 async def is_signed(configuration: Configuration, body: bytes, digest: bytes) -> bool:
@@ -119,18 +140,18 @@ async def is_signed(configuration: Configuration, body: bytes, digest: bytes) ->
 
 
 def _delivery_headers(headers: CIMultiDictProxy[str]) -> DeliveryHeaders:
-    pairs = [(name, value) for name in (EVENT_HEADER, GUID_HEADER) for value in headers.getall(name, [])]
+    events, guids = headers.getall(EVENT_HEADER, []), headers.getall(GUID_HEADER, [])
     try:
-        if len(pairs) == 2:
-            return msgspec.convert(dict(pairs), DeliveryHeaders)
+        if len(events) == len(guids) == 1:
+            return msgspec.convert({EVENT_HEADER: events[0], GUID_HEADER: guids[0]}, DeliveryHeaders)
     except msgspec.ValidationError:
         pass
     # Finding out what is wrong takes longer, and so is left to the rare request that has something wrong.
-    return parse(DeliveryHeaders, pairs)
+    return parse(DeliveryHeaders, [(EVENT_HEADER, event) for event in events] + [(GUID_HEADER, guid) for guid in guids])
 
 
-def _inbox(request: web.Request) -> "inbox.Inbox":
-    opened = request.app.get(keys.INBOX)
+def _inbox(app: web.Application) -> "inbox.Inbox":
+    opened = app.get(keys.INBOX)
     if opened is None:
         message = "this process takes no deliveries"
         raise DatabaseUnavailable(message)

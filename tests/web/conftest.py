@@ -1,15 +1,25 @@
-"""A real server on loopback around the in-memory rooms."""
+"""A real server on loopback around the in-memory rooms, run as `app.py` runs it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
+from bot.web.protocol import Runner
+from bot.web.routes import HANDLER_ARGS
 from tests.web.rooms import Rooms, make_app
 
 Client = TestClient[Any, Any]
 Serve = Callable[..., Awaitable[Client]]
+
+
+class Served(TestServer):
+    """Serves connections as the service does, deliveries in their lane."""
+
+    async def _make_runner(self, **options: Any) -> web.AppRunner:
+        return Runner(self.app, handler_args=HANDLER_ARGS, shutdown_timeout=5)
 
 
 @pytest.fixture
@@ -24,7 +34,7 @@ def serve(rooms: Rooms, aiohttp_client: Any) -> Serve:
     """Start the service with the given settings, and give a client of it."""
 
     async def start(**options: Any) -> Client:
-        client: Client = await aiohttp_client(make_app(rooms, **options))
+        client: Client = await aiohttp_client(Served(make_app(rooms, **options)))
         return client
 
     return start

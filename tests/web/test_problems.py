@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from bot.errors import DatabaseUnavailable, ParameterError
-from bot.web.hardening import REQUEST_ID_HEADER, page_policy
+from bot.web.hardening import page_policy
+from bot.web.request_ids import HEADER as REQUEST_ID_HEADER
 from tests.web.conftest import Client, Serve
 from tests.web.rooms import API, TOKEN, Rooms, make_app
 

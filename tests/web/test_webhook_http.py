@@ -4,7 +4,8 @@ import asyncio
 import gzip
 import json
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from bot.web import keys
 from bot.web.body import MIB
 from bot.web.signature import find_digest, verifies
 from bot.web.webhook import Receiver
-from tests.web.conftest import Client, Serve
+from tests.web.conftest import Client, Serve, Served
 from tests.web.rooms import NOW, WEBHOOK, Rooms, delivery_headers, make_app, signature
 
 BODY = b'{"action":"completed"}'
@@ -25,15 +26,26 @@ LARGEST = 25 * MIB
 CHUNK = b"x" * 65_536
 
 
-class Server(TestServer):
-    """Cancels a handler whose client has left, as aiohttp's test server does, or lets it go on, as others do."""
+class Routed(TestServer):
+    """Lets the router have all requests, and cancels a handler whose client has left, or lets it go on."""
 
-    def __init__(self, app: web.Application, handler_cancellation: bool) -> None:
+    def __init__(self, app: web.Application, handler_cancellation: bool = False) -> None:
         super().__init__(app)
         self.handler_cancellation = handler_cancellation
 
     async def _make_runner(self, **options: Any) -> web.AppRunner:
         return web.AppRunner(self.app, **(options | {"handler_cancellation": self.handler_cancellation}))
+
+
+@pytest.fixture(params=[Served, Routed], ids=["in the lane", "by the router"])
+def serve(rooms: Rooms, aiohttp_client: Any, request: pytest.FixtureRequest) -> Serve:
+    """Start the service either way: what is taken and what is refused must not depend on it."""
+
+    async def start(**options: Any) -> Client:
+        client: Client = await aiohttp_client(request.param(make_app(rooms, **options)))
+        return client
+
+    return start
 
 
 def counted(result: str, event: str = "workflow_run") -> float:
@@ -255,11 +267,11 @@ async def test_a_stalled_body_is_given_up(serve: Serve, rooms: Rooms) -> None:
     assert (rooms.kept, bytes_in_flight()) == ({}, 0)
 
 
-@pytest.mark.parametrize("handler_cancellation", [True, False])
+@pytest.mark.parametrize("server", [Served, Routed, partial(Routed, handler_cancellation=True)])
 async def test_a_client_that_leaves_in_the_middle_harms_nobody(
-    aiohttp_client: Any, rooms: Rooms, handler_cancellation: bool
+    aiohttp_client: Any, rooms: Rooms, server: Callable[[web.Application], TestServer]
 ) -> None:
-    client: Client = await aiohttp_client(Server(make_app(rooms), handler_cancellation))
+    client: Client = await aiohttp_client(server(make_app(rooms)))
     before = counted("disconnected", "other")
     _, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(raw_head(1000, signed=signature(b"").encode()) + b"{")

@@ -1,0 +1,242 @@
+"""The short way of a delivery: when it is taken, that nobody can tell it from the other, and that it ends in order."""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.errors import DatabaseUnavailable
+from bot.web.problems import Problem
+from bot.web.protocol import Runner
+from bot.web.request_ids import HEADER
+from bot.web.routes import HANDLER_ARGS
+from tests.web.rooms import SECRET, WEBHOOK, Rooms, delivery_headers, make_app
+
+BODY = b'{"action":"completed"}'
+OWN = {HEADER.lower(), "date"}
+LONG = 30
+
+
+class Line:
+    """A connection on which one says what one likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def say(self, *parts: bytes) -> None:
+        for part in parts:
+            self.writer.write(part)
+            await self.writer.drain()
+
+    async def hear(self) -> tuple[str, dict[str, str], bytes]:
+        """Return the status line, the headers and the body of the next answer."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.rstrip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        return first, headers, await self.reader.readexactly(int(headers["content-length"]))
+
+    async def ask(self, *parts: bytes) -> tuple[str, dict[str, str], bytes]:
+        await self.say(*parts)
+        return await self.hear()
+
+
+class Place:
+    """The service, who has been routed there, and the lines to it."""
+
+    def __init__(self, rooms: Rooms, **settings: Any) -> None:
+        self.routed: Counter[str] = Counter()
+        self.app = make_app(rooms, **settings)
+        self.app.on_response_prepare.append(self._note)
+        self.runner = Runner(self.app, handler_args=HANDLER_ARGS, shutdown_timeout=LONG)
+        self.lines: list[Line] = []
+
+    async def _note(self, request: web.Request, _: web.StreamResponse) -> None:
+        self.routed[request.path] += 1
+
+    async def line(self) -> Line:
+        self.lines.append(Line(*await asyncio.open_connection(*self.runner.addresses[0][:2])))
+        return self.lines[-1]
+
+
+@asynccontextmanager
+async def opened(rooms: Rooms, **settings: Any) -> AsyncIterator[Place]:
+    place = Place(rooms, **settings)
+    await place.runner.setup()
+    await web.TCPSite(place.runner, "127.0.0.1", 0).start()
+    try:
+        async with asyncio.timeout(LONG / 2):
+            yield place
+            await place.runner.cleanup()
+    finally:
+        for line in place.lines:
+            line.writer.close()
+        await place.runner.cleanup()
+
+
+@pytest.fixture
+async def place(rooms: Rooms) -> AsyncIterator[Place]:
+    async with opened(rooms) as place:
+        yield place
+
+
+def post(number: int, *lines: str, body: bytes = BODY, version: str = "1.1", **changes: str | None) -> bytes:
+    headers = delivery_headers(body, X_GitHub_Delivery=f"guid-{number}", **changes)
+    said = [f"{name}: {value}" for name, value in headers.items()]
+    head = [f"POST {WEBHOOK} HTTP/{version}", "Host: localhost", f"Content-Length: {len(body)}", *said, *lines]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+async def test_deliveries_pass_one_after_another_without_being_routed(place: Place, rooms: Rooms) -> None:
+    line = await place.line()
+    for number in (1, 2, 1):
+        status, _, body = await line.ask(post(number))
+        assert status == "HTTP/1.1 202 Accepted"
+    assert body == b'{"status":"duplicate"}'
+    assert [each.body for each in rooms.kept.values()] == [BODY, BODY]
+    assert not place.routed
+
+
+@pytest.mark.parametrize("settings", [{}, {"public_url": "https://runledger.example"}])
+async def test_nobody_can_tell_by_the_answer_which_way_was_taken(rooms: Rooms, settings: dict[str, str]) -> None:
+    async with opened(rooms, **settings) as place:
+        short, long = await place.line(), await place.line()
+        await long.ask(get("/healthz"))
+        answers = [await line.ask(post(number)) for number, line in enumerate((short, long))]
+        assert place.routed[WEBHOOK] == 1
+    (first, first_headers, first_body), (second, second_headers, second_body) = answers
+    assert (first, first_body) == (second, second_body)
+    assert first_headers.keys() == second_headers.keys()
+    differing = {name for name, value in first_headers.items() if second_headers[name] != value}
+    assert HEADER.lower() in differing <= OWN
+
+
+async def test_a_request_of_another_kind_is_routed_and_so_are_all_after_it(place: Place) -> None:
+    line = await place.line()
+    for said, status in ((post(1), "202"), (get("/healthz"), "200"), (post(2), "202"), (get("/healthz"), "200")):
+        assert (await line.ask(said))[0].split()[1] == status
+    assert place.routed == {WEBHOOK: 1, "/healthz": 2}
+
+
+async def test_what_is_sent_all_at_once_is_answered_in_order(place: Place, rooms: Rooms) -> None:
+    line = await place.line()
+    await line.say(b"".join(post(number) for number in range(50)) + get("/healthz") + post(50))
+    answers = [await line.hear() for _ in range(52)]
+    assert [status.split()[1] for status, _, _ in answers] == ["202"] * 50 + ["200", "202"]
+    assert list(rooms.kept) == [f"guid-{number}" for number in range(51)]
+
+
+async def test_a_body_may_come_in_parts(place: Place, rooms: Rooms) -> None:
+    line, whole = await place.line(), post(1, body=b"[" + b"1," * 9000 + b"1]")
+    await line.say(whole[:40])
+    await asyncio.sleep(0.01)
+    await line.say(whole[40:500])
+    await asyncio.sleep(0.01)
+    assert (await line.ask(whole[500:]))[0] == "HTTP/1.1 202 Accepted"
+    assert len(rooms.kept) == 1
+    assert not place.routed
+
+
+async def test_a_refusal_is_told_by_the_route_and_the_line_stays_open(place: Place, rooms: Rooms) -> None:
+    line = await place.line()
+    await line.ask(post(1))
+    status, headers, _ = await line.ask(post(2, X_Hub_Signature_256="sha256=" + "0" * 64))
+    assert (status.split()[1], headers["content-type"]) == ("401", "application/problem+json")
+    assert (await line.ask(post(3)))[0].split()[1] == "202"
+    assert list(rooms.kept) == ["guid-1", "guid-3"]
+
+
+async def test_what_was_refused_is_let_go_at_once(place: Place) -> None:
+    line = await place.line()
+    gc.disable()
+    try:
+        await line.ask(post(1, body=bytes(100_000), X_Hub_Signature_256="sha256=" + "0" * 64))
+        assert (await line.ask(get("/healthz")))[0].split()[1] == "200"
+        assert not [each for each in gc.get_objects() if isinstance(each, Problem)]
+    finally:
+        gc.enable()
+
+
+async def test_what_could_not_be_stored_is_not_tried_again(place: Place, rooms: Rooms) -> None:
+    line, asked = await place.line(), 0
+
+    async def refuse() -> None:
+        nonlocal asked
+        asked += 1
+        raise DatabaseUnavailable("gone")
+
+    rooms._answer = refuse  # type: ignore[method-assign]
+    status, headers, _ = await line.ask(post(1))
+    assert (status.split()[1], headers["retry-after"], asked) == ("503", "5", 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "closes"),
+    [
+        (post(1, "Connection: close"), "HTTP/1.1 202 Accepted", True),
+        (post(1, version="1.0"), "HTTP/1.0 202 Accepted", True),
+        (post(1, "Connection: Upgrade", "Upgrade: h2c"), "HTTP/1.1 202 Accepted", False),
+    ],
+)
+async def test_what_is_unusual_about_a_connection_is_left_to_aiohttp(
+    place: Place, said: bytes, status: str, closes: bool
+) -> None:
+    line = await place.line()
+    assert (await line.ask(said))[0] == status
+    assert place.routed == {WEBHOOK: 1}
+    if closes:
+        assert await line.reader.read() == b""
+
+
+async def test_who_expects_to_be_told_to_continue_is_told(place: Place) -> None:
+    line, whole = await place.line(), post(1, "Expect: 100-continue")
+    await line.say(whole.removesuffix(BODY))
+    assert await line.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert (await line.ask(BODY))[0] == "HTTP/1.1 202 Accepted"
+
+
+async def test_a_stop_waits_for_the_delivery_in_hand_and_for_nobody_else(place: Place, rooms: Rooms) -> None:
+    busy, idle, silent = await place.line(), await place.line(), await place.line()
+    await idle.ask(post(1))
+    rooms.hold.clear()
+    await busy.say(post(2))
+    await asyncio.sleep(0.02)
+    stopping = asyncio.create_task(place.runner.cleanup())
+    await asyncio.sleep(0.02)
+    assert not stopping.done()
+    rooms.hold.set()
+    assert (await busy.hear())[0] == "HTTP/1.1 202 Accepted"
+    await stopping
+    assert [await line.reader.read() for line in (busy, idle, silent)] == [b""] * 3
+
+
+async def test_who_leaves_before_the_answer_has_delivered_all_the_same(
+    place: Place, rooms: Rooms, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = await place.line()
+    rooms.hold.clear()
+    await line.say(post(1))
+    await asyncio.sleep(0.02)
+    line.writer.transport.abort()
+    await asyncio.sleep(0.02)
+    rooms.hold.set()
+    assert (await (await place.line()).ask(post(2)))[0] == "HTTP/1.1 202 Accepted"
+    assert list(rooms.kept) == ["guid-1", "guid-2"]
+    assert not caplog.records
+
+
+async def test_a_proxys_name_for_the_request_is_kept(place: Place) -> None:
+    line = await place.line()
+    _, headers, _ = await line.ask(post(1, f"{HEADER}: 4f8a2c1e-0000"))
+    assert headers[HEADER.lower()] == "4f8a2c1e-0000"
+    names = [(await line.ask(post(number, f"{HEADER}: a b")))[1][HEADER.lower()] for number in (2, 3)]
+    assert len({*names, "a b"}) == 3
+    assert SECRET not in str(names)
