@@ -25,10 +25,10 @@ class LinkedPullRequest(View):
     base_ref: str | None
 
 
-class Run(View, kw_only=True):
+class Run(View):
     """A workflow run at its newest attempt, or one attempt of it."""
 
-    provider: Literal["github"] = "github"
+    provider: Literal["github"]
     team: Annotated[str, Meta(description="Slug of the team that the repository's installation maps to")]
     installation_id: int | None
     repository_id: int

@@ -8,11 +8,11 @@ from aiohttp import web
 from bot import access, metrics
 from bot.errors import ParameterError
 from bot.web import keys
-from bot.web.answers import json_answer, uncached_answer
+from bot.web.answers import json_answer, page_answer, uncached_answer
 from bot.web.authentication import get_caller
 from bot.web.forms import CSRF_FIELD, check_csrf, check_origin, filled_in, parse_form, read_form
 from bot.web.members import joined, read_members
-from bot.web.parameters import ParameterErrors, collect, parameters_of, query_pairs
+from bot.web.parameters import ParameterErrors, collect, parameters_of, parse_query, query_pairs
 from bot.web.problems import Problem, signed_out
 from bot.web.route import NoQuery, Route, Who
 from bot.web.service import service_of
@@ -39,8 +39,15 @@ def _for_team(route: Route) -> Handler:
         scope = await access.get_scope(caller, query.team)  # type: ignore[attr-defined]  # a TeamQuery, always
         service = [service_of(request.app)] if route.with_service else []
         in_whose_name = [caller] if route.with_caller else []
-        with metrics.QUERY_SECONDS.labels(route.name).time():
-            view = await route.handler(scope, query, *path, *service, *in_whose_name)
+
+        async def find_out() -> msgspec.Struct:
+            with metrics.time_query(route.name):
+                view: msgspec.Struct = await route.handler(scope, query, *path, *service, *in_whose_name)
+            return view
+
+        if route.paged:
+            return await page_answer(request, scope, find_out)
+        view = await find_out()
         return json_answer(request, view) if route.conditional else uncached_answer(view, min(route.answers))
 
     return ask
@@ -50,7 +57,7 @@ def _for_caller(route: Route) -> Handler:
     async def ask(request: web.Request) -> web.StreamResponse:
         caller = await get_caller(request)
         await _asked_for(route, request)
-        with metrics.QUERY_SECONDS.labels(route.name).time():
+        with metrics.time_query(route.name):
             view = await route.handler(caller)
         return json_answer(request, view)
 
@@ -99,6 +106,8 @@ async def _asked_for(route: Route, request: web.Request) -> list[msgspec.Struct]
 
     Raises ParameterErrors naming what is wrong in either, and whatever `read_members` does.
     """
+    if route.asks_by_query_alone:
+        return [parse_query(route.query, request.rel_url.raw_query_string)]
     faults: list[ParameterError] = []
     pairs = query_pairs(request.rel_url.raw_query_string)
     if route.is_page:

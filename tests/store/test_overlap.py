@@ -41,9 +41,14 @@ def problems(module: Any) -> list[str]:
             field = operation.field
             if not (isinstance(field, Field) and (field.null or field.has_db_default())):
                 found.append(f"{operation.describe()}, which must be given")
-        if isinstance(operation, operations.RunSQL) and "CREATE INDEX" not in str(operation.sql):
-            found.append(str(operation.sql))
+        if isinstance(operation, operations.RunSQL):
+            found += [sql for sql in _statements(operation) if not sql.startswith(("CREATE INDEX", "DROP INDEX"))]
     return found
+
+
+def _statements(operation: operations.RunSQL) -> list[str]:
+    # An index is taken away for another one: without it a version from before is slower, and no worse.
+    return [operation.sql] if isinstance(operation.sql, str) else list(operation.sql)
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
@@ -93,7 +98,7 @@ async def test_what_the_version_before_writes_can_still_be_written(database_url:
     await migrate(database_url)
     async with connected(database_url) as database:
         after = {(column.table, column.name) for column in await real_columns(database)}
-        assert before < after
+        assert before <= after
         tables = {table for table, _ in before}
         added = {(table, column) for table, column in after - before if table in tables}
         assert added <= await _defaults(database)

@@ -99,7 +99,11 @@ class Rooms:
         self.asked.append((scope.slug, query))
         return views.RunPage(runs=[a_run()], total=1, total_is_exact=True, next_cursor=self.next_cursor)
 
-    async def list_jobs(self, scope: Any, query: Any) -> views.JobPage:
+    async def remember(self, question: Any, find_out: Any, size_of: Any) -> Any:
+        hash(question)
+        return await find_out()
+
+    async def list_jobs(self, scope: Any, query: Any, *, as_stored: bool = False) -> views.JobPage:
         self.asked.append((scope.slug, query))
         return views.JobPage(jobs=[], total=0, total_is_exact=True, next_cursor=None)
 
@@ -163,7 +167,7 @@ class Rooms:
             history: ("ask_for_backfill", "ask_for_jobs"),
             inbox: ("get_statistics",),
             health: ("check_writable", "newest_heartbeat"),
-            queries: ("list_runs", "list_jobs", "get_run_details", "list_repositories", "get_backfill"),
+            queries: ("remember", "list_runs", "list_jobs", "get_run_details", "list_repositories", "get_backfill"),
         }.items():
             for name in names:
                 monkeypatch.setattr(module, name, getattr(self, name))

@@ -9,8 +9,11 @@ import aiosqlite
 import asyncpg
 from tortoise import Model
 
-from bot.store import models
+from bot.store import database, models
+from bot.store.answering import answer_on_sqlite
+from bot.store.conversation import Conversation
 from bot.store.database import current
+from bot.store.glances import Glances
 
 # What a request notes of its own credential, and what processes write by themselves.
 NOISE = {"used_at", "last_used_at"}
@@ -30,6 +33,9 @@ def heard() -> Iterator[list[str]]:
         ):
             for name in names:
                 patches.enter_context(patch.object(kind, name, _noting(getattr(kind, name), statements)))
+        patches.enter_context(patch.object(Glances, "find", _noting(Glances.find, statements)))
+        noted = _noting_questions(answer_on_sqlite, statements)
+        patches.enter_context(patch.object(database, "answer_on_sqlite", noted))
         yield statements
 
 
@@ -40,6 +46,25 @@ def _noting(function: Callable[..., Any], statements: list[str]) -> Callable[...
         return function(self, sql, *parameters, **options)
 
     return note
+
+
+def _noting_questions(answer: Callable[..., Any], statements: list[str]) -> Callable[..., Any]:
+    """Note what a conversation with SQLite asks; what one with PostgreSQL does, its connection notes."""
+
+    def noted(conversation: Conversation[Any]) -> Conversation[Any]:
+        rows: Any = None
+        while True:
+            try:
+                step = conversation.send(rows)
+            except StopIteration as end:
+                return end.value
+            statements.append(getattr(step, "sql", "") or repr(step))
+            rows = yield step
+
+    def answer_noted(conversation: Conversation[Any], connection: Any) -> Any:
+        return answer(noted(conversation), connection)
+
+    return answer_noted
 
 
 async def rows() -> dict[str, list[dict[str, Any]]]:

@@ -53,11 +53,18 @@ class RunColumns(Model):
         abstract = True
 
 
+# Each filter of a list has an index in the list's own order, so that a page is read where it begins and nothing is
+# sorted. What those that serve most lists carry along is looked at without the row, as where 1,000 are counted.
+_LISTED = ("created_at", "run_id")
+_ALONG = ("conclusion", "status", "event", "head_branch")
+
+
 class WorkflowRun(RunColumns):
     """A run at its newest attempt.
 
     `jobs_attempt` is the attempt up to which GitHub's own list of jobs has been recorded once they had ended, and
-    `gone_at` when GitHub was found to have the run no more. The index on unfinished runs is a partial one.
+    `gone_at` when GitHub was found to have the run no more. The indexes on status and on the workflow's name are
+    partial ones, as is that on unfinished runs.
     """
 
     run_id = fields.BigIntField(unique=True)
@@ -68,10 +75,23 @@ class WorkflowRun(RunColumns):
     class Meta:
         table = "workflow_run"
         indexes = [
-            Index(fields=["team_id", "created_at", "run_id"], name="workflow_run_by_team"),
-            Index(fields=["repository_id", "created_at", "run_id"], name="workflow_run_by_repository"),
-            Index(fields=["head_sha", "repository_id"], name="workflow_run_by_head_sha"),
-            Index(fields=["workflow_id", "head_branch", "created_at"], name="workflow_run_by_branch"),
+            Index(fields=["team_id", *_LISTED, "repository_id", *_ALONG], name="workflow_run_by_team"),
+            Index(fields=["repository_id", *_LISTED, "team_id", *_ALONG], name="workflow_run_by_repository"),
+            Index(fields=["head_sha", *_LISTED], name="workflow_run_by_head_sha"),
+            Index(fields=["workflow_id", "head_branch", *_LISTED], name="workflow_run_by_branch"),
+            *(
+                Index(fields=["team_id", column, *_LISTED], name=f"workflow_run_by_{name}")
+                for name, column in (
+                    ("workflow", "workflow_id"),
+                    ("workflow_path", "workflow_path"),
+                    ("head_branch", "head_branch"),
+                    ("actor", "actor_login"),
+                )
+            ),
+            Index(fields=["team_id", "event", *_LISTED, "conclusion", "head_branch"], name="workflow_run_by_event"),
+            Index(
+                fields=["team_id", "conclusion", *_LISTED, "event", "head_branch"], name="workflow_run_by_conclusion"
+            ),
         ]
 
 
@@ -88,7 +108,9 @@ class WorkflowRunAttempt(RunColumns):
 class WorkflowJob(Model):
     """One job of one attempt, where `labels` and `steps` are JSON texts in the API's own shape.
 
-    `listed_at` is what lists are ordered by: the creation time, or where GitHub told none the start.
+    `listed_at` is what lists are ordered by: the creation time, or where GitHub told none the start. Jobs are most of
+    what is written, so that most indexes for their filters are partial ones: of few rows, or without texts of any
+    length, which PostgreSQL can't index.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -119,9 +141,11 @@ class WorkflowJob(Model):
     class Meta:
         table = "workflow_job"
         indexes = [
-            Index(fields=["team_id", "listed_at", "job_id"], name="workflow_job_by_team"),
+            Index(fields=["team_id", "listed_at", "job_id", "run_id"], name="workflow_job_by_team"),
             Index(fields=["repository_id", "listed_at", "job_id"], name="workflow_job_by_repository"),
-            Index(fields=["run_id", "run_attempt"], name="workflow_job_by_run"),
+            Index(fields=["run_id", "listed_at", "job_id", "run_attempt", "team_id"], name="workflow_job_by_run"),
+            Index(fields=["team_id", "head_branch", "listed_at", "job_id"], name="workflow_job_by_head_branch"),
+            Index(fields=["team_id", "head_sha", "listed_at", "job_id"], name="workflow_job_by_head_sha"),
         ]
 
 

@@ -20,6 +20,7 @@ from bot.store.queries.repository_settings import get_repository_settings, list_
 from bot.store.queries.runs import get_run_details, list_pull_request_runs, list_runs
 from bot.store.queries.scope import Scope, find_scope, get_scope, scopes_that_name
 from bot.store.queries.teams import last_deliveries, list_repositories, list_teams, silent_installations
+from bot.store.queries.unchanged import remember
 from bot.store.views import RunDetails, RunPage
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "list_runs",
     "list_seen_installations",
     "list_teams",
+    "remember",
     "scopes_that_name",
     "silent_installations",
 ]
@@ -53,12 +55,9 @@ Query = TypeVar("Query", RunsQuery, PullRequestRunsQuery)
 
 
 def _checked(query: Query) -> Query:
-    for field in msgspec.structs.fields(query):
-        given = getattr(query, field.name)
-        changed = _checked_value(field.encode_name, given, field.type)
-        if changed is not given:
-            setattr(query, field.name, changed)
-    return query
+    fields = msgspec.structs.fields(query)
+    checked = {each.name: _checked_value(each.encode_name, getattr(query, each.name), each.type) for each in fields}
+    return msgspec.structs.replace(query, **checked)
 
 
 def _checked_value(parameter: str, value: Any, declared: Any) -> Any:

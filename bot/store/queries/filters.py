@@ -41,13 +41,13 @@ CursorText = Annotated[str, Meta(min_length=1, max_length=200, description="The 
 TeamName = Annotated[str, Meta(min_length=1, max_length=100, description="Slug or id of the team")]
 
 
-class TeamQuery(Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
+class TeamQuery(Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """What every query about a team's record asks for."""
 
     team: TeamName
 
 
-class RunFilter(TeamQuery, kw_only=True):
+class RunFilter(TeamQuery, frozen=True, kw_only=True):
     """Narrowings that runs and jobs share."""
 
     repo_full_name: RepoFullName | None = None
@@ -64,14 +64,14 @@ class RunFilter(TeamQuery, kw_only=True):
     until: Until | None = None
 
 
-class RunsQuery(RunFilter, kw_only=True):
+class RunsQuery(RunFilter, frozen=True, kw_only=True):
     """`GET …/workflow-runs`."""
 
     limit: Annotated[int, Meta(ge=1, le=100, description="Rows a page")] = 50
     cursor: CursorText | None = None
 
 
-class JobsQuery(RunFilter, kw_only=True):
+class JobsQuery(RunFilter, frozen=True, kw_only=True):
     """`GET …/workflow-jobs`."""
 
     run_id: Annotated[GitHubId, Meta(description="GitHub's id of the run")] | None = None
@@ -83,7 +83,7 @@ class JobsQuery(RunFilter, kw_only=True):
     cursor: CursorText | None = None
 
 
-class PullRequestRunsQuery(TeamQuery, kw_only=True):
+class PullRequestRunsQuery(TeamQuery, frozen=True, kw_only=True):
     """`GET …/workflow-runs/pr`."""
 
     repo_full_name: RepoFullName
@@ -94,7 +94,7 @@ class PullRequestRunsQuery(TeamQuery, kw_only=True):
     cursor: CursorText | None = None
 
 
-class BackfillRequest(TeamQuery, kw_only=True):
+class BackfillRequest(TeamQuery, frozen=True, kw_only=True):
     """`POST …/backfills`."""
 
     repo_full_name: RepoFullName
@@ -102,7 +102,7 @@ class BackfillRequest(TeamQuery, kw_only=True):
     until: Until | None = None
 
 
-class RunDetailsQuery(TeamQuery, kw_only=True):
+class RunDetailsQuery(TeamQuery, frozen=True, kw_only=True):
     """`GET …/workflow-runs/{runId}`."""
 
     attempt: Annotated[int, Meta(ge=1, le=10_000, description="Whose jobs to show; the newest by default")] | None = (

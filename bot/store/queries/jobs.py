@@ -1,15 +1,27 @@
 """Jobs: lists, and those of one attempt of a run."""
 
-from typing import Any
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, cast
 
 import msgspec
+from msgspec import Raw
 
 from bot.domain.durations import seconds_between
 from bot.settings import Dialect
+from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.filters import JobsQuery
-from bot.store.queries.pages import add_cursor, count, cut, encode_cursor
-from bot.store.queries.scope import Condition, Scope, add_visible
+from bot.store.queries.job_filters import (
+    add_job_filter,
+    add_label,
+    add_told_by_runs,
+    add_workflow,
+    find_few_runs,
+    told_by_runs,
+)
+from bot.store.queries.pages import COUNTED_EXACTLY, Counted, count, cut, decode_cursor, encode_cursor, page
+from bot.store.queries.scope import Condition, Lead, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 
 _JOBS = "workflow_job AS job"
@@ -17,6 +29,7 @@ _COLUMNS = ", ".join(
     f"job.{column}"
     for column in (
         "job_id",
+        "listed_at",
         "run_id",
         "run_attempt",
         "name",
@@ -33,109 +46,142 @@ _COLUMNS = ", ".join(
         "runner_group_name",
         "labels",
         "steps",
-        "listed_at",
     )
 )
 _NOT_BEGUN = frozenset({"queued", "waiting", "pending", "requested"})
-_LABELLED = {
-    Dialect.SQLITE: "EXISTS (SELECT 1 FROM json_each(job.labels) AS label WHERE label.value = ?)",
-    Dialect.POSTGRESQL: "jsonb_exists(CAST(job.labels AS jsonb), ?)",
-}
 _read_labels = msgspec.json.Decoder(list[str])
 _read_steps = msgspec.json.Decoder(list[Step])
 
 
-def _job(row: dict[str, Any]) -> Job:
-    created, started, completed = (to_moment(row[column]) for column in ("created_at", "started_at", "completed_at"))
+def _job(row: Sequence[Any], *, as_stored: bool = False) -> Job:
+    (
+        job_id,
+        _listed_at,
+        run_id,
+        run_attempt,
+        name,
+        workflow_name,
+        status,
+        conclusion,
+        head_sha,
+        head_branch,
+        html_url,
+        created_at,
+        started_at,
+        completed_at,
+        runner_name,
+        runner_group_name,
+        labels,
+        steps,
+    ) = row
+    created, started, completed = to_moment(created_at), to_moment(started_at), to_moment(completed_at)
     return Job(
-        job_id=row["job_id"],
-        run_id=row["run_id"],
-        run_attempt=row["run_attempt"],
-        name=row["name"],
-        workflow_name=row["workflow_name"],
-        status=row["status"],
-        conclusion=row["conclusion"],
-        head_sha=row["head_sha"],
-        head_branch=row["head_branch"],
-        html_url=row["html_url"],
-        created_at=created,
-        started_at=started,
-        completed_at=completed,
+        job_id,
+        run_id,
+        run_attempt,
+        name,
+        workflow_name,
+        status,
+        conclusion,
+        head_sha,
+        head_branch,
+        html_url,
+        created,
+        started,
+        completed,
         # GitHub gives a job that still waits a start, which is no more than when it was queued.
-        queued_seconds=None if row["status"] in _NOT_BEGUN else seconds_between(created, started),
-        duration=seconds_between(started, completed),
-        runner_name=row["runner_name"],
-        runner_group_name=row["runner_group_name"],
-        labels=_read_labels.decode(row["labels"]),
-        steps=_read_steps.decode(row["steps"]),
+        None if status in _NOT_BEGUN else seconds_between(created, started),
+        seconds_between(started, completed),
+        runner_name,
+        runner_group_name,
+        cast(list[str], Raw(labels)) if as_stored else _read_labels.decode(labels),
+        cast(list[Step], Raw(steps)) if as_stored else _read_steps.decode(steps),
     )
 
 
-def _add_job_filter(condition: Condition, query: JobsQuery, dialect: Dialect) -> None:
-    condition.add_equal("job.run_id", query.run_id)
-    if query.attempt is not None:
-        # A job without an attempt comes from a GitHub that had no re-runs yet.
-        condition.add("COALESCE(job.run_attempt, 1) = ?", query.attempt)
-    condition.add_equal("job.name", query.name)
-    condition.add_equal("job.runner_name", query.runner_name)
-    if query.label is not None:
-        condition.add(_LABELLED[dialect], query.label)
-    condition.add_equal("job.head_branch", query.branch)
-    condition.add_equal("job.head_sha", query.head_sha)
-    condition.add_equal("job.status", query.status)
-    condition.add_equal("job.conclusion", query.conclusion)
-    if query.since is not None:
-        condition.add("job.listed_at >= ?", query.since)
-    if query.until is not None:
-        condition.add("job.listed_at <= ?", query.until)
-    _add_filter_by_run(condition, query)
-
-
-_OF_RUN = "EXISTS (SELECT 1 FROM workflow_run AS run WHERE run.run_id = job.run_id AND {})"
-
-
-def _add_filter_by_run(condition: Condition, query: JobsQuery) -> None:
-    run = Condition()
-    run.add_equal("run.workflow_id", query.workflow_id)
-    run.add_equal("run.event", query.event)
-    run.add_equal("run.actor_login", query.actor)
-    if run.parameters:
-        condition.add(_OF_RUN.format(run.sql), *run.parameters)
-    if query.workflow is not None:
-        # A job tells its workflow's name itself, also when nobody has heard of its run.
-        named = _OF_RUN.format("(run.workflow_name = ? OR run.workflow_path = ?)")
-        condition.add(f"(job.workflow_name = ? OR {named})", *[query.workflow] * 3)
-
-
-async def list_jobs(scope: Scope, query: JobsQuery) -> JobPage:
+async def list_jobs(scope: Scope, query: JobsQuery, *, as_stored: bool = False) -> JobPage:
     """Return a page of jobs, newest first.
 
-    Raises ParameterError for a cursor that no list has given out.
+    With `as_stored` labels and steps are the JSON that they are kept as, for whoever makes JSON of them anyway: reading
+    and writing the steps would be most of the work. Raises ParameterError for a cursor that no list has given out.
     """
     with database_errors():
         reader = current().reader
-        condition = Condition()
-        _add_job_filter(condition, query, reader.dialect)
-        if not await add_visible(condition, scope, "job", query.repo_full_name, query.installation_id):
-            return JobPage([], 0, True, None)
-        total, exact = await count(_JOBS, condition)
-        add_cursor(condition, query.cursor, "job.listed_at", "job.job_id")
-        rows = await reader.fetch(
-            f"SELECT {_COLUMNS} FROM {_JOBS} WHERE {condition.sql}"
-            " ORDER BY job.listed_at DESC, job.job_id DESC LIMIT ?",
-            *condition.parameters,
-            query.limit + 1,
-        )
-        shown, more = cut(rows, query.limit)
-        following = encode_cursor(to_moment(shown[-1]["listed_at"]), shown[-1]["job_id"]) if more else None  # type: ignore[arg-type]
-        return JobPage([_job(row) for row in shown], total, exact, following)
+        return await reader.converse(_listed(scope, query, reader.dialect, as_stored))
 
 
-async def jobs_of_attempt(run_id: int, attempt: int) -> list[Job]:
-    """Return the jobs of one attempt, in the order in which GitHub created them."""
-    rows = await current().reader.fetch(
-        f"SELECT {_COLUMNS} FROM {_JOBS} WHERE job.run_id = ? AND COALESCE(job.run_attempt, 1) = ? ORDER BY job.job_id",
-        run_id,
-        attempt,
+def _listed(scope: Scope, query: JobsQuery, dialect: Dialect, as_stored: bool) -> Conversation[JobPage]:
+    condition = Condition()
+    add_job_filter(condition, query)
+    if not (yield from add_visible(condition, scope, "job", query.repo_full_name, query.installation_id)):
+        return JobPage([], 0, True, None)
+    yield from add_label(condition, scope, query.label, dialect)
+    yield from add_workflow(condition, scope, query.workflow)
+    told = told_by_runs(scope, query)
+    if told is None:
+        found = yield from _found(condition, query)
+    elif (runs := (yield from find_few_runs(told))) is None:
+        found = yield from _found_by_many_runs(condition, told, query)
+    else:
+        found = yield from _found_by_few_runs(condition, runs, query)
+    return _shown(*found, query.limit, as_stored)
+
+
+def _shown(rows: Rows, counted: Counted, limit: int, as_stored: bool) -> JobPage:
+    shown, more = cut(rows, limit)
+    following = encode_cursor(to_moment(shown[-1][1]), shown[-1][0]) if more else None  # type: ignore[arg-type]
+    return JobPage([_job(row, as_stored=as_stored) for row in shown], *counted, following)
+
+
+def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+    rows = yield page(_COLUMNS, _JOBS, condition, query.cursor, query.limit)
+    # A first page that is the last one as well shows all that match.
+    is_all = len(rows) <= query.limit and query.cursor is None
+    return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
+
+
+def _found_by_many_runs(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+    """Look through the newest jobs, some of which soon fit; but count from the runs, of which all do."""
+    looked_through = condition.copy()
+    add_told_by_runs(looked_through, told)
+    if condition.lead < Lead.REPOSITORY:
+        return (yield from _found(looked_through, query))
+    rows = yield page(_COLUMNS, _JOBS, looked_through, query.cursor, query.limit)
+    if len(rows) <= query.limit and query.cursor is None:
+        return rows, (len(rows), True)
+    condition.add(f"job.run_id = run.run_id AND {told.sql}", *told.parameters)
+    return rows, (yield from count("workflow_run AS run CROSS JOIN workflow_job AS job", condition))
+
+
+def _found_by_few_runs(
+    condition: Condition, runs: Sequence[int], query: JobsQuery
+) -> Conversation[tuple[Rows, Counted]]:
+    """Look up the jobs of each run, and put those few in order."""
+    if not runs:
+        return [], (0, True)
+    of_runs = Condition()
+    of_runs.add_among("job.run_id", runs)
+    others, parameters = condition.following()
+    fitting = yield Question(
+        f"SELECT job.listed_at, job.job_id FROM {_JOBS} WHERE {of_runs.sql} AND {others}",
+        [*of_runs.parameters, *parameters],
     )
-    return [_job(row) for row in rows]
+    ordered = sorted(map(tuple, fitting), reverse=True)
+    if query.cursor is not None:
+        moment, identifier = decode_cursor(query.cursor)
+        ordered = [each for each in ordered if (to_moment(each[0]), each[1]) < (moment, identifier)]
+    counted = min(len(fitting), COUNTED_EXACTLY), len(fitting) <= COUNTED_EXACTLY
+    if not ordered:
+        return [], counted
+    wanted = Condition()
+    wanted.add_among("job.job_id", [identifier for _, identifier in ordered[: query.limit + 1]])
+    rows = yield Question(f"SELECT {_COLUMNS} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
+    return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True), counted
+
+
+def jobs_of_attempt(run_id: int, attempt: int) -> Conversation[list[Job]]:
+    """Find out the jobs of one attempt, in the order in which GitHub created them."""
+    rows = yield Question(
+        f"SELECT {_COLUMNS} FROM {_JOBS} WHERE job.run_id = ? AND COALESCE(job.run_attempt, 1) = ?", (run_id, attempt)
+    )
+    return [_job(row) for row in sorted(rows, key=itemgetter(0))]

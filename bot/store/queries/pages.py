@@ -2,18 +2,24 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from bot.errors import ParameterError
+from bot.settings import Dialect
+from bot.store.conversation import Conversation, Question
 from bot.store.database import current
 from bot.store.queries.scope import Condition
 
 COUNTED_EXACTLY = 1000
+_NEWEST_FIRST = "ORDER BY 2 DESC, 1 DESC"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 Row = TypeVar("Row")
+# How many rows match, and whether that is exact.
+Counted = tuple[int, bool]
 
 
 def encode_cursor(moment: datetime, identifier: int) -> str:
@@ -48,17 +54,35 @@ def add_cursor(condition: Condition, cursor: str | None, moment: str, identifier
         condition.add(f"({moment}, {identifier}) < (?, ?)", *decode_cursor(cursor))
 
 
-def cut(rows: list[Row], limit: int) -> tuple[list[Row], bool]:
+def cut(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], bool]:
     """Return the page of one row more than was asked for, and whether another page follows."""
     return rows[:limit], len(rows) > limit
 
 
-async def count(tables: str, condition: Condition) -> tuple[int, bool]:
-    """Return how many rows match, and whether that is exact: beyond 1,000 nobody counts on."""
-    rows: list[dict[str, Any]] = await current().reader.fetch(
-        f"SELECT count(*) AS total FROM (SELECT 1 FROM {tables} WHERE {condition.sql} LIMIT ?) AS matching",
-        *condition.parameters,
-        COUNTED_EXACTLY + 1,
-    )
-    total = rows[0]["total"]
-    return min(total, COUNTED_EXACTLY), total <= COUNTED_EXACTLY
+def page(columns: str, tables: str, condition: Condition, cursor: str | None, limit: int) -> Question:
+    """Ask for one row more than a page holds, newest first; the first two of `columns` are the id and the time."""
+    identifier, moment = columns.split(", ")[:2]
+    asked: list[Any] = []
+    selects = []
+    branches = condition.branches()
+    for branch in branches:
+        add_cursor(branch, cursor, moment, identifier)
+        selects.append(f"SELECT {columns} FROM {tables} WHERE {branch.sql}")
+        asked += branch.parameters
+        if current().dialect is Dialect.POSTGRESQL and len(branches) > 1:
+            # PostgreSQL merges what is in order already; SQLite has each branch give its rows in order by itself.
+            selects[-1] = f"SELECT * FROM ({selects[-1]} {_NEWEST_FIRST} LIMIT ?) AS branch"
+            asked.append(limit + 1)
+    return Question(f"{' UNION ALL '.join(selects)} {_NEWEST_FIRST} LIMIT ?", [*asked, limit + 1])
+
+
+def count(tables: str, condition: Condition) -> Conversation[Counted]:
+    """Find out how many rows match, and whether that is exact: beyond 1,000 nobody counts on."""
+    branches = condition.branches()
+    matching = " UNION ALL ".join(f"SELECT 1 FROM {tables} WHERE {branch.sql}" for branch in branches)
+    asked = [parameter for branch in branches for parameter in branch.parameters]
+    # Passing over rows costs half of counting them.
+    if (yield Question(f"{matching} LIMIT 1 OFFSET ?", [*asked, COUNTED_EXACTLY])):
+        return COUNTED_EXACTLY, False
+    ((total,),) = yield Question(f"SELECT count(*) FROM ({matching}) AS matching", asked)
+    return total, True

@@ -18,7 +18,7 @@ class RepositoryPath(msgspec.Struct, frozen=True, rename="camel"):
     repository_id: Annotated[GitHubId, Meta(description="GitHub's id of the repository")]
 
 
-class SettingsChange(TeamQuery, kw_only=True):
+class SettingsChange(TeamQuery, frozen=True, kw_only=True):
     """What is to become of the settings; what is not given stays as it is."""
 
     comments: Annotated[bool | None, Meta(description="Whether failures are told in a comment")] = None

@@ -1,0 +1,129 @@
+"""What a list of jobs is narrowed by, each in words that an index answers.
+
+The indexes of jobs are few, because most of what is written is jobs. What only a run tells (its event, its actor, its
+workflow's id and path) is asked of the runs' indexes, and jobs follow from runs where those are few.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bot.settings import Dialect
+from bot.store.conversation import Conversation, Question
+from bot.store.queries.filters import JobsQuery
+from bot.store.queries.scope import Condition, Lead, Piece, Scope, narrow_by_status
+
+# Jobs of so many runs are looked up run by run; of more, the newest jobs are looked through, which finds some soon.
+FEW_RUNS = 4000
+# Teams ask their runners for few different sets of labels, unless there is a label for each run.
+MOST_SETS, MOST_MERGED_SETS = 100, 8
+# What the index on labels holds.
+SHORT_LABELS = "length(job.labels) <= 500"
+_LABELLED = {
+    Dialect.SQLITE: "EXISTS (SELECT 1 FROM json_each(job.labels) AS label WHERE label.value = ?)",
+    Dialect.POSTGRESQL: "jsonb_exists(CAST(job.labels AS jsonb), ?)",
+}
+# A step of the index for each set, however many jobs have it.
+_SETS = (
+    "WITH RECURSIVE sets(labels) AS ("
+    f"SELECT min(job.labels) FROM workflow_job AS job WHERE job.team_id = ? AND {SHORT_LABELS}"
+    " UNION ALL SELECT (SELECT min(job.labels) FROM workflow_job AS job WHERE job.team_id = ?"
+    f" AND job.labels > sets.labels AND {SHORT_LABELS}) FROM sets WHERE sets.labels IS NOT NULL)"
+    " SELECT labels FROM sets WHERE labels IS NOT NULL LIMIT ?"
+)
+# PostgreSQL might gather all runs for an EXISTS here.
+_OF_RUN = "(SELECT run.run_id FROM workflow_run AS run WHERE run.run_id = job.run_id AND {} LIMIT 1) IS NOT NULL"
+_read_labels = msgspec.json.Decoder(list[str])
+
+
+def add_job_filter(condition: Condition, query: JobsQuery) -> None:
+    """Ask for what a job tells itself, but for its labels and its workflow."""
+    condition.narrow_equal(Lead.COMMIT, "job.head_sha", query.head_sha)
+    condition.narrow_equal(Lead.RUN, "job.run_id", query.run_id)
+    narrow_by_status(condition, "job", query.status)
+    if query.attempt == 1:
+        # A job without an attempt comes from a GitHub that had no re-runs yet.
+        condition.narrow(Lead.NOTHING, ("COALESCE(job.run_attempt, 1) = 1", ()))
+    elif query.attempt is not None:
+        condition.narrow(Lead.ATTEMPT, ("job.run_attempt = ? AND job.run_attempt <> 1", (query.attempt,)))
+    if query.runner_name is not None:
+        condition.narrow(Lead.RUNNER, *_run_by(query.runner_name, query.status))
+    if query.name is not None:
+        condition.narrow(Lead.NAME, ("job.name = ? AND length(job.name) <= 255", (query.name,)))
+    condition.narrow_equal(Lead.BRANCH, "job.head_branch", query.branch)
+    if query.conclusion == "success":
+        condition.narrow_equal(Lead.NOTHING, "job.conclusion", query.conclusion)
+    elif query.conclusion is not None:
+        failed = "job.conclusion = ? AND job.conclusion <> 'success'"
+        condition.narrow(Lead.CONCLUSION, (failed, (query.conclusion,)))
+    if query.since is not None:
+        condition.add("job.listed_at >= ?", query.since)
+    if query.until is not None:
+        condition.add("job.listed_at <= ?", query.until)
+
+
+def _run_by(runner: str, status: str | None) -> list[Piece]:
+    # A job's runner is indexed once the job has ended; those that have not are few.
+    ended = ("job.runner_name = ? AND length(job.runner_name) <= 255 AND job.status = 'completed'", (runner,))
+    unfinished = ("job.runner_name = ? AND job.status <> 'completed'", (runner,))
+    return [
+        each for each, fits in ((ended, status in (None, "completed")), (unfinished, status != "completed")) if fits
+    ]
+
+
+def add_label(condition: Condition, scope: Scope, label: str | None, dialect: Dialect) -> Conversation[None]:
+    """Ask for jobs that have this label, unless it is None."""
+    if label is None:
+        return
+    labelled: Piece = (_LABELLED[dialect], (label,))
+    rows = yield Question(_SETS, (scope.team_id, scope.team_id, MOST_SETS + 1))
+    having = [labels for (labels,) in rows if label in _read_labels.decode(labels)]
+    if len(rows) > MOST_SETS or len(having) > MOST_MERGED_SETS:
+        condition.narrow(Lead.NOTHING, labelled)
+        return
+    long: Piece = (f"length(job.labels) > 500 AND {labelled[0]}", labelled[1])
+    # Where no job has it, that is soon found out.
+    lead = Lead.LABEL if having else Lead.COMMIT
+    condition.narrow(lead, *((f"job.labels = ? AND {SHORT_LABELS}", (labels,)) for labels in having), long)
+
+
+def add_workflow(condition: Condition, scope: Scope, name: str | None) -> Conversation[None]:
+    """Ask for jobs of workflows that are called so, or whose path is that, unless it is None."""
+    if name is None:
+        return
+    sql = "SELECT 1 FROM workflow_run AS run WHERE run.team_id = ? AND run.workflow_path = ? LIMIT 1"
+    ways: list[Piece] = [
+        ("job.workflow_name = ? AND length(job.workflow_name) <= 255", (name,)),
+        # Where a job doesn't tell it, its run may.
+        (f"job.workflow_name IS NULL AND {_OF_RUN.format('run.workflow_name = ?')}", (name,)),
+    ]
+    if (yield Question(sql, (scope.team_id, name))):
+        # A path, as it seems; of the jobs that the other ways lead to none is asked for twice.
+        other = "(job.workflow_name IS NOT NULL OR COALESCE(run.workflow_name, '') <> ?)"
+        by_path = _OF_RUN.format(f"run.workflow_path = ? AND {other}")
+        ways.append((f"COALESCE(job.workflow_name, '') <> ? AND {by_path}", (name, name, name)))
+    condition.narrow(Lead.WORKFLOW, *ways)
+
+
+def told_by_runs(scope: Scope, query: JobsQuery) -> Condition | None:
+    """Return what is asked that only runs tell, None where it is nothing."""
+    told = Condition()
+    told.add_equal("run.workflow_id", query.workflow_id)
+    told.add_equal("run.event", query.event)
+    told.add_equal("run.actor_login", query.actor)
+    if not told.parameters:
+        return None
+    told.add("run.team_id = ?", scope.team_id)
+    return told
+
+
+def find_few_runs(told: Condition) -> Conversation[Sequence[int] | None]:
+    """Find out the ids of the runs that fit, or None where they are many."""
+    sql = f"SELECT run.run_id FROM workflow_run AS run WHERE {told.sql} LIMIT ?"
+    rows = yield Question(sql, (*told.parameters, FEW_RUNS + 1))
+    return None if len(rows) > FEW_RUNS else [run_id for (run_id,) in rows]
+
+
+def add_told_by_runs(condition: Condition, told: Condition) -> None:
+    """Ask for jobs whose run fits, looking at the run of each."""
+    condition.narrow(Lead.NOTHING, (_OF_RUN.format(told.sql), told.parameters))
