@@ -18,7 +18,7 @@ CODE := $(wildcard bot tests bench)
 PARALLEL := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-fast test-deep coverage lint bench bench-excerpts pictures real-input requirements clean
+.PHONY: help demo run test test-fast test-deep coverage lint bench bench-page bench-excerpts pictures real-input requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,8 +50,12 @@ lint: $(DEV) ## Style, types, the floors of the design, migration drift
 	@$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint(['--no-logo'])"
 	@$(PY) -m bot.store.drift
 
-bench: $(DEV) ## The benchmarks: medians and ratios (ONLY=name, JSON=file)
-	@$(PY) -m bench $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json "$(JSON)")
+bench: $(DEV) ## The benchmarks: medians and ratios (ONLY=name, JSON=file, MINUTES=n)
+	@$(PY) -m bench $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json "$(JSON)") $(if $(MINUTES),--minutes "$(MINUTES)")
+
+bench-page: $(DEV) ## Puts what `make bench` kept into docs/performance.md (JSON=file)
+	$(if $(JSON),,$(error Say which file holds the figures: make bench-page JSON=file))
+	@$(PY) -m bench.page "$(JSON)"
 
 bench-excerpts: $(DEV) ## In how many logs the line that matters is found (DIR=folder)
 	$(if $(DIR),,$(error Say which folder of marked logs to read: make bench-excerpts DIR=folder))

@@ -5,6 +5,7 @@ once, so that a receiver has to update what it holds and meets two states of one
 https://docs.github.com/en/webhooks/webhook-events-and-payloads
 """
 
+import base64
 import hashlib
 import hmac
 import random
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -19,7 +21,8 @@ import orjson
 Body = dict[str, Any]
 
 SECRET = "a secret for benchmarks only"
-ACTIVE_RUNS = 40
+ACTIVE_RUNS, DELIVERIES_A_RUN = 40, 20
+RUNS_A_SEED = 1_000_000
 BEGIN = datetime(2026, 11, 2, 8, tzinfo=UTC)
 API, WEB = "https://api.github.com", "https://github.com"
 ORGANIZATION, ORGANIZATION_ID, INSTALLATION_ID = "northwind-traders-engineering", 7_340_001, 51_200_345
@@ -44,7 +47,7 @@ _REPOSITORY_LINKS = (
 _STEPS = (
     *("Set up job", "Check out the repository", "Set up the language", "Restore caches", "Install dependencies"),
     *("Build", "Lint", "Run unit tests", "Run integration tests", "Upload the coverage report", "Publish artifacts"),
-    *(f"Run the checks of part {number} of the platform" for number in range(12)),
+    *(f"Run the checks of part {number} of the platform" for number in range(70)),
     *("Save caches", "Post Check out the repository", "Complete job"),
 )
 _JOBS = ("lint", "build (ubuntu-24.04)", "test (3.11, ubuntu-24.04)", "test (3.13, ubuntu-24.04)", "end-to-end")
@@ -52,24 +55,49 @@ _JOBS = ("lint", "build (ubuntu-24.04)", "test (3.11, ubuntu-24.04)", "test (3.1
 
 @dataclass(frozen=True)
 class Delivery:
-    """One signed POST, whole: headers and body, ready to be written to a socket."""
+    """One signed POST: `request` is whole, headers and body, ready to be written to a socket."""
 
     guid: str
     event: str
-    body: bytes
     request: bytes
+    size: int
+
+    @property
+    def body(self) -> bytes:
+        """The body alone, of `size` bytes."""
+        return self.request[-self.size :]
 
 
 @dataclass
-class Traffic:
-    """Deliveries in the order they are sent, and what a receiver must hold once all are applied.
+class Truth:
+    """What a receiver must hold once all is applied.
 
     `runs` and `jobs` give `(status, conclusion)` and `(status, conclusion, runner_name)` by id.
     """
 
-    deliveries: list[Delivery] = field(default_factory=list)
     runs: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     jobs: dict[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
+
+    def __or__(self, other: "Truth") -> "Truth":
+        return Truth(self.runs | other.runs, self.jobs | other.jobs)
+
+
+@dataclass
+class Traffic:
+    """Deliveries in the order they are sent, and the truth once all are applied."""
+
+    deliveries: list[Delivery]
+    truth: Truth
+
+    @property
+    def requests(self) -> list[bytes]:
+        """What is written to the sockets."""
+        return [delivery.request for delivery in self.deliveries]
+
+    @property
+    def mean_size(self) -> float:
+        """The bodies' mean size in bytes."""
+        return sum(delivery.size for delivery in self.deliveries) / len(self.deliveries)
 
 
 def _links(base: str, names: tuple[str, ...]) -> Body:
@@ -109,6 +137,7 @@ def _short_repository(name: str, id: int) -> Body:
 
 
 def _repository(name: str, id: int) -> Body:
+    """Return a repository as an event's envelope has it; the more an organisation says of it, the larger it is."""
     counts = ("size", "stargazers_count", "watchers_count", "forks_count", "open_issues_count", "forks", "watchers")
     flags = ("has_issues", "has_projects", "has_downloads", "has_wiki", "has_pages", "has_discussions")
     return {
@@ -129,7 +158,7 @@ def _repository(name: str, id: int) -> Body:
         "topics": ["continuous-delivery", "platform", "python"],
         "visibility": "private",
         "default_branch": "main",
-        "custom_properties": {"team": "platform", "tier": "one", "data-classification": "internal"},
+        "custom_properties": {f"property-{number:02}": "of the platform" for number in range(id % 5 * 20)},
     }
 
 
@@ -138,10 +167,11 @@ class _World:
     """What all bodies share, and the clock that GUIDs and times are taken from."""
 
     chance: random.Random
-    traffic: Traffic
-    ticks: int = 0
+    truth: Truth = field(default_factory=Truth)
+    begun: int = 0
 
     def __post_init__(self) -> None:
+        self.ticks = self.begun * DELIVERIES_A_RUN
         self.people = [_user(f"developer-{number:02}", 9_000 + number) for number in range(20)]
         self.repositories = [_repository(name, 640_000_100 + i) for i, name in enumerate(REPOSITORIES)]
         self.heads = [_short_repository(name, 640_000_100 + i) for i, name in enumerate(REPOSITORIES)]
@@ -158,17 +188,15 @@ class _World:
     def now(self) -> str:
         return (BEGIN + timedelta(milliseconds=7 * self.ticks)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def send(self, event: str, action: str, which: int, sender: Body, content: Body) -> None:
-        """Add one delivery with the envelope that all events share."""
+    def send(self, event: str, action: str, which: int, sender: Body, content: Body) -> Delivery:
+        """Return one delivery with the envelope that all events share."""
         envelope = {
             "repository": self.repositories[which],
             "organization": self.organization,
             "sender": sender,
             "installation": {"id": INSTALLATION_ID, "node_id": "MDIzOkludGVncmF0aW9uSW5zdGFsbGF0aW9u"},
         }
-        self.traffic.deliveries.append(
-            signed(event, orjson.dumps({"action": action} | content | envelope), self.guid())
-        )
+        return signed(event, orjson.dumps({"action": action} | content | envelope), self.guid())
 
 
 def signed(event: str, body: bytes, guid: str, secret: str = SECRET) -> Delivery:
@@ -182,7 +210,7 @@ def signed(event: str, body: bytes, guid: str, secret: str = SECRET) -> Delivery
         f"X-GitHub-Hook-Installation-Target-Type: integration\r\nX-Hub-Signature: sha1={sha1}\r\n"
         f"X-Hub-Signature-256: sha256={digest}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    return Delivery(guid, event, body, head.encode() + body)
+    return Delivery(guid, event, head.encode() + body, len(body))
 
 
 class _Life:
@@ -198,36 +226,26 @@ class _Life:
         self.begun = world.now()
         self.base = world.repositories[self.which]
         self.conclusion = world.chance.choice(("success", "success", "success", "failure"))
+        self.steps = world.chance.randrange(10, len(_STEPS))
+        self.message = "Make it safer\n\n" + "And faster, as was asked for. " * world.chance.randrange(80)
 
-    def __iter__(self) -> Iterator[None]:
-        """Send one delivery a turn: 20 in all."""
-        self._run("requested", "queued")
-        yield
-        self._check_suite("requested", "queued", None)
-        yield
-        yield from self._all_queued()
-        self._run("in_progress", "in_progress")
-        yield
-        self._check_run("created", "in_progress", None)
-        yield
+    def __iter__(self) -> Iterator[Delivery]:
+        """Give its deliveries, DELIVERIES_A_RUN in all."""
+        yield self._run("requested", "queued")
+        yield self._check_suite("requested", "queued", None)
+        for number in range(len(_JOBS)):
+            yield self._job("queued", number, None)
+        yield self._run("in_progress", "in_progress")
+        yield self._check_run("created", "in_progress", None)
         for number in range(len(_JOBS)):
             # One job a run ends without ever having been picked up, as those that are skipped or cancelled do.
             if number < len(_JOBS) - 1:
-                self._job("in_progress", number, None)
-                yield
-            self._job("completed", number, self.conclusion if number == 2 else "success")
-            yield
-        self._check_run("completed", "completed", "neutral")
-        yield
-        self._run("completed", "completed", self.conclusion)
-        yield
+                yield self._job("in_progress", number, None)
+            yield self._job("completed", number, self.conclusion if number == 2 else "success")
+        yield self._check_run("completed", "completed", "neutral")
+        yield self._run("completed", "completed", self.conclusion)
 
-    def _all_queued(self) -> Iterator[None]:
-        for number in range(len(_JOBS)):
-            self._job("queued", number, None)
-            yield
-
-    def _run(self, action: str, status: str, conclusion: str | None = None) -> None:
+    def _run(self, action: str, status: str, conclusion: str | None = None) -> Delivery:
         told = {
             **self._common(self.id, f"{self.base['url']}/actions/runs/{self.id}"),
             "name": "Continuous integration",
@@ -245,15 +263,16 @@ class _Life:
             "run_started_at": self.begun,
             "actor": self.actor,
             "triggering_actor": self.actor,
-            "head_commit": {"id": self.sha, "message": "Make it safer\n\nAnd faster.", "timestamp": self.begun},
+            "head_commit": {"id": self.sha, "message": self.message, "timestamp": self.begun},
             "repository": self.world.heads[self.which],
             "head_repository": self.world.heads[self.which],
         }
         workflow = {"id": 88_001 + self.which, "name": told["name"], "path": told["path"], "state": "active"}
-        self.world.send("workflow_run", action, self.which, self.actor, {"workflow_run": told, "workflow": workflow})
-        self.world.traffic.runs[self.id] = status, conclusion
+        self.world.truth.runs[self.id] = status, conclusion
+        content = {"workflow_run": told, "workflow": workflow}
+        return self.world.send("workflow_run", action, self.which, self.actor, content)
 
-    def _job(self, status: str, number: int, conclusion: str | None) -> None:
+    def _job(self, status: str, number: int, conclusion: str | None) -> Delivery:
         id = 33_000_000_000 + self.number * 10 + number
         runner = None if status == "queued" else f"runner-{id % 97:03}-large-ubuntu-24.04-x64"
         told = {
@@ -276,13 +295,14 @@ class _Life:
             "runner_group_id": None if runner is None else 3,
             "runner_group_name": None if runner is None else "Large runners",
         }
-        self.world.send("workflow_job", status, self.which, self.actor, {"workflow_job": told, "deployment": None})
-        self.world.traffic.jobs[id] = status, conclusion, runner
+        self.world.truth.jobs[id] = status, conclusion, runner
+        content = {"workflow_job": told, "deployment": None}
+        return self.world.send("workflow_job", status, self.which, self.actor, content)
 
     def _steps(self, status: str, conclusion: str | None) -> list[Body]:
         if status == "queued":
             return []
-        names = _STEPS if conclusion else _STEPS[:2]
+        names = _STEPS[: self.steps] if conclusion else _STEPS[: self.steps // 4]
         return [
             {
                 "name": name,
@@ -312,28 +332,61 @@ class _Life:
         app = {"id": 15_368, "slug": "another-app", "owner": self.base["owner"], "permissions": permissions}
         return told | {"status": status, "conclusion": conclusion, "app": app, "pull_requests": [self._pull_request()]}
 
-    def _check_suite(self, action: str, status: str, conclusion: str | None) -> None:
+    def _check_suite(self, action: str, status: str, conclusion: str | None) -> Delivery:
         content = {"check_suite": self._suite(status, conclusion)}
-        self.world.send("check_suite", action, self.which, self.actor, content)
+        return self.world.send("check_suite", action, self.which, self.actor, content)
 
-    def _check_run(self, action: str, status: str, conclusion: str | None) -> None:
+    def _check_run(self, action: str, status: str, conclusion: str | None) -> Delivery:
         suite = self._suite(status, conclusion)
         output = {"title": "Coverage", "summary": "All lines are covered. " * 40, "text": None, "annotations_count": 0}
         told = suite | {"name": "coverage", "external_id": "", "output": output, "check_suite": suite}
-        self.world.send("check_run", action, self.which, self.actor, {"check_run": told})
+        return self.world.send("check_run", action, self.which, self.actor, {"check_run": told})
+
+
+def _live(world: _World) -> Iterator[Delivery]:
+    """Begin runs without end, and let some of them live beside each other, each run's own deliveries in order."""
+    lives: list[Iterator[Delivery]] = []
+    while True:
+        if len(lives) < ACTIVE_RUNS:
+            world.begun += 1
+            lives.append(iter(_Life(world, world.begun)))
+        life = world.chance.choice(lives)
+        delivery = next(life, None)
+        if delivery is None:
+            lives.remove(life)
+        else:
+            yield delivery
+
+
+class Source:
+    """Deliveries without end, made as they are asked for, and the truth of those that were; of another seed, others."""
+
+    def __init__(self, seed: int = 1) -> None:
+        world = _World(random.Random(seed), begun=(seed - 1) * RUNS_A_SEED)
+        self.truth = world.truth
+        self._lives = _live(world)
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return self._lives
+
+    def take(self, count: int) -> list[Delivery]:
+        """Return the next so many."""
+        return list(islice(self._lives, count))
 
 
 def make_traffic(count: int, seed: int = 1) -> Traffic:
-    """Return `count` deliveries of runs that live beside each other, each run's own ones in order."""
+    """Return so many deliveries, made beforehand."""
+    source = Source(seed)
+    return Traffic(source.take(count), source.truth)
+
+
+def make_large(count: int, size: int, seed: int) -> list[Delivery]:
+    """Return so many deliveries of jobs and runs that are `size` bytes larger than others, by random text."""
     chance = random.Random(seed)
-    world = _World(chance, Traffic())
-    lives: list[Iterator[None]] = []
-    begun = 0
-    while len(world.traffic.deliveries) < count:
-        if len(lives) < ACTIVE_RUNS:
-            begun += 1
-            lives.append(iter(_Life(world, begun)))
-        life = chance.choice(lives)
-        if next(life, life) is life:
-            lives.remove(life)
-    return world.traffic
+    told = (each for each in Source(seed) if each.event in {"workflow_job", "workflow_run"})
+    return [_grown(each, size, chance) for each in islice(told, count)]
+
+
+def _grown(delivery: Delivery, size: int, chance: random.Random) -> Delivery:
+    padding = base64.b64encode(chance.randbytes(size * 3 // 4)).decode()
+    return signed(delivery.event, orjson.dumps(orjson.loads(delivery.body) | {"padding": padding}), delivery.guid)

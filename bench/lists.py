@@ -1,34 +1,51 @@
-"""How fast lists are answered at 100,000 runs: beside model instances on the same rows, and a body that lies ready.
+"""How fast lists are answered at a million runs: beside model instances on the same rows, and a body that lies ready.
 
-Sixteen connections ask for pages of 50 with mixed filters, one after another in a closed loop. Then single questions,
-one at a time: page 1 and page 1,000, a pull request's runs, and each filter alone, matching and not.
+Sixteen connections ask for pages of 50 with mixed filters, one after another in a closed loop: no two alike, and of a
+record with a hundredth of the rows as well; then the same few over and over, as dashboards do. Then single questions,
+one at a time: page 1 and page 1,000, a pull request's runs, and each filter of runs and of jobs alone, matching and
+not. Before each of these something is committed, so that none is answered by what is remembered; but where it says
+"again".
 """
 
+import contextlib
+import sqlite3
 import statistics
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
 
 import msgspec
 
-from bench import load, record, servers
+from bench import load, record, records, servers
 from bench.record import TEAM, repository_name
-from bench.report import Report, Rounds
+from bench.report import Report, Rounds, Wanted
 from bot.store import connected
 from bot.store.database import to_moment
 from bot.store.queries.pages import encode_cursor
 
 RUNS = "/api/integrations/github/workflow-runs"
+JOBS = "/api/integrations/github/workflow-jobs"
 OURS, NAIVE, BARE = "runledger", "model instances", "bare handler, uvloop"
+AGAIN, FEW = "runledger, asked again", "runledger, few rows"
+WANTED = {
+    "to_model_instances": Wanted(4, 7),
+    "to_ready_body": Wanted(0.19, 0.30),
+    "to_few_rows": Wanted(0.85),
+    "page_deep_to_page_1": Wanted(0.95),
+    "pull_request_again_to_bare_get": Wanted(0.5),
+}
 
 
 @dataclass(frozen=True)
 class Size:
     """How much is asked of how much: rows, requests a round, rounds, connections, requests for each single figure."""
 
-    runs: int = 100_000
+    runs: int = 1_000_000
+    few_runs: int = 10_000
     jobs_of_each: int = 3
     requests: int = 1000
     rounds: int = 3
@@ -37,7 +54,7 @@ class Size:
     deep_page: int = 1000
 
 
-SMALL = Size(runs=200, jobs_of_each=1, requests=24, rounds=1, connections=4, singles=1, deep_page=3)
+SMALL = Size(runs=200, few_runs=100, jobs_of_each=1, requests=24, rounds=1, connections=4, singles=1, deep_page=3)
 
 MATCHING = {
     "repoFullName": repository_name(3),
@@ -66,6 +83,19 @@ MISSING = {
     "since": "2027-01-01",
     "until": "2025-01-01",
 }
+MATCHING_JOBS = MATCHING | {
+    "attempt": "1",
+    "name": "test (part 1)",
+    "runnerName": "runner-007",
+    "label": "ubuntu-24.04",
+}
+MISSING_JOBS = MISSING | {
+    "runId": "1",
+    "attempt": "7",
+    "name": "nothing",
+    "runnerName": "none",
+    "label": "windows-2012",
+}
 # What dashboards ask for, over and over.
 MIXED: tuple[dict[str, str], ...] = (
     {},
@@ -83,20 +113,39 @@ def _path(filters: dict[str, str], limit: int = 50, path: str = RUNS) -> str:
     return f"{path}?{urlencode({'team': TEAM, **filters, 'limit': limit})}"
 
 
+def varied_requests(token: str, count: int) -> list[bytes]:
+    """Return so many requests with mixed filters, no two alike, so that none is answered from what is remembered.
+
+    Each is asked since another second of the record's first days, which leaves out nothing of a page.
+    """
+    moments = (record.BEGIN + timedelta(seconds=number) for number in range(count))
+    asked = zip(cycle(MIXED), moments, strict=False)
+    return [load.get(_path(filters | {"since": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}), token) for filters, moment in asked]
+
+
 async def run(size: Size) -> Report:
-    """Fill a database, then measure all sides in turn."""
+    """Fill two databases, then measure all sides in turn."""
     with TemporaryDirectory(prefix="bench-lists-") as name:
         folder = Path(name)
-        database = folder / "runledger.sqlite3"
-        filled = await record.fill(database, size.runs, size.jobs_of_each)
-        cursor = await _cursor_before(database, size)
-        sides = (servers.runledger(database), servers.naive_lists(database), servers.bare(uvloop=True))
-        async with servers.running(*sides, folder=folder) as (ours, naive, bare):
+        (folder / "few").mkdir()
+        few = await records.copy_of(folder / "few", size.few_runs, size.jobs_of_each)
+        filled = await records.copy_of(folder, size.runs, size.jobs_of_each)
+        cursor = await _cursor_before(filled.path, size)
+        sides = (
+            servers.runledger(filled.path),
+            servers.naive_lists(filled.path),
+            servers.bare(uvloop=True),
+            replace(servers.runledger(few.path), name=FEW),
+        )
+        async with servers.running(*sides, folder=folder) as (ours, naive, bare, ours_of_few):
             await _check_same_answers(ours, naive, filled.token)
-            rounds = await _mixed(ours, naive, bare, filled.token, size)
-            report = _report_mixed(rounds, size, filled)
-            await _add_singles(report, ours, bare, filled.token, cursor, size)
-            await _add_filters(report, ours, filled.token, size)
+            rounds = await _mixed(size, _turns(ours, naive, bare, filled.token, size), (ours_of_few, few.token))
+            report = _report_mixed(rounds, size)
+            single = Single(filled.path, size)
+            await _add_singles(report, single, ours, bare, filled.token, cursor)
+            await _add_filters(report, single, "runs", RUNS, (MATCHING, MISSING), ours, filled.token)
+            await _add_filters(report, single, "jobs", JOBS, (MATCHING_JOBS, MISSING_JOBS), ours, filled.token)
+            report.add_ratios("lists", report.figures["ratios"], WANTED)
         return report
 
 
@@ -123,17 +172,32 @@ async def _check_same_answers(ours: servers.Server, naive: servers.Server, token
             raise RuntimeError(message)
 
 
-async def _mixed(ours: servers.Server, naive: servers.Server, bare: servers.Server, token: str, size: Size) -> Rounds:
+Turn = tuple[str, servers.Server, Sequence[bytes]]
+
+
+def _turns(ours: servers.Server, naive: servers.Server, bare: servers.Server, token: str, size: Size) -> list[Turn]:
+    varied = varied_requests(token, size.requests)
+    again = [load.get(_path(MIXED[number % len(MIXED)]), token) for number in range(size.requests)]
+    return [
+        (OURS, ours, varied),
+        (NAIVE, naive, varied),
+        (BARE, bare, [load.get("/ready")] * size.requests),
+        (AGAIN, ours, again),
+    ]
+
+
+async def _mixed(size: Size, turns: list[Turn], few: tuple[servers.Server, str]) -> Rounds:
     rounds = Rounds()
-    asked = [load.get(_path(MIXED[number % len(MIXED)]), token) for number in range(size.requests)]
-    turns = [(ours, asked), (naive, asked), (bare, [load.get("/ready")] * size.requests)]
+    turns = [*turns, (FEW, few[0], varied_requests(few[1], size.requests))]
     for number in range(size.rounds):
-        for server, requests in turns if number % 2 == 0 else reversed(turns):
+        for side, server, requests in turns if number % 2 == 0 else reversed(turns):
+            if side != BARE:
+                _commit(server)
             await load.send(server.port, requests[: len(MIXED)], size.connections)
             cpu = server.cpu_seconds()
             sent = await load.send(server.port, requests, size.connections)
             if sent.statuses[200] != len(requests):
-                message = f"{server.side.name} answered {dict(sent.statuses)}"
+                message = f"{side} answered {dict(sent.statuses)}"
                 raise RuntimeError(message)
             measured = {
                 "requests_per_second": sent.rate,
@@ -142,26 +206,35 @@ async def _mixed(ours: servers.Server, naive: servers.Server, bare: servers.Serv
                 "p99_milliseconds": sent.percentile(99) * 1e3,
                 "bytes_each": sent.received / len(requests),
             }
-            rounds.add(server.side.name, measured)
+            rounds.add(side, measured)
     return rounds
 
 
-def _report_mixed(rounds: Rounds, size: Size, filled: record.Filled) -> Report:
+def _commit(server: servers.Server) -> None:
+    """Commit something to the server's database, so that nothing that it remembers counts any more."""
+    database = server.side.environment["DATABASE_URL"].removeprefix("sqlite://")
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        # A row that is written as it was is no change to SQLite.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _report_mixed(rounds: Rounds, size: Size) -> Report:
     ratios = {
         "to_model_instances": rounds.ratio(OURS, NAIVE, "requests_per_second"),
         "to_ready_body": rounds.ratio(OURS, BARE, "requests_per_second"),
+        "to_few_rows": rounds.ratio(OURS, FEW, "requests_per_second"),
+        "again_to_ready_body": rounds.ratio(AGAIN, BARE, "requests_per_second"),
     }
-    report = Report({"runs": size.runs, "rounds": size.rounds, "filled_rows_per_second": filled.rows_per_second})
+    report = Report({"runs": size.runs, "rounds": size.rounds})
     report.figures |= {"medians": rounds.medians(), "ratios": ratios}
     title = (
-        f"lists: {size.runs:,} runs and {size.runs * size.jobs_of_each:,} jobs (filled through the recorder at"
-        f" {filled.rows_per_second:,.0f} rows/s), {size.requests:,} requests x {size.rounds} rounds,"
+        f"lists: {size.runs:,} runs and {size.runs * size.jobs_of_each:,} jobs,"
+        f" {size.requests:,} requests x {size.rounds} rounds,"
         f" {size.connections} connections, limit 50, mixed filters"
     )
     head = ("", "requests /s", "± rounds", "CPU µs each", "p50 ms", "p99 ms", "KB each")
     report.add_table(title, head, [_row(rounds, side) for side in rounds.sides])
-    rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in ratios.items()]
-    report.add_table("lists: ratios of medians", ("runledger's", "ratio"), rows)
     return report
 
 
@@ -177,48 +250,69 @@ def _row(rounds: Rounds, side: str) -> tuple[str, ...]:
     )
 
 
-async def _together(asked: dict[str, tuple[servers.Server, bytes]], size: Size) -> dict[str, float]:
-    """Return the median milliseconds of each question, asked in turn one at a time."""
-    taken: dict[str, list[float]] = {name: [] for name in asked}
-    for _ in range(size.singles):
-        for name, (server, request) in asked.items():
-            taken[name] += (await load.send(server.port, [request, request], 1)).latencies[1:]
-    return {name: statistics.median(latencies) * 1e3 for name, latencies in taken.items()}
+@dataclass(frozen=True)
+class Single:
+    """Questions asked one at a time, of a database that something is committed to before each."""
+
+    database: Path
+    size: Size
+
+    async def median_milliseconds(self, asked: dict[str, tuple[servers.Server, bytes]]) -> dict[str, float]:
+        """Return the median milliseconds of each question, the questions taking turns."""
+        taken: dict[str, list[float]] = {name: [] for name in asked}
+        for _ in range(self.size.singles):
+            for name, (server, request) in asked.items():
+                # The first one opens the connection; of what is asked again it is the same.
+                first = request if name.endswith("again") else load.get("/small")
+                if server.side.name == OURS:
+                    _commit(server)
+                taken[name] += (await load.send(server.port, [first, request], 1)).latencies[1:]
+        return {name: statistics.median(latencies) * 1e3 for name, latencies in taken.items()}
 
 
 async def _add_singles(
-    report: Report, ours: servers.Server, bare: servers.Server, token: str, cursor: str, size: Size
+    report: Report, single: Single, ours: servers.Server, bare: servers.Server, token: str, cursor: str
 ) -> None:
-    pull = {"repoFullName": repository_name(8), "prNumber": "9"}
+    pull = _path({"repoFullName": repository_name(8), "prNumber": "9"}, 20, f"{RUNS}/pr")
     asked = {
         "page_1": (ours, load.get(_path({}), token)),
         "page_deep": (ours, load.get(_path({"cursor": cursor}), token)),
-        "pull_request": (ours, load.get(_path(pull, 20, f"{RUNS}/pr"), token)),
+        "pull_request": (ours, load.get(pull, token)),
+        "pull_request_again": (ours, load.get(pull, token)),
         "bare_get": (bare, load.get("/small")),
     }
-    milliseconds = await _together(asked, size)
-    ratios = {
+    milliseconds = await single.median_milliseconds(asked)
+    report.figures["milliseconds"] = milliseconds
+    report.figures["ratios"] |= {
         "page_deep_to_page_1": milliseconds["page_1"] / milliseconds["page_deep"],
         "pull_request_to_bare_get": milliseconds["bare_get"] / milliseconds["pull_request"],
+        "pull_request_again_to_bare_get": milliseconds["bare_get"] / milliseconds["pull_request_again"],
     }
-    report.figures["milliseconds"] = milliseconds
-    report.figures["ratios"] |= ratios
     rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in milliseconds.items()]
-    rows += [(f"rate of {name.replace('_', ' ')}", f"{value:.2f}") for name, value in ratios.items()]
-    title = f"lists: one at a time, the deep page being page {size.deep_page:,}"
-    report.add_table(title, ("", "median ms, or ratio"), rows)
+    title = f"lists: one at a time, the deep page being page {single.size.deep_page:,}"
+    report.add_table(title, ("", "median ms"), rows)
 
 
-async def _add_filters(report: Report, ours: servers.Server, token: str, size: Size) -> None:
-    asked = {"no filter": (ours, load.get(_path({}), token))}
-    for kind, values in (("matching", MATCHING), ("missing", MISSING)):
-        asked |= {f"{name} {kind}": (ours, load.get(_path({name: value}), token)) for name, value in values.items()}
-    milliseconds = await _together(asked, size)
-    report.figures["filter_milliseconds"] = milliseconds
+async def _add_filters(
+    report: Report,
+    single: Single,
+    what: str,
+    path: str,
+    values: tuple[dict[str, str], dict[str, str]],
+    ours: servers.Server,
+    token: str,
+) -> None:
+    asked = {"no filter": (ours, load.get(_path({}, path=path), token))}
+    for kind, filters in zip(("matching", "missing"), values, strict=True):
+        for name, value in filters.items():
+            asked[f"{name} {kind}"] = ours, load.get(_path({name: value}, path=path), token)
+    milliseconds = await single.median_milliseconds(asked)
+    report.figures.setdefault("filter_milliseconds", {})[what] = milliseconds
     first = milliseconds["no filter"]
     rows: list[tuple[str, ...]] = [("no filter", f"{first:.2f}", "", "1.0")]
-    for name in MISSING:
+    for name in values[1]:
         both = [milliseconds.get(f"{name} {kind}") for kind in ("matching", "missing")]
         shown = ["" if value is None else f"{value:.2f}" for value in both]
         rows.append((name, *shown, f"{max(value for value in both if value is not None) / first:.1f}"))
-    report.add_table("lists: each filter alone", ("", "matching ms", "not matching ms", "slower than page 1, x"), rows)
+    head = ("", "matching ms", "not matching ms", "slower than page 1, x")
+    report.add_table(f"lists: each filter of {what} alone", head, rows)

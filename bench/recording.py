@@ -18,7 +18,7 @@ from bot.domain import facts, ordering, payloads
 from bot.github import Answer
 from bot.history.reading import read_jobs, read_runs
 from bot.history.wanted import want_what_is_worth_it
-from bot.recorder import link_by_branch, record, repository_as_known
+from bot.recorder import Marks, link_by_branch, record, repository_as_known
 from bot.store import connected, models
 from bot.store.database import Database
 from bot.store.migrate import migrate
@@ -38,7 +38,10 @@ Way = Callable[[str, Bodies], AbstractAsyncContextManager[Recorder]]
 
 
 class _History:
-    """As a backfill does it: a run is two rows, it and its attempt, and what is to be asked about it is noted."""
+    """As a backfill does it: a run is two rows, it and its attempt, and what is to be asked about it is noted.
+
+    What it records is no news to anybody, so a look at what is known comes first, and only what is told is kept true.
+    """
 
     def __init__(self, database: Database, repository: models.Repository, bodies: Bodies) -> None:
         self._database = database
@@ -50,7 +53,7 @@ class _History:
         told = read_runs(Answer(list(page), now), repository.repository_id)
         listed = [run.run_id for run in told]
         async with self._database.transaction() as tx:
-            await record(tx, [repository_as_known(repository), *told], now)
+            await record(tx, [repository_as_known(repository), *told], now, marks=Marks.IF_TOLD)
             await link_by_branch(tx, listed)
             await want_what_is_worth_it(
                 tx, listed, self._bodies.installation_id, repository.repository_id, backfill_id=1, now=now
@@ -60,7 +63,7 @@ class _History:
         repository, now = self._repository, self._bodies.date
         told = read_jobs(Answer(list(page), now), repository.repository_id)
         async with self._database.transaction() as tx:
-            await record(tx, [repository_as_known(repository), *told], now)
+            await record(tx, [repository_as_known(repository), *told], now, marks=Marks.IF_TOLD)
 
 
 @asynccontextmanager

@@ -9,32 +9,63 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-PACKAGES = ("aiohttp", "aiosqlite", "msgspec", "tortoise-orm", "uvloop")
+PACKAGES = ("aiohttp", "aiosqlite", "asyncpg", "msgspec", "tortoise-orm", "uvloop")
+
+
+class Wanted(NamedTuple):
+    """What a ratio is to be at least, and what is aimed at."""
+
+    least: float
+    aim: float | None = None
+
+
+class Shown(NamedTuple):
+    """A table of texts, as it is on the screen and in docs/performance.md."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def show(self, console: Console) -> None:
+        table = Table(title=self.title, title_justify="left", title_style="bold")
+        for number, name in enumerate(self.head):
+            table.add_column(name, justify="right" if number else "left", no_wrap=not number)
+        for row in self.rows:
+            table.add_row(*row)
+        console.print(table)
 
 
 @dataclass
 class Report:
-    """The figures of one bench by name, each with its unit in the name, and tables of texts: title, head, rows."""
+    """The figures of one bench by name, each with its unit in the name, and the tables that show them."""
 
     figures: dict[str, Any] = field(default_factory=dict)
-    tables: list[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = field(default_factory=list)
+    tables: list[Shown] = field(default_factory=list)
 
     def add_table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.tables.append((title, head, rows))
+        self.tables.append(Shown(title, head, rows))
+
+    def add_ratios(self, bench: str, ratios: Mapping[str, float], wanted: Mapping[str, Wanted]) -> None:
+        """Add a table of ratios by name, with what is wanted of some of them beside it."""
+        rows = [
+            (name.replace("_", " "), f"{value:.2f}", *_wanted_of(wanted.get(name))) for name, value in ratios.items()
+        ]
+        self.add_table(f"{bench}: ratios of medians", ("runledger's", "ratio", "wanted", "aim"), rows)
 
     def show(self, console: Console) -> None:
-        for title, head, rows in self.tables:
-            table = Table(title=title, title_justify="left", title_style="bold")
-            for number, name in enumerate(head):
-                table.add_column(name, justify="right" if number else "left", no_wrap=not number)
-            for row in rows:
-                table.add_row(*row)
-            console.print(table)
+        for table in self.tables:
+            table.show(console)
+
+
+def _wanted_of(wanted: Wanted | None) -> tuple[str, str]:
+    if wanted is None:
+        return "", ""
+    return f"≥ {wanted.least:g}", "" if wanted.aim is None else f"{wanted.aim:g}"
 
 
 class Rounds:
@@ -59,6 +90,10 @@ class Rounds:
     def total(self, side: str, name: str) -> float:
         """Return the sum over the rounds, for what must not happen even once."""
         return sum(self._taken[side][name])
+
+    def totals(self, side: str) -> dict[str, float]:
+        """Return these sums of all that was measured of a side."""
+        return {name: sum(values) for name, values in self._taken[side].items()}
 
     def spread(self, side: str, name: str) -> float:
         """Return how far the rounds lie apart, as a share of their median: how noisy the machine was."""

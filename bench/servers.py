@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,26 +20,58 @@ import psutil
 from bench.bodies import SECRET
 
 ROOT = Path(__file__).parent.parent
+OURS, PLAIN = "runledger", "plain bot"
 START_SECONDS, STOP_SECONDS = 30.0, 15.0
 PLAIN_BOT_OPTIONS = "journal_mode=WAL&synchronous=FULL&busy_timeout=30000"
 
 
 @functools.cache
+def all_cores() -> tuple[int, ...]:
+    """Return the cores that there are for all of it."""
+    # Asked once: the load generator then keeps to its own.
+    return tuple(sorted(os.sched_getaffinity(0)))
+
+
 def cores() -> tuple[int, int]:
     """Return the core of the servers and the core of the load generator, the same one where there is only one."""
-    # Asked once: the load generator then keeps to its own.
-    available = sorted(os.sched_getaffinity(0))
-    return available[0], available[-1]
+    return all_cores()[0], all_cores()[-1]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process; more exact than the hundredths of a second that the system counts in.
+
+    Raises OSError when there is none. https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
+    """
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where a side keeps what it was told, as `Truth` gives it, and how to ask what it has put off."""
+
+    runs: str
+    jobs: str
+    waiting: str | None = None
+
+
+OUR_TABLES = Tables(
+    "SELECT run_id, status, conclusion FROM workflow_run",
+    "SELECT job_id, status, conclusion, runner_name FROM workflow_job",
+    "SELECT 1 FROM delivery WHERE state = 'waiting' LIMIT 1",
+)
+PLAIN_TABLES = Tables(
+    "SELECT run_id, status, conclusion FROM run", "SELECT job_id, status, conclusion, runner_name FROM job"
+)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of those that are compared: how it is started, the SQLite file it writes, if any, and whether it listens."""
+    """One of those that are compared: how it is started, what it holds if anything, and whether it listens."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    database: Path | None = None
+    tables: Tables | None = None
     listens: bool = True
 
     @property
@@ -57,27 +90,53 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the processor time used so far, in user and kernel mode, of all its threads."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        return cpu_seconds(self.process.pid)
 
-    def pin(self, core: int) -> None:
-        """Let every thread, also those to come, run on one core only."""
+    def resident_mebibytes(self) -> float:
+        """Return how much memory it holds."""
+        return float(self.process.memory_info().rss) / 2**20
+
+    def let_run_on(self, cores: Iterable[int]) -> None:
+        """Let every thread, also those to come, run on these cores only."""
         for thread in self.process.threads():
-            os.sched_setaffinity(thread.id, {core})
+            os.sched_setaffinity(thread.id, cores)
 
 
 def runledger(database: Path) -> Side:
-    """Return the service as users run it: worker, logs and metrics on, each request counted and none refused."""
-    environment = {"DATABASE_URL": f"sqlite://{database}", "WEBHOOK_SECRET": SECRET, "HOST": "127.0.0.1"}
-    environment |= {"API_RATE_LIMIT": "10000000"}
-    return Side("runledger", ("-m", "bot", "serve"), environment, database)
+    """Return the service as users run it on SQLite: worker, logs and metrics on, each request counted, none refused."""
+    return Side(OURS, ("-m", "bot", "serve"), _environment(f"sqlite://{database}"), OUR_TABLES)
+
+
+def runledger_web(url: str, number: int) -> Side:
+    """Return one of several web processes on PostgreSQL."""
+    command = ("-m", "bot", "serve", "--no-worker", "--no-migrate")
+    return Side(f"{OURS} web {number}", command, _environment(url), OUR_TABLES)
+
+
+def runledger_worker(url: str) -> Side:
+    """Return the worker beside them."""
+    return Side(f"{OURS} worker", ("-m", "bot", "worker"), _environment(url), OUR_TABLES, listens=False)
+
+
+def _environment(url: str) -> dict[str, str]:
+    return {"DATABASE_URL": url, "WEBHOOK_SECRET": SECRET, "HOST": "127.0.0.1", "API_RATE_LIMIT": "10000000"}
 
 
 def plain_bot(database: Path) -> Side:
-    """Return the yardstick for ingest: the file named by PLAIN_BOT, or the one beside this."""
+    """Return the yardstick for ingest on SQLite: the file named by PLAIN_BOT, or the one beside this."""
+    return plain_bot_on(f"sqlite://{database}?{PLAIN_BOT_OPTIONS}")
+
+
+def plain_bot_on(url: str) -> Side:
+    """Return the same on the database of any URL."""
     program = os.environ.get("PLAIN_BOT") or str(ROOT / "bench" / "plain_bot.py")
-    environment = {"PLAIN_BOT_DB": f"sqlite://{database}?{PLAIN_BOT_OPTIONS}", "WEBHOOK_SECRET": SECRET}
-    return Side("plain bot", (str(Path(program).resolve()),), environment, database)
+    environment = {"PLAIN_BOT_DB": url, "WEBHOOK_SECRET": SECRET}
+    return Side(PLAIN, (str(Path(program).resolve()),), environment, PLAIN_TABLES)
+
+
+def whose_plain_bot() -> str:
+    """Return which of the two it is, for titles."""
+    return "that of PLAIN_BOT" if os.environ.get("PLAIN_BOT") else "own"
 
 
 def bare(*, uvloop: bool) -> Side:
@@ -87,7 +146,7 @@ def bare(*, uvloop: bool) -> Side:
 
 def naive_lists(database: Path) -> Side:
     """Return the yardstick for lists."""
-    return Side("model instances", ("-m", "bench.naive_lists"), {"DATABASE_URL": f"sqlite://{database}"}, database)
+    return Side("model instances", ("-m", "bench.naive_lists"), {"DATABASE_URL": f"sqlite://{database}"})
 
 
 def simulated_github(runs: int, seconds: float) -> Side:
@@ -98,15 +157,16 @@ def simulated_github(runs: int, seconds: float) -> Side:
 
 @asynccontextmanager
 async def running(*sides: Side, folder: Path) -> AsyncIterator[list[Server]]:
-    """Run these servers, their output going to files in `folder`; all that listen are ready when this is entered.
+    """Run these servers on a core of their own, their output going to files in `folder`.
 
-    Raises RuntimeError, with the end of its output, when one does not come up.
+    All that listen are ready when this is entered. Raises RuntimeError, with the end of
+    its output, when one does not come up.
     """
     async with AsyncExitStack() as stack:
         started = [await stack.enter_async_context(_process(side, folder)) for side in sides]
         await asyncio.gather(*(_until_ready(server, folder) for server in started if server.side.listens))
         for server in started:
-            server.pin(cores()[0])
+            server.let_run_on({cores()[0]})
         yield started
 
 

@@ -1,0 +1,170 @@
+"""How much memory the service holds: at rest, under as much as it can take, and minute after minute at an even rate.
+
+Whether it grows is told by a straight line through the second half of the minutes, when what is kept for speed has been
+filled: it does if the slope is above nothing by more than twice its standard error, and worth a mebibyte or more in a
+million deliveries.
+"""
+
+import asyncio
+import statistics
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from bench import bodies, delivering, load, servers
+from bench.databases import copy_empty
+from bench.report import Report
+
+LEAST_MINUTES = 6
+MEBIBYTE, MEBIBYTES_A_MILLION = 2**20, 1.0
+LOADS = ("", "deliveries", "/s", "refused", "most MiB", "MiB afterwards")
+MINUTES = ("minute", "came /s", "p99 ms", "not accepted", "MiB on the average", "most MiB")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is sent at once, small and large; how many seconds make a minute, how many there are, at which rate."""
+
+    deliveries: int = 20_000
+    large: int = 1000
+    large_bytes: int = MEBIBYTE
+    connections: int = 64
+    rest: float = 3.0
+    minutes: int = 30
+    minute: float = 60.0
+    rate: int = 500
+
+
+SMALL = Size(deliveries=40, large=2, connections=4, rest=0.1, minutes=6, minute=0.2, rate=100)
+
+
+@asynccontextmanager
+async def watched(server: servers.Server, every: float) -> AsyncIterator[list[float]]:
+    """Give how much a server holds, in MiB, looked at over and over while something else goes on."""
+    seen = [server.resident_mebibytes()]
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(every)
+            seen.append(server.resident_mebibytes())
+
+    looks = asyncio.create_task(look())
+    try:
+        yield seen
+    finally:
+        looks.cancel()
+
+
+class Line(NamedTuple):
+    """A straight line through values that come at even distances: what is added at each, and its standard error."""
+
+    slope: float
+    error: float
+
+
+def line_through(values: Sequence[float]) -> Line:
+    """Return the line of least squares. StatisticsError for fewer than two values; of two the standard error is 0."""
+    places = range(len(values))
+    slope, intercept = statistics.linear_regression(places, values)
+    squares = sum((value - intercept - slope * place) ** 2 for place, value in zip(places, values, strict=True))
+    free = len(values) - 2
+    if free <= 0:
+        return Line(slope, 0.0)
+    mean = statistics.mean(places)
+    return Line(slope, (squares / free / sum((place - mean) ** 2 for place in places)) ** 0.5)
+
+
+async def run(size: Size) -> Report:
+    """Look at one server, through all of it."""
+    with TemporaryDirectory(prefix="bench-memory-") as name:
+        side = servers.runledger(copy_empty(Path(name) / "runledger.sqlite3"))
+        async with servers.running(side, folder=Path(name)) as (server,):
+            await asyncio.sleep(size.rest)
+            rest = server.resident_mebibytes()
+            loads = [await _load(server, size, *each) for each in _loads(size)]
+            minutes = [minute async for minute in _minutes(server, size)]
+    return _report(size, rest, loads, minutes)
+
+
+def _loads(size: Size) -> Iterator[tuple[str, Sequence[bodies.Delivery]]]:
+    traffic = bodies.make_traffic(size.deliveries, seed=2)
+    yield f"bodies of {traffic.mean_size / 1000:.0f} KB", traffic.deliveries
+    large = bodies.make_large(size.large, size.large_bytes, seed=3)
+    yield f"bodies of {large[0].size / MEBIBYTE:.1f} MiB", large
+
+
+@dataclass
+class _Loaded:
+    name: str
+    count: int
+    per_second: float
+    refused: dict[int, int]
+    most: float
+    afterwards: float
+
+
+async def _load(server: servers.Server, size: Size, name: str, deliveries: Sequence[bodies.Delivery]) -> _Loaded:
+    async with watched(server, every=0.02) as seen:
+        sent = await load.send(server.port, [each.request for each in deliveries], size.connections)
+    await delivering.until_applied(server.side)
+    await asyncio.sleep(size.rest)
+    refused = {status: count for status, count in sent.statuses.items() if status != 202}
+    return _Loaded(name, len(deliveries), sent.rate, refused, max(seen), server.resident_mebibytes())
+
+
+@dataclass
+class _Minute:
+    came_per_second: float
+    p99_milliseconds: float
+    not_accepted: float
+    mean: float
+    most: float
+
+
+async def _minutes(server: servers.Server, size: Size) -> AsyncIterator[_Minute]:
+    """Give one after another, and say each when it is over, for it is long until the last."""
+    deliveries = bodies.Source(seed=4)
+    for number in range(size.minutes):
+        requests = (each.request for each in islice(deliveries, int(size.rate * size.minute)))
+        async with watched(server, every=size.minute / 60) as seen:
+            sent = await load.send_paced(server.port, requests, size.connections, size.rate)
+        latencies = delivering.latencies(sent)
+        minute = _Minute(
+            sent.rate, latencies["p99_milliseconds"], latencies["not_accepted"], statistics.mean(seen), max(seen)
+        )
+        print(f"memory: minute {number + 1} of {size.minutes}: {minute.mean:.1f} MiB", flush=True)
+        yield minute
+
+
+def _report(size: Size, rest: float, loads: Sequence[_Loaded], minutes: Sequence[_Minute]) -> Report:
+    settled = minutes[len(minutes) // 2 :]
+    line = line_through([each.mean for each in settled])
+    a_million = line.slope / (size.rate * size.minute) * 1e6
+    grows = line.slope > 2 * line.error and a_million >= MEBIBYTES_A_MILLION
+    report = Report({"at_rest_mebibytes": rest, "loads": [vars(each) for each in loads]})
+    report.figures |= {"minutes": [vars(each) for each in minutes], "grows": grows}
+    report.figures |= {"mebibytes_a_minute": line.slope, "standard_error": line.error, "a_million": a_million}
+    rows = [("at rest", "", "", "", f"{rest:.1f}", f"{rest:.1f}"), *map(_load_row, loads)]
+    report.add_table(f"memory: resident, {size.connections} connections in a closed loop", LOADS, rows)
+    title = (
+        f"memory: {size.rate} deliveries a second; over the last {len(settled)} minutes {line.slope:+.3f} MiB a minute,"
+        f" standard error {line.error:.3f}, that is {a_million:+.1f} MiB in a million deliveries:"
+        f" it {'grows' if grows else 'does not grow'}"
+    )
+    report.add_table(title, MINUTES, [_minute_row(number, each) for number, each in enumerate(minutes, 1)])
+    return report
+
+
+def _load_row(each: _Loaded) -> tuple[str, ...]:
+    rate = f"{each.per_second:,.0f}"
+    refused = ", ".join(f"{count:,} with {status}" for status, count in each.refused.items()) or "0"
+    return each.name, f"{each.count:,}", rate, refused, f"{each.most:.1f}", f"{each.afterwards:.1f}"
+
+
+def _minute_row(number: int, each: _Minute) -> tuple[str, ...]:
+    rate, p99, refused = f"{each.came_per_second:,.0f}", f"{each.p99_milliseconds:.1f}", f"{each.not_accepted:,.0f}"
+    return str(number), rate, p99, refused, f"{each.mean:.1f}", f"{each.most:.1f}"
