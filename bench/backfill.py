@@ -22,7 +22,12 @@ from bench.report import Report, Rounds, Wanted
 GITHUB_SECONDS = 0.24
 RATES = ("runs_per_second", "runs_again_per_second", "jobs_per_second")
 # A run is a row of its own and one of its attempt; the models beside it keep one.
-ROWS = {"run_rows": (RATES[0], 2), "run_rows_again": (RATES[1], 2), "job_rows": (RATES[2], 1)}
+ROWS = {
+    "runs": (RATES[0], 1),
+    "run_rows": (RATES[0], 2),
+    "run_rows_again": (RATES[1], 2),
+    "job_rows": (RATES[2], 1),
+}
 WANTED = {
     f"{rows}_to_{other}_on_{kind.lower()}": Wanted(least)
     for rows in ("run_rows", "job_rows")
@@ -31,7 +36,17 @@ WANTED = {
 }
 
 RECORDED = ("", "runs /s", "± rounds", "runs again /s", "jobs /s", "± rounds")
-FETCHED = ("", "runs listed /s", "waiting then", "runs and jobs /s", "requests", "seconds", "waiting", "our CPU")
+FETCHED = (
+    "",
+    "runs listed /s",
+    "waiting then",
+    "runs and jobs /s",
+    "requests",
+    "to ideal",
+    "seconds",
+    "waiting",
+    "our CPU",
+)
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,7 @@ def _fetched_row(rounds: Rounds, side: str) -> tuple[str, ...]:
         f"{median['waiting_share_of_listing']:.0%}",
         f"{median['rows_per_second']:,.0f}",
         f"{median['requests']:,.0f}",
+        f"{median['requests_to_ideal']:.2f}",
         f"{median['seconds']:.1f}",
         f"{median['waiting_share']:.0%}",
         f"{median['processor_share']:.0%}",

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.past import TOLD
+from bench.past import PER_PAGE, TOLD
 from bot import events
 from bot.clock import Clock
 from bot.github import GitHub
@@ -88,15 +88,19 @@ async def fetch_all(url: str, api_url: str, folder: Path, runs: int) -> dict[str
         await Historian(tools).catch_up()
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         (stored,) = await database.fetch(
-            "SELECT (SELECT count(*) FROM workflow_run) AS runs, (SELECT count(*) FROM workflow_job) AS jobs"
+            "SELECT (SELECT count(*) FROM workflow_run) AS runs, (SELECT count(*) FROM workflow_job) AS jobs,"
+            " (SELECT count(DISTINCT run_id) FROM workflow_job) AS runs_with_jobs"
         )
     if stored["runs"] != runs:
         message = f"{stored['runs']} of {runs} runs are stored"
         raise RuntimeError(message)
     listing = meter.listed_at - began
+    # A page for each hundred runs, and one for the jobs of each run of which they are wanted.
+    ideal = -(-runs // PER_PAGE) + stored["runs_with_jobs"]
     return {
         "seconds": seconds,
         "requests": meter.requests,
+        "requests_to_ideal": meter.requests / ideal,
         "runs_listed_per_second": runs / listing,
         "runs_per_second": runs / seconds,
         "rows_per_second": (runs + stored["jobs"]) / seconds,
