@@ -24,6 +24,10 @@ from bot.store.database import Transaction
 log = logging.getLogger(__name__)
 
 
+# An installation's repositories are recorded one after another, and the whole commit would wait for them.
+MOST_TOLD = 100
+
+
 class Delivery(Protocol):
     """What is known of a delivery apart from its body."""
 
@@ -88,11 +92,16 @@ class AtOnce:
         self._clock = clock
 
     async def read(self, delivery: NewDelivery) -> News | None:
-        """Return what a delivery tells, None where it tells nothing that can be read: a worker will say why."""
+        """Return what a delivery tells, None where a worker is to see to it: it is malformed, or tells very much."""
         try:
-            return await read(delivery, delivery.body, self._clock)
+            news = await read(delivery, delivery.body, self._clock)
         except MalformedPayload:
             return None
+        except Exception as error:
+            # Whatever it is, it must not harm those that share its commit.
+            log.warning("a delivery is left to a worker", extra={"delivery": delivery.guid}, exc_info=error)
+            return None
+        return news if len(news.told) <= MOST_TOLD else None
 
     def recording(
         self, dialect: Dialect, read: Sequence[Read[NewDelivery]], now: datetime, *, prepared: bool = False

@@ -19,6 +19,8 @@ from bot.store.database import Database, is_unavailable
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
+# Reading more than this would hold up the loop for longer than a turn should take.
+READ_AT_ONCE = 1024 * 1024
 
 
 def _everything(_event: str, _body: bytes) -> bool:
@@ -72,7 +74,7 @@ class Inbox:
         if is_told and len(delivery.body) > LARGE:
             waiting.kept = await compress(delivery.body)
         # Looked at only now: compressing may take a turn of the loop in which the inbox closes.
-        if self._closing or self._writer is None:
+        if self._closing or self._writer is None or self._writer.done():
             message = "the inbox is closed"
             raise DatabaseUnavailable(message)
         self._queue.append(waiting)
@@ -97,14 +99,23 @@ class Inbox:
             return
         for each in waiting:
             _resolve(each, batch.outcome_of(each))
-        self._handler.report(batch.read)
         if batch.leaves_work():
             self.arrived.set()
+        try:
+            self._handler.report(batch.read)
+        except Exception:
+            # Nobody would ever be answered again if the writer ended here.
+            log.exception("what is committed could not be counted")
 
     async def _read(self, waiting: Sequence[Waiting]) -> None:
-        # All of a batch in one go, because reading takes half as long where nothing else is done in between.
+        # All of a batch in one go: reading takes a third less time where nothing else is done in between.
+        read = 0
         for each in waiting:
             if each.is_told and each.kept is None:
+                read += len(each.delivery.body)
+                if read > READ_AT_ONCE:
+                    await asyncio.sleep(0)
+                    read = 0
                 each.news = await self._handler.read(each.delivery)
                 if each.news is None:
                     each.kept = pack(each.delivery.body)

@@ -32,6 +32,10 @@ _INSERT_ARRAYS = (
     " AS new(guid, event, state, body, received_at, available_at, handlings, handled_at)"
     " ON CONFLICT (guid) DO NOTHING RETURNING guid"
 )
+# Whoever moves a repository's whole record holds locks on it for long, and GitHub waits ten seconds for an answer: what
+# can't be recorded at once is kept for a worker.
+LOCK_TIMEOUT = "300ms"
+_WAIT_NO_LONGER = "SELECT set_config('lock_timeout', ?, true)"
 _KNOWN = "SELECT guid FROM delivery WHERE guid IN ({})"
 _DEAD = f"{_KNOWN} AND state = 'dead'"
 _REVIVE = (
@@ -143,6 +147,8 @@ class Batch:
             await tx.finish(self._handler.recording(tx.dialect, self.read, self._now, prepared=True))
 
     def _taking(self, dialect: Dialect) -> Conversation[None]:
+        if dialect is Dialect.POSTGRESQL and any(each.news is not None for each in self._waiting):
+            yield Question(_WAIT_NO_LONGER, (LOCK_TIMEOUT,))
         first = _first_of_each(self._waiting)
         rows = [each.row(self._now) for each in first.values()]
         insert = _insert_arrays(rows) if dialect is Dialect.POSTGRESQL else _insert_rows(rows)

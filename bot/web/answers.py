@@ -38,12 +38,17 @@ async def page_answer(
         return _page(await find_out(), query)
 
     question = scope, request.rel_url.raw_path, query
-    page = await queries.remember(question, make, lambda page: len(page.body) + 2 * len(query))
+    page = await queries.remember(question, make, lambda page: len(page.body) + 2 * len(query) + _size_of(scope))
     response = _conditional(request, page.body, page.etag, "application/json", REVALIDATE)
     response.headers["Vary"] = "Authorization, Cookie"
     address = public_url(request) + request.rel_url.raw_path
     response.headers["Link"] = ", ".join(f'<{address}?{linked}>; rel="{rel}"' for rel, linked in page.links)
     return response
+
+
+def _size_of(scope: Scope) -> int:
+    """Return about how many bytes it takes to remember who asked."""
+    return 1000 + 100 * (len(scope.repositories or ()) + len(scope.administered or ()))
 
 
 def _page(view: msgspec.Struct, query: str) -> _Page:

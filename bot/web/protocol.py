@@ -70,6 +70,8 @@ class _Protocol(web.RequestHandler):
             return False
         self._parser.message_consumed()
         self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
         # Nothing waits for the client to read it: whoever can sign is not one that fills our memory with answers.
         self.transport.write(answer)
         return True

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -12,8 +13,9 @@ from hypothesis import given, settings
 
 from bot import events, inbox
 from bot.clock import ManualClock
+from bot.domain.news import News
 from bot.errors import DatabaseUnavailable
-from bot.handling import AtOnce
+from bot.handling import MOST_TOLD, AtOnce
 from bot.inbox import Inbox
 from bot.inbox.bodies import LARGE
 from bot.recorder import record
@@ -146,6 +148,51 @@ async def test_what_the_database_refuses_is_left_to_a_worker(
     await clock.advance(5)
     assert await worker.handle_all() == 1
     assert {row["handlings"] for row in (await rows_by_guid(database)).values()} == {1}
+
+
+async def test_what_tells_very_much_is_left_to_a_worker(opened: Inbox, worker: Worker, database: Database) -> None:
+    names = [{"id": number, "full_name": f"octo-org/{number}"} for number in range(1000, 1000 + MOST_TOLD + 1)]
+    account = {"id": 71, "login": "octo-org", "type": "Organization"}
+    body = {"action": "created", "installation": {"id": 7, "account": account}, "repositories": names}
+    await opened.append(delivery("installation", json.dumps(body).encode(), "installation"))
+    assert (await _state(database, "installation"))[0] == "waiting"
+    assert await worker.handle_all() == 1
+    assert await database.fetch("SELECT count(*) AS seen FROM repository") == [{"seen": MOST_TOLD + 1}]
+
+
+async def test_whatever_reading_fails_by_harms_no_neighbour(
+    opened: Inbox, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = events.read
+
+    async def read_but_13(guid: str, event: str, body: bytes, received_at: datetime) -> News:
+        if guid == "run 13":
+            raise ZeroDivisionError
+        return await whole(guid, event, body, received_at)
+
+    monkeypatch.setattr(events, "read", read_but_13)
+    letters = [delivery(f"run {number}", run_body(number)) for number in range(12, 15)]
+    assert set(await asyncio.gather(*map(opened.append, letters))) == {"accepted"}
+    assert sorted(await _runs(database)) == [12, 14]
+    assert await _state(database, "run 13") == ("waiting", 0, 0, run_body(13))
+
+
+@pytest.mark.postgres
+async def test_nobody_waits_long_for_who_holds_the_record(migrated_postgres: str) -> None:
+    clock = ManualClock(NOW)
+    async with (
+        connected(migrated_postgres) as database,
+        Inbox(database, clock, events.ACTED_ON, events.may_tell, AtOnce(clock)) as opened,
+        other_session(migrated_postgres) as mover,
+    ):
+        await opened.append(delivery("first", run_body(1)))
+        async with mover.connection.transaction():
+            await mover.connection.execute("SELECT 1 FROM repository FOR UPDATE")
+            async with asyncio.timeout(8):
+                assert await opened.append(delivery("second", run_body(2))) == "accepted"
+            assert await _state(database, "second") == ("waiting", 0, 0, run_body(2))
+        assert await Worker(database, clock, SETTINGS).handle_all() == 1
+        assert sorted(await _runs(database)) == [1, 2]
 
 
 async def test_a_redelivery_revives_the_dead(opened: Inbox, worker: Worker, database: Database) -> None:

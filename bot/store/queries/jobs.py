@@ -24,6 +24,8 @@ from bot.store.queries.pages import COUNTED_EXACTLY, Counted, count, cut, decode
 from bot.store.queries.scope import Condition, Lead, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 
+# So many times and ids are put in order in a few milliseconds.
+MOST_PUT_IN_ORDER = 20_000
 _JOBS = "workflow_job AS job"
 _COLUMNS = ", ".join(
     f"job.{column}"
@@ -123,7 +125,7 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect, as_stored: bool) -
     elif (runs := (yield from find_few_runs(told))) is None:
         found = yield from _found_by_many_runs(condition, told, query)
     else:
-        found = yield from _found_by_few_runs(condition, runs, query)
+        found = yield from _found_by_few_runs(condition, runs, told, query)
     return _shown(*found, query.limit, as_stored)
 
 
@@ -154,18 +156,20 @@ def _found_by_many_runs(condition: Condition, told: Condition, query: JobsQuery)
 
 
 def _found_by_few_runs(
-    condition: Condition, runs: Sequence[int], query: JobsQuery
+    condition: Condition, runs: Sequence[int], told: Condition, query: JobsQuery
 ) -> Conversation[tuple[Rows, Counted]]:
-    """Look up the jobs of each run, and put those few in order."""
+    """Look up the jobs of each run, and put those few in order; where they are many all the same, do otherwise."""
     if not runs:
         return [], (0, True)
     of_runs = Condition()
     of_runs.add_among("job.run_id", runs)
     others, parameters = condition.following()
     fitting = yield Question(
-        f"SELECT job.listed_at, job.job_id FROM {_JOBS} WHERE {of_runs.sql} AND {others}",
-        [*of_runs.parameters, *parameters],
+        f"SELECT job.listed_at, job.job_id FROM {_JOBS} WHERE {of_runs.sql} AND {others} LIMIT ?",
+        [*of_runs.parameters, *parameters, MOST_PUT_IN_ORDER + 1],
     )
+    if len(fitting) > MOST_PUT_IN_ORDER:
+        return (yield from _found_by_many_runs(condition, told, query))
     ordered = sorted(map(tuple, fitting), reverse=True)
     if query.cursor is not None:
         moment, identifier = decode_cursor(query.cursor)
