@@ -118,7 +118,7 @@ FAILURE_TO_FEEDBACK_SECONDS = Histogram(
 )
 FAILURES_CLASSIFIED = Counter(
     "runledger_failures_classified",
-    "Failed jobs in completed check summaries, by whose fault they are",
+    "Failed jobs in completed check summaries, by whose fault they are, again where that turned out otherwise",
     ("failure_class",),
     registry=REGISTRY,
 )
@@ -229,8 +229,17 @@ def count_feedback(what: str, outcome: str) -> None:
     FEEDBACK.labels(what, outcome).inc()
 
 
+def count_classified(failure_classes: Iterable[str]) -> None:
+    """Count failed jobs of a completed check summary that were not told before to be whose fault they are."""
+    for each in failure_classes:
+        FAILURES_CLASSIFIED.labels(each).inc()
+
+
 def count_examined(outcome: str) -> None:
-    """Count one look into a failed job: annotations, log or step, where its cause was found, or retried."""
+    """Count one look into a failed job: annotations, log or step, where its cause was found, or retried.
+
+    Of a job's looks only the last one finds its cause.
+    """
     FAILURES_EXAMINED.labels(outcome).inc()
 
 

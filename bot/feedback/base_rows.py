@@ -60,7 +60,7 @@ _JOBS = (
     "SELECT job_id, run_id, run_attempt, name, conclusion, completed_at FROM workflow_job"
     f" WHERE run_id IN ({{}}) AND conclusion IN ({quoted(VERDICTS)})"
 )
-_FAILURES = "SELECT job_id, source, fingerprint, fingerprints FROM job_failure WHERE run_id IN ({})"
+_FAILURES = "SELECT job_id, source, fingerprint, fingerprints, is_generic FROM job_failure WHERE run_id IN ({})"
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -82,13 +82,15 @@ class Known(Struct, frozen=True):
     """What the record adds to a subject.
 
     What ran on the base from `until` on may have its failures from it, or is no news any more; what ran before `since`
-    is out of date. Of what was begun before `failed_at` the newest counts, of what was begun then the first.
+    is out of date. Of what was begun before `failed_at` the newest counts, of what was begun then the first. `head_ref`
+    is the pull request's branch, if that is one of the repository itself.
     """
 
     author_id: int | None
     since: datetime
     failed_at: datetime
     until: datetime
+    head_ref: str | None = None
 
 
 async def base_rows(
@@ -204,4 +206,5 @@ def _base_job(job: Mapping[str, Any], failure: Mapping[str, Any]) -> BaseJob:
         name=job["name"],
         is_examined=failure.get("source") is not None,
         fingerprints=said(failure),
+        is_whole=failure.get("fingerprints") is not None and not failure["is_generic"],
     )

@@ -83,7 +83,7 @@ async def draft_of(tools: Tools, reporter: Reporter, row: SummaryRow, commit: Co
 
 def _later(posted: PostedCheck, report: Report, unsent: Sequence[Remark], now: datetime) -> Plan | None:
     """Return what is to be done of a check run that says what it should."""
-    if unsent and posted.status == "completed":
+    if unsent and posted.status == "completed" and report.is_finished:
         return Plan(Urgency.PROGRESS, now)
     if report.seconds_left:
         # By then it has ended, or takes longer than usual, which is told.
@@ -117,9 +117,6 @@ async def write(tools: Tools, client: Client, row: SummaryRow, what: Draft) -> N
 
 def _count(row: SummaryRow, what: Draft, plan: Plan, now: datetime) -> None:
     metrics.count_feedback("check", plan.urgency.name.lower())
-    if what.is_complete and row.posted.status != "completed":
-        for cause in what.report.causes:
-            metrics.FAILURES_CLASSIFIED.labels(cause.failure_class.value).inc(len(cause.jobs))
     failed_at = first_failure(what.report)
     if failed_at is not None and not row.posted.shows_failure:
         metrics.FAILURE_TO_FEEDBACK_SECONDS.labels("check").observe(max((now - failed_at).total_seconds(), 0.0))
@@ -229,9 +226,9 @@ async def _adopt(tools: Tools, row: SummaryRow, generation: int, made: Mapping[s
         await tools.database.execute(sql, now, row.id)
         return
     sql = (
-        "UPDATE check_summary SET generation = ?, check_run_id = ?, status = ?, shows_failure = ?, body_hash = NULL,"
-        " written_at = ?, annotated = NULL, creating_since = NULL, renew_wanted = ?, urgency = 0, due_at = ?"
-        " WHERE id = ?"
+        "UPDATE check_summary SET generation = ?, check_run_id = ?, status = ?, conclusion = NULL, shows_failure = ?,"
+        " body_hash = NULL, written_at = ?, annotated = NULL, creating_since = NULL, renew_wanted = ?, urgency = 0,"
+        " due_at = ? WHERE id = ?"
     )
     status = "completed" if made.get("status") == "completed" else "in_progress"
     await tools.database.execute(sql, generation, made["id"], status, False, now, False, now, row.id)
@@ -239,23 +236,30 @@ async def _adopt(tools: Tools, row: SummaryRow, generation: int, made: Mapping[s
 
 
 async def _forget(tools: Tools, row: SummaryRow) -> None:
-    sql = "UPDATE check_summary SET check_run_id = NULL, status = NULL, urgency = 0, due_at = ? WHERE id = ?"
+    sql = (
+        "UPDATE check_summary SET check_run_id = NULL, status = NULL, conclusion = NULL, urgency = 0, due_at = ?"
+        " WHERE id = ?"
+    )
     await tools.database.execute(sql, tools.clock.now(), row.id)
 
 
 async def _keep(tools: Tools, row: SummaryRow, what: Draft, check_run_id: int, annotated: Sequence[str]) -> None:
     is_new = what.plan is not None and what.plan.is_new
     now, status = tools.clock.now(), "completed" if what.is_complete else "in_progress"
+    conclusion = what.report.conclusion if what.is_complete else None
+    classes = _classes(what.report) if what.is_complete else row.told_classes
     sql = (
-        "UPDATE check_summary SET generation = generation + ?, check_run_id = ?, status = ?, shows_failure = ?,"
-        " body_hash = ?, written_at = ?, annotated = ?, creating_since = NULL, tries = 0,"
-        " renew_wanted = CASE WHEN ? THEN ? ELSE renew_wanted END WHERE id = ?"
+        "UPDATE check_summary SET generation = generation + ?, check_run_id = ?, status = ?, conclusion = ?,"
+        " told_classes = ?, shows_failure = ?, body_hash = ?, written_at = ?, annotated = ?, creating_since = NULL,"
+        " tries = 0, renew_wanted = CASE WHEN ? THEN ? ELSE renew_wanted END WHERE id = ?"
     )
     await tools.database.execute(
         sql,
         int(is_new),
         check_run_id,
         status,
+        None if conclusion is None else conclusion.value,
+        json.dumps(classes),
         pacing.shows_failure(what.report),
         what.told,
         now,
@@ -264,9 +268,14 @@ async def _keep(tools: Tools, row: SummaryRow, what: Draft, check_run_id: int, a
         False,
         row.id,
     )
+    metrics.count_classified(each for job_id, each in classes.items() if row.told_classes.get(job_id) != each)
     renew = row.posted.renew and not is_new
-    posted = PostedCheck(status, pacing.shows_failure(what.report), what.told, now, renew)
+    posted = PostedCheck(status, pacing.shows_failure(what.report), what.told, now, renew, conclusion)
     await put_off(tools.database, row, _next(row, what, posted, annotated, now))
+
+
+def _classes(report: Report) -> dict[str, str]:
+    return {str(each.job.job_id): each.failure_class.value for cause in report.causes for each in cause.jobs}
 
 
 def _next(row: SummaryRow, what: Draft, posted: PostedCheck, annotated: Sequence[str], now: datetime) -> Plan | None:

@@ -5,7 +5,6 @@ turned into one line when all is well; only a failure after that makes another, 
 """
 
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,10 +17,9 @@ from bot import metrics
 from bot.domain.feedback import pacing
 from bot.domain.feedback.drifting import without_drift
 from bot.domain.feedback.pacing import Plan, Saying, Urgency
-from bot.domain.feedback.report import Cause, Conclusion, FailureClass, Report, first_failure
+from bot.domain.feedback.report import Conclusion, Report, first_failure
 from bot.domain.feedback.words.comment_text import Newer, Newest, failure_comment, resolved_comment
 from bot.domain.feedback.words.markers import find_marker
-from bot.domain.feedback.words.wording import failed_starts
 from bot.domain.feedback.written import Marker
 from bot.feedback.commits import Commit, Place, PullRequest, find_pull_request
 from bot.feedback.news import may_be_told
@@ -54,28 +52,11 @@ class Said(Struct, frozen=True):
             return resolved_comment(self.report, self.marker)
         return failure_comment(self.report, self.marker, newer=self.newer, queue=self.queue)
 
-    def causes(self) -> frozenset[str]:
-        """Return digests of what is blamed, on whichever commit; what is still being looked into may be anything."""
-        reports = [report for report in (self.report, self.queue) if report is not None]
-        blamed = {
-            _identity(cause)
-            for report in reports
-            for cause in report.causes
-            if not (cause.failure_class.is_excused or cause.failure_class is FailureClass.PENDING)
-        }
-        blamed |= {run.workflow_path for report in reports for run in failed_starts(report)}
-        return frozenset(map(_digest, blamed))
-
     def told(self) -> str:
         """Return a digest that differs where the comment is worth changing: in what people see of it."""
         report, queue = (None if each is None else without_drift(each) for each in (self.report, self.queue))
         text = msgspec.structs.replace(self, report=report, queue=queue).text()
         return _digest(text.partition("\n")[2])
-
-
-def _identity(cause: Cause) -> str:
-    failure = cause.first.failure
-    return f"{cause.first.run.workflow_path}/{cause.first.job.name}" if failure is None else failure.fingerprint
 
 
 def _digest(text: str) -> str:
@@ -127,7 +108,7 @@ async def draft(tools: Tools, reporter: Reporter, row: CommentRow, *, is_look: b
         return None if row.creating_since is None else Draft(place, None, Plan(Urgency.COMMENT, now), None)
     plan = pacing.comment_plan(wanted, head.report, head.changed_at, row.differs_since or now, now)
     if row.is_deleted:
-        if not _is_worth_another(row, wanted, said):
+        if not _is_worth_another(row, wanted):
             return None
     else:
         in_the_end = _nothing_ran(said, head.report)
@@ -145,14 +126,12 @@ async def draft(tools: Tools, reporter: Reporter, row: CommentRow, *, is_look: b
     )
 
 
-def _is_worth_another(row: CommentRow, wanted: Saying, said: Said) -> bool:
+def _is_worth_another(row: CommentRow, wanted: Saying) -> bool:
     """Tell whether something is to be done though somebody has deleted the comment.
 
-    Red, it comes again only with something new in it; that all is well is kept, so that what fails then is new.
+    It comes again only once all was well in between, which is kept therefore.
     """
-    if wanted is Saying.RED:
-        return row.posted.state == "green" or not said.causes() <= row.told_causes
-    return wanted is Saying.GREEN and row.posted.state == "red"
+    return (wanted, row.posted.state) in {(Saying.RED, "green"), (Saying.GREEN, "red")}
 
 
 def _newer(sha: str, report: Report | None) -> Newer:
@@ -320,7 +299,7 @@ async def _adopt(tools: Tools, row: CommentRow, found: tuple[int, Marker, str] |
 
 
 async def _let_go(tools: Tools, row: CommentRow) -> None:
-    """Note that somebody has deleted the comment, who does not want to read of the same failures again."""
+    """Note that somebody has deleted the comment, who does not want to read of these failures."""
     sql = "UPDATE failure_comment SET comment_id = NULL, differs_since = NULL WHERE id = ?"
     await tools.database.execute(sql, row.id)
     await put_off(tools.database, row, Plan(Urgency.LOOK, tools.clock.now()))
@@ -329,12 +308,9 @@ async def _let_go(tools: Tools, row: CommentRow) -> None:
 async def _keep(tools: Tools, row: CommentRow, said: Said, comment_id: int | None) -> None:
     sql = (
         "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = ?, body_hash = ?,"
-        " written_at = ?, told_causes = ?, differs_since = NULL, creating_since = NULL, tries = 0 WHERE id = ?"
+        " written_at = ?, differs_since = NULL, creating_since = NULL, tries = 0 WHERE id = ?"
     )
     now, marker = tools.clock.now(), said.marker
-    before = row.told_causes if marker.sequence == row.sequence else frozenset[str]()
-    told = json.dumps(sorted(before | said.causes()) if said.state == "red" else [])
-    await tools.database.execute(
-        sql, comment_id, marker.sequence, said.state, marker.head_sha, said.told(), now, told, row.id
-    )
+    values = (comment_id, marker.sequence, said.state, marker.head_sha, said.told(), now)
+    await tools.database.execute(sql, *values, row.id)
     await put_off(tools.database, row, Plan(Urgency.LOOK, now))

@@ -10,10 +10,11 @@ from typing import Any
 from msgspec import Struct
 
 from bot.domain.feedback.bases import is_revert
+from bot.domain.feedback.others import Alike, Shared, by_first_word, fingerprints_of, shared_with
 from bot.domain.feedback.report import Failure, Job, Run
-from bot.store.database import Executor
+from bot.store.database import Executor, to_moment
 
-_RUNS_AT_ONCE = 5_000
+_AT_ONCE = 5_000
 
 Failed = tuple[Job, Run, Failure | None]
 
@@ -22,11 +23,12 @@ IS_OWN_HEAD = (
     " AND head.number = ?)"
 )
 _ALIKE = (
-    "SELECT DISTINCT fingerprint, fingerprints, run_id FROM job_failure"
+    "SELECT DISTINCT fingerprint, fingerprints, run_id, failed_at FROM job_failure"
     " WHERE repository_id = ? AND fingerprint IN ({}) AND failed_at >= ? AND failed_at <= ? AND head_sha <> ?"
 )
 _PULLS_OF_RUNS = (
-    "SELECT link.run_id, link.number, link.head_sha, pull.author_id, pull.title, pull.head_ref FROM workflow_run AS run"
+    "SELECT link.run_id, link.number, link.head_sha, pull.author_id, pull.title, pull.head_ref,"
+    " COALESCE(link.base_ref, pull.base_ref) AS base_ref FROM workflow_run AS run"
     " JOIN run_pull_request AS link ON link.run_id = run.run_id AND link.repository_id = ?"
     " LEFT JOIN pull_request AS pull ON pull.repository_id = link.repository_id AND pull.number = link.number"
     f" WHERE run.run_id IN ({{0}}) AND link.run_id IN ({{0}}) AND NOT EXISTS {IS_OWN_HEAD.format(sha='run.head_sha')}"
@@ -34,43 +36,45 @@ _PULLS_OF_RUNS = (
 
 
 class Whose(Struct, frozen=True, kw_only=True):
-    """Whose failures others' are held against, of which time; nobody else's count if the author is not known."""
+    """Whose failures others' are held against, of which time; nobody else's count if the author is not known.
+
+    `head_ref` is the pull request's branch in the repository itself, if it has one.
+    """
 
     repository_id: int
     head_sha: str
     number: int | None
     author_id: int | None
+    head_ref: str | None
     since: datetime
     until: datetime
 
 
-class Elsewhere(Struct, frozen=True):
-    """Which pull requests of others said the same, and by how many authors at least each thing was that a job said.
-
-    `others` is by fingerprint, and has the author of each. `shared_by` is by job, without those where not all is known
-    that they said.
-    """
-
-    others: Mapping[str, Mapping[int, int]]
-    shared_by: Mapping[int, int]
-
-
-async def find_elsewhere(reader: Executor, whose: Whose, failed: Sequence[Failed]) -> Elsewhere:
-    """Return who else fails alike."""
-    comparable = {job.job_id: failure for job, _, failure in failed if failure and not failure.is_generic}
+async def find_elsewhere(reader: Executor, whose: Whose, failed: Sequence[Failed], now: datetime) -> dict[int, Shared]:
+    """Return who else fails alike, by job, without those of which nothing can be compared."""
+    comparable = [(job, run, failure) for job, run, failure in failed if failure and not failure.is_generic]
     if not comparable or whose.author_id is None:
-        return Elsewhere({}, {})
-    wanted = sorted({failure.fingerprint for *_, failure in failed if failure and not failure.is_generic})
-    span = (whose.since, whose.until, whose.head_sha)
-    rows = await reader.fetch(_ALIKE.format(places(wanted)), whose.repository_id, *wanted, *span)
+        return {}
+    wanted = frozenset[str]().union(*(fingerprints_of(failure) for *_, failure in comparable))
+    rows = await _alike(reader, whose, sorted(wanted))
     pulls = await _pulls_of_others(reader, whose, sorted({row["run_id"] for row in rows}))
-    others = _authors(rows, pulls)
-    shared = {
-        job_id: min(len(set(others.get(each, {}).values())) for each in failure.fingerprints)
-        for job_id, failure in comparable.items()
-        if failure.fingerprints
-    }
-    return Elsewhere(others, shared)
+    by_first = by_first_word(_told(rows, pulls))
+    return {job.job_id: shared_with(by_first, failure, failed_at(job, run, now)) for job, run, failure in comparable}
+
+
+def failed_at(job: Job, run: Run, now: datetime) -> datetime:
+    """Return when a job failed, as far as is known."""
+    return job.completed_at or run.ended_at or now
+
+
+async def _alike(reader: Executor, whose: Whose, fingerprints: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the failed jobs whose first fingerprint is one of these."""
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(fingerprints), _AT_ONCE):
+        chunk = fingerprints[start : start + _AT_ONCE]
+        span = (whose.since, whose.until, whose.head_sha)
+        rows += await reader.fetch(_ALIKE.format(places(chunk)), whose.repository_id, *chunk, *span)
+    return rows
 
 
 def said(row: Mapping[str, Any]) -> frozenset[str]:
@@ -84,31 +88,25 @@ def _said(first: str | None, fingerprints: str | None) -> frozenset[str]:
     return frozenset() if first is None else frozenset({first})
 
 
-Authors = dict[str, dict[int, int]]
-
-
-def _authors(rows: Iterable[Mapping[str, Any]], pulls: Mapping[int, Mapping[int, int]]) -> Authors:
-    """Return which pull requests, with their authors, said each thing."""
+def _told(rows: Iterable[Mapping[str, Any]], pulls: Mapping[int, Mapping[int, int]]) -> Iterable[Alike]:
+    """Return what was said in others' pull requests."""
     read = cache(_said)
-    at_all: Authors = defaultdict(dict)
     for row in rows:
-        authors = pulls.get(row["run_id"])
-        if not authors:
-            continue
-        for each in read(row["fingerprint"], row["fingerprints"]) | {row["fingerprint"]}:
-            at_all[each].update(authors)
-    return at_all
+        at, of_run = to_moment(row["failed_at"]), pulls.get(row["run_id"])
+        if of_run and at is not None:
+            every = read(row["fingerprint"], row["fingerprints"]) | {row["fingerprint"]}
+            yield Alike(at, row["fingerprint"], every, of_run)
 
 
 async def _pulls_of_others(reader: Executor, whose: Whose, run_ids: Sequence[int]) -> dict[int, dict[int, int]]:
     """Return the pull requests of others, each with its author, that runs belong to.
 
-    Drafts are among them, and those that go into any branch.
+    Drafts are among them, and those that go into any branch but the pull request's own.
     """
     pulls: dict[int, dict[int, int]] = defaultdict(dict)
     repository = whose.repository_id
-    for start in range(0, len(run_ids), _RUNS_AT_ONCE):
-        chunk = run_ids[start : start + _RUNS_AT_ONCE]
+    for start in range(0, len(run_ids), _AT_ONCE):
+        chunk = run_ids[start : start + _AT_ONCE]
         sql = _PULLS_OF_RUNS.format(places(chunk))
         rows = await reader.fetch(sql, repository, *chunk, *chunk, repository, whose.number)
         # A branch may be that of several pull requests.
@@ -124,7 +122,9 @@ async def _pulls_of_others(reader: Executor, whose: Whose, run_ids: Sequence[int
 
 def _counts(row: Mapping[str, Any], whose: Whose) -> bool:
     is_others = row["author_id"] not in {None, whose.author_id}
-    return is_others and not is_revert(row["title"], row["head_ref"])
+    # What goes into the pull request's own branch has its failures from there.
+    is_stacked = whose.head_ref is not None and row["base_ref"] == whose.head_ref
+    return is_others and not is_stacked and not is_revert(row["title"], row["head_ref"])
 
 
 def places(values: Sequence[Any]) -> str:

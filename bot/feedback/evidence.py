@@ -24,6 +24,7 @@ from bot.domain.feedback.bases import (
     tolerates,
     worth_a_look,
 )
+from bot.domain.feedback.others import SPAN, Shared
 from bot.domain.feedback.report import Base, Evidence, Failure, Job, Run
 from bot.feedback.base_rows import (
     MOST_CANDIDATES,
@@ -38,12 +39,10 @@ from bot.feedback.base_rows import (
     job_rows,
     quoted,
 )
-from bot.feedback.elsewhere import Failed, Whose, find_elsewhere, places
+from bot.feedback.elsewhere import Failed, Whose, failed_at, find_elsewhere, places
 from bot.feedback.failures import Unexamined
 from bot.store.database import Executor, to_moment
 
-SPAN = timedelta(days=14)
-"""So long before and after a failure others' failures are evidence, so long after it the base's runs."""
 OLDEST_BASE = timedelta(days=30)
 """What ran on the base so long before a failure tells nothing of how it stood."""
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -69,7 +68,9 @@ _FLAKES = (
 _KNOWN = (
     "SELECT (SELECT author_id FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ?) AS author_id,"
     " (SELECT closed_at FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ? AND pull.merged)"
-    f" AS merged_at, (SELECT min(run.created_at) FROM {TAKEN.format('head_sha = ?')} LIMIT {MOST_CANDIDATES}) AS run"
+    " AS merged_at, (SELECT head_ref FROM pull_request AS pull WHERE pull.repository_id = ? AND pull.number = ?"
+    " AND pull.head_repository_id = pull.repository_id) AS head_ref,"
+    f" (SELECT min(run.created_at) FROM {TAKEN.format('head_sha = ?')} LIMIT {MOST_CANDIDATES}) AS run"
     " WHERE run.repository_id = ?) AS began_at"
 )
 
@@ -82,12 +83,8 @@ class _Span(Struct, frozen=True):
 
 
 def _span(failed: Sequence[Failed], now: datetime) -> _Span:
-    ends = [_failed_at(job, run, now) for job, run, _ in failed]
+    ends = [failed_at(job, run, now) for job, run, _ in failed]
     return _Span(min(ends, default=now), max(ends, default=now))
-
-
-def _failed_at(job: Job, run: Run, now: datetime) -> datetime:
-    return job.completed_at or run.ended_at or now
 
 
 async def find_evidence(
@@ -97,18 +94,18 @@ async def find_evidence(
     span = _span(failed, now)
     known = await _known(reader, subject, span)
     runs, candidates = await _bases(reader, subject, known, failed, now)
-    elsewhere = await find_elsewhere(reader, _whose(subject, known, span), failed)
+    elsewhere = await find_elsewhere(reader, _whose(subject, known, span), failed, now)
     compared = {key: comparison(jobs) for key, jobs in candidates.items()}
     silent = await _silent(reader, subject, {run.workflow_id for _, run, _ in failed} - {None, *runs})
 
     @cache
-    def standing(workflow_id: int, name: str, failed_at: datetime) -> Standing | None:
-        return standing_of(runs.get(workflow_id, []), name, failed_at)
+    def standing(workflow_id: int, name: str, at: datetime) -> Standing | None:
+        return standing_of(runs.get(workflow_id, []), name, at)
 
     def base(job: Job, run: Run, failure: Failure | None) -> Base | None:
         if run.workflow_id is None:
             return None
-        found = standing(run.workflow_id, job.name, _failed_at(job, run, now))
+        found = standing(run.workflow_id, job.name, failed_at(job, run, now))
         if found is None:
             return None
         told = base_for(subject.base_ref or "", found, job.name, failure, compared)
@@ -116,12 +113,12 @@ async def find_evidence(
 
     def evidence(job: Job, run: Run, failure: Failure | None) -> Evidence:
         found = base(job, run, failure)
-        others = elsewhere.others.get(failure.fingerprint, {}) if failure and not failure.is_generic else {}
+        shared = elsewhere.get(job.job_id, Shared())
         return Evidence(
             base=found,
-            others=tuple(sorted(others)),
-            authors=len(set(others.values())),
-            shared_by=elsewhere.shared_by.get(job.job_id, 0),
+            others=shared.others,
+            authors=shared.authors,
+            shared_by=shared.shared_by,
             is_base_silent=found is None and (run.workflow_id in silent or run.workflow_id in runs),
         )
 
@@ -149,19 +146,21 @@ def _whose(subject: Subject, known: Known, span: _Span) -> Whose:
         head_sha=subject.head_sha,
         number=subject.number,
         author_id=known.author_id,
+        head_ref=known.head_ref,
         since=span.first - SPAN,
-        until=span.last + SPAN,
+        # Others may have it from there as well, once it is merged.
+        until=known.until,
     )
 
 
 async def _known(reader: Executor, subject: Subject, span: _Span) -> Known:
     place = (subject.repository_id, subject.number)
-    (row,) = await reader.fetch(_KNOWN, *place, *place, subject.head_sha, subject.repository_id)
+    (row,) = await reader.fetch(_KNOWN, *place, *place, *place, subject.head_sha, subject.repository_id)
     author_id = row["author_id"] if subject.author_id is None else subject.author_id
     # Once it is merged, what runs on the base holds it; a commit that needs no merging is there from the beginning.
     until = to_moment(row["began_at"] if subject.number is None else row["merged_at"])
     until = min(until or _NEVER, span.last + SPAN)
-    return Known(author_id, span.first - OLDEST_BASE, min(span.first, until), until)
+    return Known(author_id, span.first - OLDEST_BASE, min(span.first, until), until, row["head_ref"])
 
 
 async def unexamined_base_jobs(
@@ -185,7 +184,7 @@ async def _bases(
     names: dict[int, set[tuple[str, datetime]]] = defaultdict(set)
     for job, run, _ in failed:
         if run.workflow_id is not None:
-            names[run.workflow_id].add((job.name, _failed_at(job, run, now)))
+            names[run.workflow_id].add((job.name, failed_at(job, run, now)))
     rows = await base_rows(reader, subject, known, names)
     jobs = await job_rows(reader, rows)
     runs = grouped(rows, jobs)
@@ -205,8 +204,8 @@ def _failing(
     """Return the base's runs with which jobs of these names are compared and in which such jobs failed."""
     failing: dict[int, set[str]] = defaultdict(set)
     for workflow_id, told in runs.items():
-        for name, failed_at in names[workflow_id]:
-            standing = standing_of(told, name, failed_at)
+        for name, at in names[workflow_id]:
+            standing = standing_of(told, name, at)
             for run in standing.speaking if standing else ():
                 if run.failed(name):
                     failing[run.run_id].add(name)

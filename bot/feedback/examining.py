@@ -21,7 +21,7 @@ from bot.domain.feedback.remarks import (
 )
 from bot.domain.feedback.report import NO_LOG, Source
 from bot.domain.feedback.said import UNKNOWN, Said, failure_of, said_by_log
-from bot.feedback.failures import DueFailure, due_failures, keep_failure, postpone_failure
+from bot.feedback.failures import DueFailure, due_failures, keep_failure, postpone_failure, stop_awaiting
 from bot.feedback.logs import LogEnd, busy, log_end
 from bot.feedback.tools import Tools
 from bot.github import Client, checks
@@ -114,7 +114,11 @@ async def _make_do(tools: Tools, due: DueFailure, error: Exception) -> None:
         await _keep(tools, due, said, again_at)
         return
     metrics.count_examined(Source.STEP if again_at is None else "retried")
-    await postpone_failure(tools.database, due, again_at)
+    if due.is_awaited and (again_at is None or isinstance(error, NotFound)):
+        now = tools.clock.now()
+        await tools.database.transact(lambda tx: stop_awaiting(tx, due, now, again_at))
+    else:
+        await postpone_failure(tools.database, due, again_at)
 
 
 def seconds_to_next_try(tries: int, error: Exception, *, has_no_log: bool) -> int | None:
@@ -145,7 +149,8 @@ def _said_of_step(due: DueFailure, error: Exception) -> Said:
 async def _keep(tools: Tools, due: DueFailure, said: Said, again_at: datetime | None = None) -> None:
     failure, now = failure_of(said, due.at, _redact), tools.clock.now()
     if await tools.database.transact(lambda tx: keep_failure(tx, due, failure, now, again_at)):
-        metrics.count_examined(failure.source)
+        # What is looked for again is counted by what is found in the end.
+        metrics.count_examined(failure.source if again_at is None else "retried")
 
 
 def _report(error: Exception, due: DueFailure) -> None:

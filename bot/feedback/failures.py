@@ -13,11 +13,14 @@ from bot.domain.feedback.report import Failure, Source
 from bot.domain.feedback.said import FailedAt, Said, failed_at
 from bot.store.database import Executor, Transaction
 
-HEADS, BASES, AGAIN = 0, 1, 2
-"""How urgent a look is: at failures of pull requests, at those of the branches they go to, at what has been kept."""
+HEADS, BASES, AWAITED, AGAIN = 0, 1, 2, 3
+"""How urgent a look is: at failures of pull requests, at those of the branches they go to, and at what has been kept.
+
+That is of a log that is awaited, as long as it may merely be late, or of one that is not thought to come.
+"""
 _CHUNK = 200
-_NEWS = timedelta(days=7)
-"""What failed longer ago is not looked at anew, whatever happens on its base branch."""
+_NEWS = timedelta(days=14)
+"""What failed longer ago is not looked at anew: what fails now on its base or elsewhere tells nothing of it."""
 
 _COLUMNS = ("job_id", "repository_id", "run_id", "run_attempt", "head_sha", "failed_at")
 _TOLD = (
@@ -36,8 +39,8 @@ _TOLD = (
 # SQLite joins in the order in which a CROSS JOIN is written: what is due is little, and has an index.
 _DUE = (
     "SELECT failure.job_id, failure.repository_id, failure.head_sha, failure.tries, failure.annotations,"
-    " failure.source, repository.full_name, job.name, job.steps, job.conclusion, run.workflow_id, run.workflow_path,"
-    " run.head_branch, run.head_repository_id FROM job_failure AS failure"
+    " failure.source, failure.urgency, repository.full_name, job.name, job.steps, job.conclusion, run.workflow_id,"
+    " run.workflow_path, run.head_branch, run.head_repository_id FROM job_failure AS failure"
     " CROSS JOIN repository LEFT JOIN workflow_job AS job ON job.job_id = failure.job_id"
     " LEFT JOIN workflow_run AS run ON run.run_id = failure.run_id"
     " WHERE failure.due_at <= ? AND repository.repository_id = failure.repository_id"
@@ -46,10 +49,10 @@ _DUE = (
 )
 _KEEP = (
     f"UPDATE job_failure SET {', '.join(f'{column} = ?' for column in _TOLD)}, annotations = ?, due_at = ?,"
-    f" tries = tries + ?, urgency = {AGAIN} WHERE job_id = ? AND (source IS NULL OR (due_at IS NOT NULL AND tries = ?))"
+    " tries = tries + ?, urgency = ? WHERE job_id = ? AND (source IS NULL OR (due_at IS NOT NULL AND tries = ?))"
 )
 _POSTPONE = (
-    "UPDATE job_failure SET due_at = ?, tries = tries + 1, annotations = ?"
+    "UPDATE job_failure SET due_at = ?, tries = tries + 1, annotations = ?, urgency = ?"
     " WHERE job_id = ? AND due_at IS NOT NULL AND tries = ?"
 )
 _LOOK_AGAIN = (
@@ -67,16 +70,16 @@ _WAITING_FOR = (
     " AND failure.repository_id = pull.repository_id AND failure.head_sha IN (pull.head_sha, comment.queue_sha)"
     " AND failure.failed_at >= ? AND run.run_id = failure.run_id AND COALESCE(run.workflow_id, 0) = ?"
 )
-# Heads of open pull requests on which the very same failure was found.
+# Heads of open pull requests on which one of these failures came first, among the newest such failures.
+_MOST_ALIKE = 200
 _FAILING_ALIKE = (
-    "SELECT DISTINCT failure.head_sha FROM job_failure AS failure"
-    " JOIN pull_request_head AS head ON head.repository_id = failure.repository_id AND head.head_sha = failure.head_sha"
-    " JOIN pull_request AS pull ON pull.repository_id = head.repository_id AND pull.number = head.number"
-    " WHERE failure.repository_id = ? AND failure.fingerprint = ? AND failure.failed_at >= ?"
-    " AND pull.state = 'open' AND pull.head_sha = failure.head_sha LIMIT ?"
+    "SELECT DISTINCT failure.head_sha FROM (SELECT head_sha, repository_id FROM job_failure WHERE repository_id = ?"
+    " AND fingerprint IN ({}) AND failed_at >= ? ORDER BY failed_at DESC LIMIT 2000) AS failure"
+    " CROSS JOIN pull_request_head AS head CROSS JOIN pull_request AS pull"
+    " WHERE head.repository_id = failure.repository_id AND head.head_sha = failure.head_sha"
+    " AND pull.repository_id = head.repository_id AND pull.number = head.number"
+    f" AND pull.state = 'open' AND pull.head_sha = failure.head_sha LIMIT {_MOST_ALIKE}"
 )
-# Where so many fail alike, the judgement on each has been settled by those before.
-_FEW = 20
 
 
 class Unexamined(Struct, frozen=True):
@@ -94,7 +97,7 @@ class DueFailure(Struct):
     """A failed job that it is time to look into, after so many `tries`; `annotations` is None until they are known.
 
     `noted` is what they tell, as soon as that is worked out. `is_kept` tells that GitHub had no log of it, which is
-    kept and stands until there is one.
+    kept and stands until there is one; `is_awaited` that this excuses nothing yet.
     """
 
     job_id: int
@@ -103,6 +106,7 @@ class DueFailure(Struct):
     head_sha: str
     at: FailedAt
     tries: int
+    urgency: int
     annotations: tuple[Annotation, ...] | None
     workflow_id: int | None
     branch: str | None
@@ -110,6 +114,10 @@ class DueFailure(Struct):
     is_cancelled: bool = False
     is_kept: bool = False
     noted: Said | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        return self.urgency == AWAITED
 
 
 async def want_failures(tx: Transaction, jobs: Sequence[Unexamined], now: datetime, urgency: int = HEADS) -> int:
@@ -150,6 +158,7 @@ def _due(row: dict[str, Any]) -> DueFailure:
         head_sha=row["head_sha"],
         at=at,
         tries=row["tries"],
+        urgency=row["urgency"],
         annotations=None if row["annotations"] is None else _annotations(row["annotations"]),
         workflow_id=row["workflow_id"],
         branch=row["head_branch"] if is_own else None,
@@ -163,15 +172,15 @@ async def keep_failure(
 ) -> bool:
     """Keep why a job failed, and let the commits be looked at again that this may tell something about.
 
-    That is its own; those of other open pull requests that fail alike, as long as these are few; and, where it failed
-    on the branch that open pull requests go to, the commits of these on which the same workflow has failed in the last
-    seven days. It is looked into once more `again_at`, if at all. Returns False, changing nothing, where it is known
-    already.
+    That is its own; those of other open pull requests that fail alike, 200 at most; and, where it failed on the branch
+    that open pull requests go to, the commits of these on which the same workflow has failed; both in the last 14 days.
+    It is looked into once more `again_at`, if at all: until then a log is awaited. Returns False, changing
+    nothing, where it is known already.
     """
     told = {name: getattr(failure, name) for name in _TOLD}
     told |= {name: json.dumps(told[name]) for name in ("lines", "further", "fingerprints") if told[name] is not None}
     told["source"] = failure.source.value
-    later = again_at, int(again_at is not None)
+    later = (again_at, 0, AGAIN) if again_at is None else (again_at, 1, AWAITED)
     if not await tx.execute(_KEEP, *told.values(), _as_text(due.annotations or ()), *later, due.job_id, due.tries):
         return False
     commits = {due.head_sha, *await _commits_waiting_for(tx, due, now), *await _commits_alike(tx, due, failure, now)}
@@ -190,8 +199,10 @@ async def _commits_waiting_for(tx: Transaction, due: DueFailure, now: datetime) 
 async def _commits_alike(tx: Transaction, due: DueFailure, failure: Failure, now: datetime) -> set[str]:
     if failure.is_generic:
         return set()
-    rows = await tx.fetch(_FAILING_ALIKE, due.repository_id, failure.fingerprint, now - _NEWS, _FEW)
-    return {row["head_sha"] for row in rows} if len(rows) < _FEW else set()
+    said = sorted({failure.fingerprint, *(failure.fingerprints or ())})
+    sql = _FAILING_ALIKE.format(", ".join("?" * len(said)))
+    rows = await tx.fetch(sql, due.repository_id, *said, now - _NEWS)
+    return {row["head_sha"] for row in rows}
 
 
 async def postpone_failure(executor: Executor, due: DueFailure, until: datetime | None) -> None:
@@ -199,13 +210,24 @@ async def postpone_failure(executor: Executor, due: DueFailure, until: datetime 
 
     What has been kept of it stands; where it is, that may be the end (None).
     """
+    await executor.execute(_POSTPONE, *_later(due, until, due.urgency))
+
+
+async def stop_awaiting(tx: Transaction, due: DueFailure, now: datetime, until: datetime | None) -> None:
+    """Let it stand that there is no log, and its commit be looked at for that; look for one again later, if at all."""
+    if await tx.execute(_POSTPONE, *_later(due, until, AGAIN)):
+        await tx.execute(_LOOK_AGAIN, now, now, due.repository_id, due.head_sha)
+
+
+def _later(due: DueFailure, until: datetime | None, urgency: int) -> tuple[Any, ...]:
     annotations = None if due.annotations is None else _as_text(due.annotations)
-    await executor.execute(_POSTPONE, until, annotations, due.job_id, due.tries)
+    return until, annotations, urgency, due.job_id, due.tries
 
 
 async def failures_of(executor: Executor, job_ids: Iterable[int]) -> dict[int, Failure]:
     """Return why these jobs failed, by their ids, as far as it is known."""
-    sql = f"SELECT job_id, {', '.join(_TOLD)} FROM job_failure WHERE source IS NOT NULL AND job_id IN ({{}})"
+    columns = f"job_id, urgency, due_at, {', '.join(_TOLD)}"
+    sql = f"SELECT {columns} FROM job_failure WHERE source IS NOT NULL AND job_id IN ({{}})"
     return {row["job_id"]: _failure(row) for row in await _fetch_by_id(executor, sql, job_ids)}
 
 
@@ -241,6 +263,7 @@ def _failure(row: dict[str, Any]) -> Failure:
         fingerprint=row["fingerprint"],
         is_generic=bool(row["is_generic"]),
         fingerprints=None if row["fingerprints"] is None else tuple(json.loads(row["fingerprints"])),
+        awaits_log=row["due_at"] is not None and row["urgency"] == AWAITED,
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from cachetools import TTLCache
-from msgspec.structs import replace
 
-from bot.domain.feedback.classes import classify, took_too_long
+from bot.domain.feedback.cancelled import as_they_ended
+from bot.domain.feedback.classes import classify
 from bot.domain.feedback.estimate import seconds_left
 from bot.domain.feedback.grouping import grouped
 from bot.domain.feedback.report import Evidence, FailedJob, Failure, FailureClass, Flake, Job, Report, Run
@@ -87,14 +87,14 @@ class Reporter:
         return report
 
     async def _report(self, commit: Commit, number: int | None) -> Report:
-        jobs = await self._with_timeouts(commit.current_jobs())
-        every = [(job, run) for run in commit.runs for job in jobs[run.run_id]]
+        runs, jobs = await self._as_they_ended(commit)
+        every = [(job, run) for run in runs for job in jobs[run.run_id]]
         failed = await self._failed(commit, every, number)
         allowed = allowed_to_fail(failed)
         if not commit.place.wishes.excerpts:
             failed = [each.without_quotes() for each in failed]
         causes = grouped(each for each in failed if each.job.job_id not in allowed)
-        without_jobs = runs_without_jobs(commit.runs, jobs)
+        without_jobs = runs_without_jobs(runs, jobs)
         now = self._tools.clock.now()
         usual = await self._usual.of(self._reader, commit.place.repository_id)
         return Report(
@@ -103,29 +103,27 @@ class Reporter:
             head_sha=commit.sha,
             base_branch=subjects_of(commit, number)[0].base_ref,
             counts=count_jobs(every, allowed),
-            runs=commit.runs,
+            runs=runs,
             causes=tuple(causes),
             flakes=await self._flakes(commit),
             cancelled_jobs=tuple(
                 job for job, run in every if job.conclusion == "cancelled" and not is_tolerated(job, run)
             ),
             runs_without_jobs=tuple(without_jobs),
-            waiting_for_approval=tuple(run for run in commit.runs if run.conclusion == "action_required"),
-            conclusion=conclude(commit.runs, every, causes, without_jobs),
-            seconds_left=seconds_left(commit.runs, jobs, usual, now),
+            waiting_for_approval=tuple(run for run in runs if run.conclusion == "action_required"),
+            conclusion=conclude(runs, every, causes, without_jobs),
+            seconds_left=seconds_left(runs, jobs, usual, now),
         )
 
-    async def _with_timeouts(self, jobs: dict[int, list[Job]]) -> dict[int, list[Job]]:
-        """Return jobs of which those count as timed out that GitHub calls cancelled, and were for that."""
+    async def _as_they_ended(self, commit: Commit) -> tuple[tuple[Run, ...], dict[int, list[Job]]]:
+        """Return the runs and their jobs, of which those have failed that nobody cancelled, though GitHub says so."""
+        jobs = commit.current_jobs()
         cancelled = [job.job_id for of_run in jobs.values() for job in of_run if job.conclusion == "cancelled"]
         if not cancelled:
-            return jobs
+            return commit.runs, jobs
         found = await failures_of(self._reader, cancelled)
-        slow = {job_id for job_id, failure in found.items() if took_too_long(failure)}
-        return {
-            run_id: [replace(job, conclusion="timed_out") if job.job_id in slow else job for job in of_run]
-            for run_id, of_run in jobs.items()
-        }
+        ended = [as_they_ended(run, jobs[run.run_id], found) for run in commit.runs]
+        return tuple(run for run, _ in ended), {run.run_id: of_run for run, of_run in ended}
 
     async def _failed(self, commit: Commit, jobs: Sequence[tuple[Job, Run]], number: int | None) -> list[FailedJob]:
         failed = [(job, run) for job, run in jobs if job.has_failed and not is_tolerated(job, run)]

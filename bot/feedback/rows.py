@@ -45,6 +45,8 @@ class SummaryRow(Struct, frozen=True):
     creating_since: datetime | None
     posted: PostedCheck
     annotated: str | None
+    told_classes: Mapping[str, str]
+    """The classes of the failed jobs, by their ids, that it was last completed with."""
 
     @property
     def table(self) -> str:
@@ -69,8 +71,6 @@ class CommentRow(Struct, frozen=True):
     queue_sha: str | None
     queue_head_sha: str | None
     written_at: datetime | None
-    told_causes: frozenset[str]
-    """Digests of what has been blamed there since it is red."""
 
     @property
     def table(self) -> str:
@@ -88,9 +88,8 @@ Row = SummaryRow | CommentRow
 def summary_row(row: Mapping[str, Any]) -> SummaryRow:
     """Read a row of check_summary."""
     written_at = to_moment(row["written_at"])
-    posted = PostedCheck(
-        row["status"], bool(row["shows_failure"]), row["body_hash"], written_at, bool(row["renew_wanted"])
-    )
+    shows_failure, renew = bool(row["shows_failure"]), bool(row["renew_wanted"])
+    posted = PostedCheck(row["status"], shows_failure, row["body_hash"], written_at, renew, row["conclusion"])
     names = ("id", "repository_id", "head_sha", "revision", "urgency", "tries", "generation", "check_run_id")
     return SummaryRow(
         **{name: row[name] for name in names},
@@ -99,6 +98,7 @@ def summary_row(row: Mapping[str, Any]) -> SummaryRow:
         creating_since=to_moment(row["creating_since"]),
         posted=posted,
         annotated=row["annotated"],
+        told_classes=json.loads(row["told_classes"] or "{}"),
     )
 
 
@@ -112,7 +112,6 @@ def comment_row(row: Mapping[str, Any]) -> CommentRow:
         posted=PostedComment(row["state"], row["head_sha"], row["body_hash"]),
         differs_since=to_moment(row["differs_since"]),
         written_at=to_moment(row["written_at"]),
-        told_causes=frozenset(json.loads(row["told_causes"] or "[]")),
     )
 
 

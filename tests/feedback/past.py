@@ -138,3 +138,8 @@ def failure(fingerprint: str | None = "a", name: str = "test", job_id: int = 6, 
         "fingerprints": (fingerprint,),
     }
     return job, run, None if fingerprint is None else Failure(**{**said, "fingerprint": fingerprint, **told})
+
+
+def job_and_failure(failed: Failed) -> tuple[Job, Failure | None]:
+    """Return what a failure is classified by, but for the evidence."""
+    return failed[0], failed[2]

@@ -209,6 +209,13 @@ async def no_log(house: Harness) -> None:
     await finish(house, *start(house, house.stage.open()), failing=fails_in("unit", cause=unlogged))
 
 
+async def late_log(house: Harness) -> None:
+    """The same, but GitHub is merely slow with the log."""
+    await push_to_main(house)
+    house.github.rest.logs.ready_after = 90
+    await finish(house, *start(house, house.stage.open()), failing=fails_in("unit", cause=RESUMES))
+
+
 # Evidence from elsewhere
 
 
@@ -418,6 +425,7 @@ SCENES = (
     approved,
     infra,
     no_log,
+    late_log,
     broken_base,
     broken_base_and_more,
     flaky_after_rerun,

@@ -8,27 +8,29 @@ from typing import Any
 import pytest
 
 from bot.domain.feedback.classes import classify
-from bot.domain.feedback.report import Base, Evidence, Failure, FailureClass, Job
+from bot.domain.feedback.others import SPAN
+from bot.domain.feedback.report import Base, Evidence, FailureClass
 from bot.feedback.base_rows import Subject
 from bot.feedback.elsewhere import Failed
-from bot.feedback.evidence import SPAN, count_flakes, find_evidence, unexamined_base_jobs
+from bot.feedback.evidence import count_flakes, find_evidence, unexamined_base_jobs
 from bot.settings import Dialect
-from bot.store.database import Database, Executor
+from bot.store.database import Executor
 from tests import builders as make
-from tests.feedback.past import BASE_SHA, HOME, HUBOT, MONA, OCTO, OWN, OWN_BEFORE, SUBJECT, Past, failure, sha, stamp
-from tests.store.recording import NOON, record
-
-
-@pytest.fixture
-async def past(database: Database) -> Past:
-    """Give a repository in which pull request 1, by mona, has had two heads and fails now."""
-    past = Past(database)
-    own = make.run(5, head_sha=OWN, created_at=stamp(NOON), conclusion="failure")
-    await past.pull(1, MONA, OWN_BEFORE, updated_at="2026-01-05T08:00:00Z")
-    await past.pull(1, MONA, OWN)
-    await record(database, HOME, runs=[own], jobs=[make.job(6, 5, name="test", conclusion="failure", head_sha=OWN)])
-    return past
-
+from tests.feedback.past import (
+    BASE_SHA,
+    HUBOT,
+    MONA,
+    OCTO,
+    OWN,
+    OWN_BEFORE,
+    SUBJECT,
+    Past,
+    failure,
+    job_and_failure,
+    sha,
+    stamp,
+)
+from tests.store.recording import NOON
 
 # The base.
 
@@ -46,11 +48,7 @@ async def test_a_base_that_passes_speaks_against_it(past: Past) -> None:
     await past.ran(hours=30, jobs=[("test (3.12)", "success"), ("test (3.13)", "failure")])
     evidence = await past.evidence()
     assert evidence.base == Base("main", sha(run_id), 1, 3, False)
-    assert classify(*_asked(failure()), evidence) is FailureClass.NEW
-
-
-def _asked(failed: Failed) -> tuple[Job, Failure | None]:
-    return failed[0], failed[2]
+    assert classify(*job_and_failure(failure()), evidence) is FailureClass.NEW
 
 
 async def test_a_base_that_fails_alike_excuses(past: Past) -> None:
@@ -58,7 +56,7 @@ async def test_a_base_that_fails_alike_excuses(past: Past) -> None:
     run_id = await past.base_fails("a")
     evidence = await past.evidence()
     assert evidence.base == Base("main", sha(run_id), 1, 2, True)
-    assert classify(*_asked(failure()), evidence) is FailureClass.BASE
+    assert classify(*job_and_failure(failure()), evidence) is FailureClass.BASE
     assert (await past.evidence(failure("b"))).base == Base("main", sha(run_id), 1, 2, False)
     assert (await past.evidence(failure("a", name="test (3.12)"))).base == Base("main", sha(run_id), 1, 2, True)
     assert (await past.evidence(failure("a", name="lint"))).base == Base("main", sha(run_id), 0, 0, False)
@@ -277,140 +275,12 @@ async def test_without_a_branch_there_is_no_base(past: Past) -> None:
     assert await past.evidence(subject=nowhere) == Evidence()
 
 
-# Others.
-
-
-async def test_the_same_failure_of_others_is_counted(past: Past) -> None:
-    await past.other(2, HUBOT)
-    assert (await past.evidence()).others == (2,)
-    await past.other(4, OCTO, hours=200)
-    await past.other(3, HUBOT)
-    await past.other(3, HUBOT, hours=2)
-    await past.other(5, OCTO, "b")
+async def test_a_base_that_does_not_say_why_it_failed_speaks_neither_for_nor_against(past: Past) -> None:
+    run_id, (job_id,) = await past.ran(2, [("test", "failure")])
+    await past.said(job_id, "g", fingerprints=None, is_generic=True)
     evidence = await past.evidence()
-    assert evidence.others == (2, 3, 4)
-    assert classify(*_asked(failure()), evidence) is FailureClass.FLAKY
-    assert (await past.evidence(failure("c"))).others == ()
-    assert (await past.evidence(failure("a", is_generic=True))).others == ()
-    assert (await past.evidence(failure(None))).others == ()
-
-
-async def test_the_author_is_looked_up_where_it_is_not_told(past: Past) -> None:
-    await past.other(2, HUBOT)
-    await past.other(3, MONA)
-    unsaid = Subject(repository_id=9, head_sha=OWN, number=1)
-    assert (await past.evidence(subject=unsaid)).others == (2,)
-    unknown = Subject(repository_id=9, head_sha=OWN, number=99)
-    assert (await past.evidence(subject=unknown)).others == ()
-
-
-@pytest.mark.parametrize(
-    ("author", "told"),
-    [
-        (MONA, {}),
-        (HUBOT, {"user": None}),
-        (HUBOT, {"title": 'Revert "Change it"'}),
-        (HUBOT, {"head": {"sha": sha(2), "ref": "revert-1-topic", "repo": HOME}}),
-        (HUBOT, {"hours": SPAN / timedelta(hours=1) + 1}),
-    ],
-)
-async def test_what_never_counts_as_others(past: Past, author: int, told: dict[str, Any]) -> None:
-    await past.other(3, OCTO)
-    await past.other(2, author, **told)
-    assert (await past.evidence()).others == (3,)
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"draft": True},
-        {"state": "closed"},
-        {"base": {"sha": BASE_SHA, "ref": "release-1", "repo": HOME}},
-        {"draft": True, "base": {"sha": sha(9), "ref": "release-1", "repo": HOME}},
-    ],
-)
-async def test_drafts_and_what_goes_into_another_branch_count_as_others(past: Past, told: dict[str, Any]) -> None:
-    await past.ran(hours=2)
-    compiles_not = failure(test=None, kind="rust", anchor="error[E0308]: mismatched types")
-    await past.other(3, OCTO)
-    evidence = await past.evidence(compiles_not)
-    assert (evidence.others, evidence.shared_by) == ((3,), 1)
-    assert classify(*_asked(compiles_not), evidence) is FailureClass.NEW
-    await past.other(2, HUBOT, **told)
-    evidence = await past.evidence(compiles_not)
-    assert (evidence.others, evidence.shared_by) == ((2, 3), 2)
-    assert classify(*_asked(compiles_not), evidence) is FailureClass.FLAKY
-
-
-async def test_others_excuse_only_what_they_have_all_of(past: Past) -> None:
-    await past.ran(hours=2)
-    await past.other(2, HUBOT, fingerprints=["a", "b"])
-    await past.other(3, OCTO, fingerprints=["c", "b", "a"])
-    for ours, shared in ((("a",), 2), (("a", "b"), 2), (("a", "c"), 1), (("a", "d"), 0), (None, 0)):
-        evidence = await past.evidence(failure("a", fingerprints=ours))
-        assert (evidence.others, evidence.shared_by) == ((2,) if ours is None else (2, 3), shared) or ours is None
-        excused = classify(*_asked(failure("a", fingerprints=ours)), evidence).is_excused
-        assert excused is (shared == 2)
-
-
-async def test_what_the_base_said_once_as_well_may_be_a_flake(past: Past) -> None:
-    await past.ran(hours=2)
-    await past.other(2, HUBOT)
-    await past.other(3, OCTO)
-    assert (await past.evidence()).shared_by == 2
-    await past.base_fails("b", hours=9, fingerprints=["b", "a"])
-    evidence = await past.evidence()
-    assert (evidence.others, evidence.authors, evidence.shared_by) == ((2, 3), 2, 2)
-    assert classify(*_asked(failure()), evidence) is FailureClass.FLAKY
-
-
-async def test_of_one_author_all_count_and_excuse_nothing(past: Past) -> None:
-    await past.ran(hours=2)
-    for number in (2, 3, 4):
-        await past.other(number, HUBOT)
-    evidence = await past.evidence()
-    assert (evidence.others, evidence.authors, evidence.shared_by) == ((2, 3, 4), 1, 1)
-    assert classify(*_asked(failure()), evidence) is FailureClass.NEW
-
-
-async def test_one_that_went_into_another_branch_when_it_ran_counts(past: Past) -> None:
-    await past.other(3, OCTO)
-    await past.pull(2, HUBOT, sha(50))
-    stacked = make.linked(2)
-    stacked["base"] = {**stacked["base"], "ref": "topic"}
-    ran = {"event": "pull_request", "head_branch": "top", "head_sha": sha(50), "pull_requests": [stacked]}
-    _, (job_id,) = await past.ran(1, [("test", "failure")], **ran)
-    await past.said(job_id, "a")
-    assert (await past.evidence()).others == (2, 3)
-
-
-async def test_its_own_earlier_commits_never_count_whoever_else_has_them(past: Past) -> None:
-    await past.other(3, OCTO)
-    for head in (OWN, OWN_BEFORE):
-        await past.pull(2, HUBOT, head, updated_at=stamp(NOON if head == OWN else NOON - timedelta(1)))
-        fails = {"event": "pull_request", "head_branch": "topic", "head_sha": head}
-        _, (job_id,) = await past.ran(1, [("test", "failure")], **fails)
-        await past.said(job_id, "a")
-    assert (await past.evidence()).others == (3,)
-
-
-async def test_what_github_lists_for_a_run_counts_before_what_its_commit_tells(past: Past) -> None:
-    await past.other(3, OCTO)
-    await past.pull(2, HUBOT, sha(50))
-    await past.pull(4, OCTO, sha(50))
-    listed = {"event": "pull_request", "head_branch": "topic", "head_sha": sha(50)}
-    _, (job_id,) = await past.ran(1, [("test", "failure")], **listed, pull_requests=[make.linked(2)])
-    await past.said(job_id, "a")
-    assert (await past.evidence()).others == (2, 3)
-
-
-async def test_another_repository_never_counts(past: Past) -> None:
-    await past.other(2, HUBOT)
-    await past.other(3, OCTO)
-    await past.base_fails("a")
-    await past.database.execute("UPDATE job_failure SET repository_id = 10")
-    await past.database.execute("UPDATE workflow_run SET repository_id = 10 WHERE run_id <> 5")
-    assert await past.evidence() == Evidence()
+    assert evidence.base == Base("main", sha(run_id), 0, 1, None, is_unclear=True)
+    assert classify(*job_and_failure(failure()), evidence) is FailureClass.NO_BASE
 
 
 # Flakes.

@@ -25,7 +25,7 @@ async def test_what_fails_on_the_base_branch_concerns_pull_requests_that_failed(
     await ward.examine()
     database = ward.tools.database
     await database.execute("UPDATE pull_request SET state = 'closed' WHERE head_sha = ?", closed.run.head.sha)
-    long_ago = ward.now - timedelta(days=8)
+    long_ago = ward.now - timedelta(days=15)
     await database.execute("UPDATE job_failure SET failed_at = ? WHERE job_id = ?", long_ago, old.id)
     base = await ward.fail_base(causes.pytest())
     await ward.want([base], BASES)
@@ -58,3 +58,17 @@ async def test_what_a_merge_queue_tested_is_concerned_too(ward: Ward) -> None:
     await database.execute("UPDATE pull_request SET head_sha = 'moved'")
     await ward.want([base], BASES)
     assert await revisions(ward, [failed, queued], ward.examine) == [0, 1]
+
+
+async def test_what_fails_alike_concerns_all_open_ones_however_many_they_are(ward: Ward) -> None:
+    jobs = await ward.fail(*[causes.pytest()] * 22)
+    first, another, old = jobs[0], jobs[1], jobs[2]
+    await ward.want(jobs[:-1])
+    await ward.examine()
+    database = ward.tools.database
+    await database.execute("UPDATE pull_request SET state = 'closed' WHERE head_sha = ?", another.run.head.sha)
+    long_ago = ward.now - timedelta(days=15)
+    await database.execute("UPDATE job_failure SET failed_at = ? WHERE job_id = ?", long_ago, old.id)
+    await ward.want(jobs[-1:])
+    assert await revisions(ward, jobs, ward.examine) == [1, 0, 0, *[1] * 19]
+    assert (await ward.told(first)) == (await ward.told(jobs[-1]))

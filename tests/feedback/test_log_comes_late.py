@@ -1,16 +1,20 @@
 """A log that GitHub says it does not have is looked for twice more: it may merely be slow with it."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+from prometheus_client import Counter as Metric
 
+from bot import metrics
 from bot.demo.github.rest import ServerError
 from bot.demo.github.state import causes
 from bot.demo.github.state.actions import Job
-from bot.domain.feedback.report import Source
+from bot.demo.github.state.checks import CheckRun
+from bot.domain.feedback.report import Failure, Source
 from bot.feedback.examining import AT_ONCE, DELAYS, LATER_DELAYS, seconds_to_next_try
-from bot.feedback.failures import AGAIN, BASES, due_failures, postpone_failure
+from bot.feedback.failures import AGAIN, AWAITED, BASES, due_failures, postpone_failure
 from bot.github.errors import Forbidden, GitHubError, GitHubUnavailable, Gone, NotFound
 from bot.store.database import Database
 from tests.feedback.harness import Harness, harnessed
@@ -76,8 +80,16 @@ async def test_a_log_that_is_there_later_tells_why_it_failed(ward: Ward) -> None
     assert (ward.asked(ANNOTATIONS), ward.asked(LOG)) == (1, len(DELAYS) + 2)
 
 
-async def test_one_that_is_never_there_changes_nothing(ward: Ward) -> None:
+async def told_without_log(ward: Ward, job: Job) -> Failure:
+    failure = await ward.told(job)
+    assert failure is not None
+    assert failure.has_no_log
+    return failure
+
+
+async def test_one_that_is_never_there_is_awaited_once(ward: Ward) -> None:
     (job,) = await without_log(ward)
+    assert (await told_without_log(ward, job)).awaits_log
     row, summary = await ward.row(job), await ward.summary(job)
     for delay, due_in in ((FIRST, SECOND), (SECOND, None)):
         await ward.house.clock.advance(delay)
@@ -85,26 +97,47 @@ async def test_one_that_is_never_there_changes_nothing(ward: Ward) -> None:
         found = await ward.row(job)
         left = None if found["due_at"] is None else (found["due_at"] - ward.now).total_seconds()
         assert left == due_in
-        assert {**found, "due_at": None, "tries": 0} == {**row, "due_at": None, "tries": 0}
-        assert await ward.summary(job) == summary
+        same = {"due_at": None, "tries": 0, "urgency": AGAIN}
+        assert {**found, **same} == {**row, **same}
+        assert not (await told_without_log(ward, job)).awaits_log
+        assert (await ward.summary(job))["revision"] == summary["revision"] + 1
     assert ward.asked(LOG) == len(DELAYS) + 3
 
 
-@pytest.mark.parametrize("found", [NO, BROKEN], ids=["404", "503"])
-async def test_what_stands_in_the_way_later_changes_nothing(ward: Ward, found: bytes) -> None:
+@pytest.mark.parametrize(("found", "is_an_answer"), [(NO, True), (BROKEN, False)], ids=["404", "503"])
+async def test_only_an_answer_lets_it_stand_before_the_end(ward: Ward, found: bytes, is_an_answer: bool) -> None:
     (job,) = await ward.fail(causes.pytest())
     async with log_host(ward, *[NO] * 4, found):
         await ward.want([job])
         await give_up(ward, job)
         before = await ward.summary(job)
+        awaits = []
         for delay in LATER_DELAYS:
             await ward.house.clock.advance(delay)
             assert await ward.examine() == 1
-    failure = await ward.told(job)
-    assert failure is not None
-    assert failure.has_no_log
+            awaits.append((await told_without_log(ward, job)).awaits_log)
+    assert awaits == [not is_an_answer, False]
     assert (await ward.row(job))["due_at"] is None
-    assert (await ward.summary(job))["revision"] == before["revision"]
+    assert (await ward.summary(job))["revision"] == before["revision"] + 1
+
+
+async def test_what_is_found_is_counted_once_however_often_it_is_looked_for(ward: Ward) -> None:
+    before = examined()
+    await without_log(ward)
+    for delay in LATER_DELAYS:
+        await ward.house.clock.advance(delay)
+        await ward.examine()
+    assert examined() - before == {"retried": len(DELAYS) + 2, "step": 1}
+
+
+def examined() -> Counter[str]:
+    return counted(metrics.FAILURES_EXAMINED)
+
+
+def counted(metric: Metric) -> Counter[str]:
+    """Return what a metric has counted, by the value of its only label."""
+    samples = (sample for family in metric.collect() for sample in family.samples)
+    return Counter({value: int(sample.value) for sample in samples for value in sample.labels.values()})
 
 
 async def test_a_log_that_may_not_be_read_any_more_is_not_looked_for_again(ward: Ward) -> None:
@@ -124,9 +157,7 @@ async def test_one_that_is_there_and_says_nothing_excuses_nothing(ward: Ward) ->
     let_there_be_logs(ward)
     before = await ward.summary(job)
     for delay in LATER_DELAYS:
-        failure = await ward.told(job)
-        assert failure is not None
-        assert failure.has_no_log
+        assert (await told_without_log(ward, job)).awaits_log
         await ward.house.clock.advance(delay)
         assert await ward.examine() == 1
     failure = await ward.told(job)
@@ -137,7 +168,7 @@ async def test_one_that_is_there_and_says_nothing_excuses_nothing(ward: Ward) ->
 
 async def test_later_looks_wait_for_first_ones_and_are_few_at_once(ward: Ward) -> None:
     jobs = await without_log(ward, AT_ONCE + 2)
-    assert {(await ward.row(job))["urgency"] for job in jobs} == {AGAIN}
+    assert {(await ward.row(job))["urgency"] for job in jobs} == {AWAITED}
     await ward.house.clock.advance(FIRST)
     base, head = await ward.fail(causes.tsc(), causes.tsc("src/a.ts"), branch="new")
     let_there_be_logs(ward)
@@ -174,8 +205,8 @@ async def test_a_slower_look_that_found_nothing_does_not_touch_what_is_known(war
 # On GitHub
 
 
-async def failing_without_log(house: Harness, *, has_log: bool) -> Job:
-    """Let a job fail as the last of its run, of which GitHub has no log, or has one after 90 seconds."""
+async def failing_without_log(house: Harness, *, has_log: bool, after: float = 90) -> Job:
+    """Let a job fail as the last of its run, of which GitHub has no log, or has one after so many seconds."""
     await push_to_main(house)
     (run,) = start(house, house.stage.open())
     await house.passes(10)
@@ -183,15 +214,16 @@ async def failing_without_log(house: Harness, *, has_log: bool) -> Job:
     for name in ("lint", "unit"):
         jobs.start(run.get_job(name))
     await house.passes(60)
-    house.github.rest.logs.ready_after = 90
+    house.github.rest.logs.ready_after = after
     jobs.complete(run.get_job("lint"))
     jobs.complete(run.get_job("unit"), "failure", cause=replace(RESUMES, has_log=has_log))
     return run.get_job("unit")
 
 
-def conclusion(house: Harness, job: Job) -> str | None:
+def newest(house: Harness, job: Job) -> CheckRun:
     check = newest_check(house.github, job.run.repository, job.run.head.sha)
-    return None if check is None else check.conclusion
+    assert check is not None
+    return check
 
 
 def comments(house: Harness) -> list[str]:
@@ -203,9 +235,11 @@ async def test_a_log_that_comes_late_ends_as_a_new_failure_with_a_comment(databa
     async with harnessed(database) as house:
         job = await failing_without_log(house, has_log=True)
         await house.passes(100)
-        assert (conclusion(house, job), comments(house)) == ("neutral", [])
+        waiting = newest(house, job)
+        assert (waiting.status, waiting.conclusion, comments(house)) == ("in_progress", None, [])
+        assert waiting.title == "3 of 3 jobs done, 1 failed, waiting for the log of 1 job"
         await house.passes(60)
-        assert conclusion(house, job) == "failure"
+        assert (newest(house, job).id, newest(house, job).conclusion) == (waiting.id, "failure")
         (said,) = comments(house)
         assert "test_resumes" in said
         await house.settle()
@@ -214,15 +248,31 @@ async def test_a_log_that_comes_late_ends_as_a_new_failure_with_a_comment(databa
         assert house.github.rest.journal.unchanged() == []
 
 
+@pytest.mark.parametrize(
+    ("after", "expected"), [(90, {"new": 1}), (600, {"infra": 1, "new": 1})], ids=["while it is awaited", "later"]
+)
+async def test_a_class_is_counted_again_only_where_another_was_told(
+    database: Database, after: float, expected: dict[str, int]
+) -> None:
+    async with harnessed(database) as house:
+        before = counted(metrics.FAILURES_CLASSIFIED)
+        job = await failing_without_log(house, has_log=True, after=after)
+        await house.settle()
+        assert newest(house, job).conclusion == "failure"
+        assert counted(metrics.FAILURES_CLASSIFIED) - before == expected
+        assert len(comments(house)) == 1
+
+
 async def test_a_log_that_never_comes_is_asked_for_twice_more(database: Database) -> None:
     async with harnessed(database) as house:
         job = await failing_without_log(house, has_log=False)
         await house.passes(100)
-        asked, written = house.github.rest.ledger.counts, len(house.github.rest.journal.writes)
-        assert (conclusion(house, job), asked[LOG]) == ("neutral", len(DELAYS) + 1)
-        await house.passes(FIRST + SECOND)
-        assert asked[LOG] == len(DELAYS) + 3
+        asked = house.github.rest.ledger.counts
+        assert (newest(house, job).conclusion, asked[LOG]) == (None, len(DELAYS) + 1)
+        await house.passes(FIRST)
+        written = len(house.github.rest.journal.writes)
+        assert (newest(house, job).conclusion, asked[LOG]) == ("neutral", len(DELAYS) + 2)
         await house.settle()
         assert asked[LOG] == len(DELAYS) + 3
-        assert (conclusion(house, job), comments(house)) == ("neutral", [])
+        assert (newest(house, job).conclusion, comments(house)) == ("neutral", [])
         assert len(house.github.rest.journal.writes) == written

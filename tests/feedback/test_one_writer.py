@@ -199,7 +199,7 @@ async def test_a_record_that_was_lost_finds_its_comment_again(database: Database
         assert forged in [each.body for each in house.github.comments.of(pull)]
 
 
-async def test_a_comment_that_somebody_deleted_comes_again_only_with_something_new(database: Database) -> None:
+async def test_a_comment_that_somebody_deleted_comes_again_only_once_all_was_well(database: Database) -> None:
     async with harnessed(database) as house:
         await push_to_main(house)
         pull = await fail(house)
@@ -208,14 +208,19 @@ async def test_a_comment_that_somebody_deleted_comes_again_only_with_something_n
         house.github.pulls.label(pull, "later")
         await house.passes(300)
         assert comments(house, pull) == []
-        # Neither a push nor the same failure once more is anything new.
-        house.github.pulls.push(pull, "Try again")
-        await fail(house, pull)
+        # Neither the same failure once more nor another brings it back.
+        for jobs, cause in ((["unit"], RESUMES), (["unit", "lint"], scenes.GIVES_UP)):
+            house.github.pulls.push(pull, "Try again")
+            await finish(house, *start(house, pull), failing=fails_in(*jobs, cause=cause))
+            await house.passes(300)
+            assert comments(house, pull) == []
+        house.github.pulls.push(pull, "Mend it")
+        await finish(house, *start(house, pull))
         await house.passes(150)
         assert comments(house, pull) == []
-        house.github.pulls.push(pull, "Break it otherwise")
-        await finish(house, *start(house, pull), failing=fails_in("unit", "lint", cause=scenes.GIVES_UP))
-        await house.passes(300)
+        house.github.pulls.push(pull, "Break it once more")
+        await fail(house, pull)
+        await house.passes(150)
         assert len(comments(house, pull)) == 1
 
 

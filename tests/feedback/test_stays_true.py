@@ -21,6 +21,10 @@ def comments(house: Harness, pull: PullRequest) -> list[str]:
     return [each.body for each in house.github.comments.of(pull) if each.app is house.github.app]
 
 
+def comment_writes(house: Harness) -> int:
+    return sum(one.kind == "comment" for one in house.github.rest.journal.writes)
+
+
 async def fail_both(house: Harness) -> PullRequest:
     await push_to_main(house, times=3)
     pull = house.stage.open()
@@ -50,18 +54,16 @@ async def test_a_deleted_comment_is_let_be_however_long_the_next_commit_takes(da
         assert comments(house, pull) == []
 
 
-async def test_a_part_of_what_was_told_is_nothing_new(database: Database) -> None:
+async def test_in_place_of_a_deleted_comment_nothing_is_written_of_another_failure(database: Database) -> None:
     async with harnessed(database) as house:
         pull = await fail_both(house)
         delete(house, pull)
-        house.github.pulls.push(pull, "Mend lint")
-        await finish(house, *start(house, pull), failing=fails_in("unit", cause=RESUMES))
-        await house.settle()
-        assert comments(house, pull) == []
-        house.github.pulls.push(pull, "Break it otherwise")
+        written = comment_writes(house)
+        house.github.pulls.push(pull, "Mend lint, and break it otherwise")
         await finish(house, *start(house, pull), failing=fails_in("unit", cause=GIVES_UP))
         await house.settle()
-        assert len(comments(house, pull)) == 1
+        assert comments(house, pull) == []
+        assert comment_writes(house) == written
 
 
 async def test_what_failed_in_the_queue_is_told_of_the_old_commit_after_a_push(database: Database) -> None:
@@ -152,6 +154,25 @@ async def test_a_job_that_github_cancelled_for_its_time_has_timed_out(database: 
         (comment,) = comments(house, pull)
         assert "has exceeded the maximum execution time of 60 minutes." in comment
         assert ", timed out" in comment
+
+
+async def test_a_job_that_github_cancelled_for_its_runner_excuses(database: Database) -> None:
+    async with harnessed(database) as house:
+        await push_to_main(house, times=2)
+        pull = house.stage.open()
+        (run,) = start(house, pull)
+        jobs = house.github.actions.jobs
+        for name in ("unit", "lint"):
+            jobs.start(run.get_job(name))
+        await house.passes(60)
+        jobs.complete(run.get_job("lint"))
+        jobs.complete(run.get_job("unit"), "cancelled", cause=causes.shut_down())
+        await house.settle()
+        assert run.latest.conclusion == "cancelled"
+        (check,) = (each for each in house.github.world.check_runs.values() if each.suite.head_sha == pull.head.sha)
+        assert (check.conclusion, comments(house, pull)) == ("neutral", [])
+        assert check.title == "No new failures: 1 job failed because of the infrastructure"
+        assert "**Infrastructure**: the runner was shut down" in (check.summary or "")
 
 
 async def test_what_somebody_cancelled_has_not_failed(database: Database) -> None:

@@ -4,9 +4,11 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum, auto
 from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain.feedback.report import Base, Failure
 from bot.domain.fingerprints import job_without_matrix
@@ -21,7 +23,9 @@ MOST_BASE_RUNS = 20
 MOST_EXAMINED = 10
 """So many failed jobs of one run that differ only in their matrix are worth a look at what each says."""
 
-_REVERT = re.compile(r"\s*revert(?: \"|[:(!])", re.IGNORECASE)
+_REVERT = re.compile(r"\brevert(?:s|ed|ing)?\b", re.IGNORECASE)
+# As GitHub's own button names it, behind whatever prefix.
+_REVERTING_BRANCH = re.compile(r"(?:^|/)revert[-/]", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
@@ -31,7 +35,10 @@ def plain(name: str) -> str:
 
 
 class BaseJob(Struct, frozen=True):
-    """A failed job of a base run; `fingerprints` are those of all that it said, once it `is_examined`."""
+    """A failed job of a base run; `fingerprints` are those of what it said, once it `is_examined`.
+
+    Unless they are `is_whole`, it said more, or does not tell why it failed.
+    """
 
     job_id: int
     run_id: int
@@ -39,13 +46,15 @@ class BaseJob(Struct, frozen=True):
     name: str
     is_examined: bool = False
     fingerprints: frozenset[str] = frozenset()
+    is_whole: bool = True
 
 
 class Compared(Struct, frozen=True):
-    """What failed jobs of one run said together; complete once all were looked into."""
+    """What failed jobs of one run said together; complete once all were looked into, whole if that is all."""
 
     fingerprints: frozenset[str]
     is_complete: bool
+    is_whole: bool = True
 
 
 class Comparison(Struct, frozen=True):
@@ -91,8 +100,11 @@ class BaseRun(Struct, frozen=True):
 
 
 def is_revert(title: str | None, head_ref: str | None) -> bool:
-    """Tell whether a pull request takes something back, so that it fails where its original did not."""
-    return _REVERT.match(title or "") is not None or (head_ref or "").lower().startswith("revert-")
+    """Tell whether a pull request seems to take something back, so that it fails where its original did not.
+
+    One that merely speaks of it is taken for one as well: that costs an excuse, and makes none.
+    """
+    return _REVERT.search(title or "") is not None or _REVERTING_BRANCH.search(head_ref or "") is not None
 
 
 class Standing(Struct, frozen=True):
@@ -150,23 +162,37 @@ def base_for(
     What its failed jobs said there is told by run and by job without matrix.
     """
     job = plain(name)
-    alike = [_fails_alike(run, name, failure, compared.get((run.run_id, job))) for run in standing.speaking]
-    shown = next((run for run, each in zip(standing.speaking, alike, strict=True) if each), standing.speaking[0])
-    awaited = [each for run, each in zip(standing.speaking, alike, strict=True) if run.run_id not in standing.later]
-    fails_alike = True if True in alike else None if None in awaited else False
-    return Base(branch, shown.head_sha, standing.passed, standing.of, fails_alike)
+    alike = [_alike(run, name, failure, compared.get((run.run_id, job))) for run in standing.speaking]
+    by_run = list(zip(standing.speaking, alike, strict=True))
+    shown = next((run for run, each in by_run if each is _Alike.YES), standing.speaking[0])
+    awaited = {each for run, each in by_run if run.run_id not in standing.later}
+    base = Base(branch, shown.head_sha, standing.passed, standing.of, fails_alike=_Alike.YES in alike)
+    if base.fails_alike or awaited.isdisjoint({_Alike.PENDING, _Alike.UNCLEAR}):
+        return base
+    return replace(base, fails_alike=None, is_unclear=_Alike.PENDING not in awaited)
 
 
-def _fails_alike(run: BaseRun, name: str, failure: Failure | None, comparison: Comparison | None) -> bool | None:
+class _Alike(Enum):
+    """Whether a job failed on the base as it did here; unclear where what it said there does not tell."""
+
+    YES = auto()
+    NO = auto()
+    PENDING = auto()
+    UNCLEAR = auto()
+
+
+def _alike(run: BaseRun, name: str, failure: Failure | None, comparison: Comparison | None) -> _Alike:
     """Tell whether the base has all that a job said failed: what it has not is the pull request's own."""
     if not run.failed(name):
-        return False
+        return _Alike.NO
     if failure is None or not failure.is_comparable or comparison is None:
-        return None
+        return _Alike.PENDING
     compared = comparison.with_job(name)
     if compared.fingerprints.issuperset(failure.fingerprints or ()):
-        return True
-    return False if compared.is_complete else None
+        return _Alike.YES
+    if not compared.is_complete:
+        return _Alike.PENDING
+    return _Alike.NO if compared.is_whole else _Alike.UNCLEAR
 
 
 def worth_a_look(failed: Iterable[BaseJob], names: Collection[str]) -> dict[str, list[BaseJob]]:
@@ -196,7 +222,8 @@ def _worthy(jobs: Sequence[BaseJob], names: Collection[str]) -> list[BaseJob]:
 def compare(jobs: Sequence[BaseJob]) -> Compared:
     """Return what these jobs said together."""
     told = frozenset[str]().union(*(each.fingerprints for each in jobs if each.is_examined))
-    return Compared(told, all(each.is_examined for each in jobs))
+    is_whole = all(each.is_whole for each in jobs)
+    return Compared(told, is_complete=all(each.is_examined for each in jobs), is_whole=is_whole)
 
 
 def comparison(jobs: Sequence[BaseJob]) -> Comparison:

@@ -66,14 +66,15 @@ def classify(job: Job, failure: Failure | None, evidence: Evidence) -> FailureCl
     if failure is None:
         return FailureClass.PENDING
     if is_infrastructure(job, failure) and not evidence.lost_before:
-        return FailureClass.INFRA
+        # Of a step that failed there should be a log, so that for want of one nothing is excused too soon.
+        return FailureClass.PENDING if failure.awaits_log and job.step is not None else FailureClass.INFRA
     if not failure.is_comparable or evidence.lost_before:
         return _of_generic(evidence)
     if evidence.base is not None and evidence.base.fails_alike:
         return FailureClass.BASE
     if evidence.shared_by >= LIKELY_FLAKY:
         return FailureClass.FLAKY
-    if evidence.base is None:
+    if evidence.base is None or evidence.base.is_unclear:
         return FailureClass.NO_BASE
     return FailureClass.PENDING if evidence.base.fails_alike is None else FailureClass.NEW
 
@@ -90,10 +91,13 @@ def is_infrastructure(job: Job, failure: Failure) -> bool:
     Words alone are not enough, since tests and scripts may print any: the job has to bear them out. Either GitHub has
     no log of it; or no step of it failed, so that it was broken off from outside; or the runner itself noted the words
     on the job, no test is named, and no process ended of its own accord; or it was being set up, and the fault is one
-    of the named ones. A log that could not be read excuses nothing.
+    of the named ones. A log that could not be read excuses nothing. Of a job that GitHub calls cancelled only what the
+    runner noted counts.
     """
-    if job.conclusion != "failure" or _says(_TOO_SLOW, failure):
+    if job.conclusion not in {"failure", "cancelled"} or _says(_TOO_SLOW, failure):
         return False
+    if job.conclusion == "cancelled":
+        return _is_noted(failure)
     if failure.has_no_log:
         return True
     if job.step is None:
@@ -101,6 +105,10 @@ def is_infrastructure(job: Job, failure: Failure) -> bool:
     if job.in_set_up:
         is_outside = _says(_FAULT_OUTSIDE, failure) or any(map(runner_is_gone, _said(failure)))
         return is_outside and not _says(_ASKED_IN_VAIN, failure)
+    return _is_noted(failure)
+
+
+def _is_noted(failure: Failure) -> bool:
     is_noted = failure.source is Source.ANNOTATIONS and failure.test is None
     return is_noted and failure.exit_code in _ENDED_FROM_OUTSIDE and runner_is_gone(failure.anchor)
 

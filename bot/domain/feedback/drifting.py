@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from bot.domain.feedback.report import Base, Cause, Evidence, FailedJob, Flake, Report
+from bot.domain.feedback.report import Base, Cause, Evidence, FailedJob, FailureClass, Flake, Report
 
 
 def without_drift(report: Report) -> Report:
@@ -18,7 +18,7 @@ def without_drift(report: Report) -> Report:
 def _settled(failed: FailedJob) -> FailedJob:
     base, others = failed.evidence.base, failed.evidence.others
     # Whether there are any is told in words.
-    same = None if base is None else Base(base.branch, "0" * 40, 0, min(base.of, 1), base.fails_alike)
+    same = None if base is None else _without_counts(base, failed.failure_class)
     evidence = Evidence(
         same,
         tuple(range(min(len(others), 2))),
@@ -26,6 +26,14 @@ def _settled(failed: FailedJob) -> FailedJob:
         is_base_silent=failed.evidence.is_base_silent,
     )
     return replace(failed, evidence=evidence)
+
+
+def _without_counts(base: Base, failure_class: FailureClass) -> Base:
+    """Keep of the counts whether there are any, and where label or words go by that, if all, some or none passed."""
+    of, passed = 2 * min(base.of, 1), 0
+    if failure_class in {FailureClass.NEW, FailureClass.NO_BASE}:
+        passed = of if base.passed == base.of else min(base.passed, 1)
+    return Base(base.branch, "0" * 40, passed, of, base.fails_alike, is_unclear=base.is_unclear)
 
 
 def _once(flake: Flake) -> Flake:

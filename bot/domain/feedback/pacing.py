@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from bot.domain.feedback.report import Cause, Conclusion, FailureClass, Report
 
-PROGRESS_SPACING = timedelta(seconds=15)
-CHANGE_SPACING = timedelta(seconds=5)
-"""What has been completed is told anew no more often than this, however fast the logs of many jobs come in."""
+SPACING = timedelta(seconds=15)
+"""A check run is changed no more often than this, however fast jobs end and the logs of many come in."""
+CONCLUSION_SPACING = timedelta(seconds=5)
+"""A conclusion that no longer holds is put right as soon as this."""
 QUIET_BEFORE_COMPLETION = timedelta(seconds=30)
 """Jobs appear only once what they need has ended, and runs one after another."""
 QUIET_BEFORE_COMMENT = timedelta(seconds=20)
@@ -40,13 +41,17 @@ class Plan(Struct, frozen=True):
 
 
 class PostedCheck(Struct, frozen=True):
-    """The newest check run as it was written; `status` is None where there is none, `told` is what it says."""
+    """The newest check run as it was written; `status` is None where there is none, `told` is what it says.
+
+    `conclusion` is what it was completed with, None also where that is not known.
+    """
 
     status: str | None = None
     shows_failure: bool = False
     told: str | None = None
     written_at: datetime | None = None
     renew: bool = False
+    conclusion: str | None = None
 
 
 def check_plan(posted: PostedCheck, report: Report, told: str, changed_at: datetime, now: datetime) -> Plan | None:
@@ -54,18 +59,27 @@ def check_plan(posted: PostedCheck, report: Report, told: str, changed_at: datet
 
     `told` is what it should say but for estimates, `changed_at` when the commit's record last changed.
     """
+    if _fails_until_a_log_comes(posted, report):
+        return None
     if posted.status is None or (posted.status == "completed" and (posted.renew or not report.is_finished)):
         # A completed check run can't go back: another of the same name takes its place.
         return _begin(report, changed_at, now)
     if posted.status == "completed":
-        return _change(posted, told, now)
+        return _change(posted, report, told, now)
     if shows_failure(report) and not posted.shows_failure:
         return Plan(Urgency.FIRST_FAILURE, now)
     if report.is_finished:
         return Plan(Urgency.COMPLETION, max(now, changed_at + QUIET_BEFORE_COMPLETION))
     if told == posted.told or posted.written_at is None:
         return None
-    return Plan(Urgency.PROGRESS, max(now, posted.written_at + PROGRESS_SPACING))
+    return Plan(Urgency.PROGRESS, max(now, posted.written_at + SPACING))
+
+
+def _fails_until_a_log_comes(posted: PostedCheck, report: Report) -> bool:
+    """Tell whether nothing is told anew because a failure that was told hangs on a log by now, and nothing goes on."""
+    hangs_on_logs = report.awaiting_logs > 0 and all(run.is_done for run in report.runs)
+    is_told = posted.conclusion == Conclusion.FAILURE and not posted.renew
+    return is_told and hangs_on_logs and not report.is_finished
 
 
 def shows_failure(report: Report) -> bool:
@@ -83,10 +97,11 @@ def _begin(report: Report, changed_at: datetime, now: datetime) -> Plan:
     return Plan(Urgency.PROGRESS, now, is_new=True)
 
 
-def _change(posted: PostedCheck, told: str, now: datetime) -> Plan | None:
+def _change(posted: PostedCheck, report: Report, told: str, now: datetime) -> Plan | None:
     if told == posted.told:
         return None
-    return Plan(Urgency.COMPLETION, max(now, (posted.written_at or now) + CHANGE_SPACING))
+    spacing = SPACING if report.conclusion == posted.conclusion else CONCLUSION_SPACING
+    return Plan(Urgency.COMPLETION, max(now, (posted.written_at or now) + spacing))
 
 
 def is_quiet(changed_at: datetime, now: datetime) -> bool:

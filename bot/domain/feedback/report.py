@@ -81,7 +81,8 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     `fingerprint` is the same for the same failure anywhere; a generic one says nothing about the cause. `kind` is that
     of the rule which found the anchor (bot/domain/failures). `fingerprints` are those of all that the job said failed,
-    which is more than one where several tests did; None where not all of it is known.
+    which is more than one where several tests did; None where not all of it is known. `awaits_log` tells that GitHub
+    has no log so far, and may merely be slow with it.
     """
 
     source: Source
@@ -95,6 +96,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     fingerprint: str
     is_generic: bool
     fingerprints: tuple[str, ...] | None = None
+    awaits_log: bool = False
 
     @property
     def is_comparable(self) -> bool:
@@ -112,8 +114,9 @@ class Base(Struct, frozen=True):
 
     `sha` is the newest commit of it on which the workflow has finished, or the one that fails alike, the pull request's
     own base among them; of the last `of` (at most 20) finished runs there, the job did not fail in `passed`.
-    `fails_alike` tells that a run there has failed of the same, None that it has not been looked into yet. `tolerates`
-    tells that the workflow passed there although this very job failed (continue-on-error).
+    `fails_alike` tells that a run there has failed of the same, None that this is not known: for good where it
+    `is_unclear`, since what the job said there does not tell all that failed, else until that has been looked into.
+    `tolerates` tells that the workflow passed there although this very job failed (continue-on-error).
     """
 
     branch: str
@@ -122,10 +125,11 @@ class Base(Struct, frozen=True):
     of: int
     fails_alike: bool | None
     tolerates: bool = False
+    is_unclear: bool = False
 
 
 class Evidence(Struct, frozen=True):
-    """What is known about a failure from elsewhere: of 14 days, of this repository.
+    """What is known about a failure from elsewhere: in this repository, of others in 14 days that it lies in.
 
     `others` are the numbers of pull requests of other authors with the same fingerprint, reverts left out, `authors` is
     how many those authors are. `base` is None where nothing there can be compared; `is_base_silent` tells that the
@@ -191,6 +195,18 @@ class Cause(Struct, frozen=True):
     def first(self) -> FailedJob:
         return self.jobs[0]
 
+    @property
+    def awaits_log(self) -> bool:
+        """Whether it is not known whose it is only because a log may still come."""
+        return self.failure_class is FailureClass.PENDING and all(
+            each.failure is not None and each.failure.awaits_log for each in self.jobs
+        )
+
+    @property
+    def blames(self) -> bool:
+        """Whether nothing excuses it; it is too early to say so while a log is awaited."""
+        return not (self.failure_class.is_excused or self.awaits_log)
+
 
 class Flake(Struct, frozen=True):
     """A job that failed and passed on the same commit, which proves that it is flaky.
@@ -234,9 +250,10 @@ class Conclusion(StrEnum):
 class Report(Struct, frozen=True, kw_only=True):
     """All that is told about one commit; the order of everything in it follows from what it is, never from arrival.
 
-    `conclusion` is what it comes to, None while a run is going on. `seconds_left` is an estimate, None where there is
-    none, 0 where the time is over. `runs_without_jobs` are those that failed or were cancelled though no job of
-    theirs is known to have, such as where the workflow file is wrong (startup_failure) and there are none.
+    `conclusion` is what it comes to, None while a run is going on, or it hangs on a log. `seconds_left` is an estimate,
+    None where there is none, 0 where the time is over. `runs_without_jobs` are those that failed or were cancelled
+    though no job of theirs is known to have, such as where the workflow file is wrong (startup_failure) and there are
+    none.
     """
 
     repo_full_name: str
@@ -262,7 +279,12 @@ class Report(Struct, frozen=True, kw_only=True):
     def blames(self) -> bool:
         """Whether at least one failure is new or unclassified, or a run could not even begin."""
         failed = any(run.conclusion in {"failure", "startup_failure", "timed_out"} for run in self.runs_without_jobs)
-        return failed or any(not cause.failure_class.is_excused for cause in self.causes)
+        return failed or any(cause.blames for cause in self.causes)
+
+    @property
+    def awaiting_logs(self) -> int:
+        """How many failed jobs there are of which it hangs on a log whose failures they are."""
+        return sum(len(cause.jobs) for cause in self.causes if cause.awaits_log)
 
 
 def first_failure(report: Report) -> datetime | None:

@@ -216,10 +216,14 @@ def runs_without_jobs(runs: Iterable[Run], jobs: Mapping[int, Sequence[Job]]) ->
     return [
         msgspec.structs.replace(run, has_jobs=bool(jobs.get(run.run_id)))
         for run in runs
-        if run.is_done
-        and run.conclusion in _BAD
-        and not any(job.conclusion in _BAD and job.status == "completed" for job in jobs.get(run.run_id, ()))
+        if run.is_done and run.conclusion in _BAD and not _is_explained(run, jobs.get(run.run_id, ()))
     ]
+
+
+def _is_explained(run: Run, jobs: Sequence[Job]) -> bool:
+    """Tell whether jobs of a run ended as badly: one that was cancelled is no reason for the run to have failed."""
+    bad = FAILED if run.conclusion in FAILED else _BAD
+    return any(job.conclusion in bad and job.status == "completed" for job in jobs)
 
 
 def conclude(
@@ -227,14 +231,15 @@ def conclude(
 ) -> Conclusion | None:
     """Return what a commit comes to, the worst first; None while anything goes on.
 
-    What is unclassified counts as the pull request's own, since nothing excuses it.
+    What is unclassified counts as the pull request's own, since nothing excuses it. Where nothing else decides, a log
+    that is awaited does, and may excuse.
     """
     if not runs or not all(run.is_done for run in runs):
         return None
-    if any(not cause.failure_class.is_excused for cause in causes) or any(
-        run.conclusion in FAILED for run in without_jobs
-    ):
+    if any(cause.blames for cause in causes) or any(run.conclusion in FAILED for run in without_jobs):
         return Conclusion.FAILURE
+    if any(cause.awaits_log for cause in causes):
+        return None
     if any(run.conclusion == "action_required" for run in runs):
         return Conclusion.ACTION_REQUIRED
     # A run that GitHub has no more, and that had not ended, has no conclusion.

@@ -13,7 +13,8 @@ class CheckSummary(Model):
     Whoever records anything of the commit counts `revision` up and lets the row be due with the urgency of a look;
     what a look finds is due then with an urgency of its own. `generation` counts the check runs made for the commit,
     of which `check_run_id` is the newest; while `creating_since` is set, one more may have been made.
-    `annotated` is a JSON list of digests of the annotations sent. The index on what is due is a partial one.
+    `annotated` is a JSON list of digests of the annotations sent; `told_classes` are those of the failed jobs, by their
+    ids, that one was last completed with, in JSON. The index on what is due is a partial one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -33,6 +34,8 @@ class CheckSummary(Model):
     written_at = fields.DatetimeField(null=True)
     annotated = fields.TextField(null=True)
     renew_wanted = fields.BooleanField(db_default=False)
+    conclusion = fields.CharField(max_length=WORD, null=True)
+    told_classes = fields.TextField(null=True)
 
     class Meta:
         table = "check_summary"
@@ -44,8 +47,7 @@ class FailureComment(Model):
 
     `sequence` counts the comments made there. `differs_since` is when what it should say was first found to differ from
     what it says, `queue_sha` the newest commit that a merge queue tested for the pull request, `queue_head_sha` what
-    its head was then. `told_causes` are digests of what has been blamed there, a JSON list. It is due as check
-    summaries are.
+    its head was then. `told_causes` is what a version before still writes. It is due as check summaries are.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -57,9 +57,19 @@ def test_a_job_that_failed_where_its_run_passed_is_allowed_to(runs: list[BaseRun
         ("revert: feat: add a cache", "topic", True),
         ("Revert(cache): add", "topic", True),
         ("Add a cache", "revert-31-add-a-cache", True),
-        ("Reverting the order of pages", "topic", False),
-        ("Revert button", "topic", False),
-        ('Say what "Revert" does', "fix-revert-", False),
+        ("Revert #12", "topic", True),
+        ("Reverts #12", "topic", True),
+        ("Revert the cache change (#12)", "topic", True),
+        ('[release] Revert "Add a cache"', "topic", True),
+        ("fix: reverted the cache", None, True),
+        ("Reverting the cache", None, True),
+        ("Add a cache", "mona/revert-31-add-a-cache", True),
+        ("Add a cache", "Revert/add-a-cache", True),
+        # What merely speaks of it can't be told apart, and excuses nothing either.
+        ("Revert button", "topic", True),
+        ("Do it irreversibly", "fix-revert-", False),
+        ("Add a reverter", "do-revert-it", False),
+        ("Add a cache", "revertible/cache", False),
         (None, None, False),
     ],
 )
@@ -74,8 +84,10 @@ def stands(runs: list[BaseRun], said: dict[int, list[BaseJob]], fingerprint: str
     return None if standing is None else base_for("main", standing, "test", said_alike, compared)
 
 
-def job(run_id: int, fingerprints: str | None, *, examined: bool = True, name: str = "test") -> BaseJob:
-    return BaseJob(1, run_id, 1, name, examined, frozenset(fingerprints or ()))
+def job(
+    run_id: int, fingerprints: str | None, *, examined: bool = True, name: str = "test", whole: bool = True
+) -> BaseJob:
+    return BaseJob(1, run_id, 1, name, examined, frozenset(fingerprints or ()), whole)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +127,30 @@ def job(run_id: int, fingerprints: str | None, *, examined: bool = True, name: s
 )
 def test_how_the_base_stands(runs: list[BaseRun], said: dict[int, list[BaseJob]], expected: Base | None) -> None:
     assert stands(runs, said) == expected
+
+
+@pytest.mark.parametrize(
+    ("runs", "said", "expected"),
+    [
+        # It failed there, and nobody knows of what, or of what else.
+        ([ran(2, FAILED), ran(1, PASSED)], {2: [job(2, None, whole=False)]}, (None, True)),
+        ([ran(2, FAILED)], {2: [job(2, "b", whole=False)]}, (None, True)),
+        ([ran(2, FAILED)], {2: [job(2, "b"), job(2, None, whole=False)]}, (None, True)),
+        # What is known of it suffices.
+        ([ran(2, FAILED)], {2: [job(2, "ab", whole=False)]}, (True, False)),
+        ([ran(2, FAILED), ran(1, FAILED, own=True)], {2: [job(2, None, whole=False)], 1: [job(1, "a")]}, (True, False)),
+        ([ran(2, FAILED), ran(1, FAILED, own=True)], {2: [job(2, None, whole=False)], 1: [job(1, "b")]}, (None, True)),
+        ([ran(2, PASSED), ran(1, FAILED, own=True)], {1: [job(1, None, whole=False)]}, (None, True)),
+        # As long as a look may still tell that it excuses, it is awaited.
+        ([ran(2, FAILED), ran(1, FAILED, own=True)], {2: [job(2, None, whole=False)]}, (None, False)),
+    ],
+)
+def test_what_the_base_says_in_part_speaks_neither_for_nor_against(
+    runs: list[BaseRun], said: dict[int, list[BaseJob]], expected: tuple[bool | None, bool]
+) -> None:
+    base = stands(runs, said)
+    assert base is not None
+    assert (base.fails_alike, base.is_unclear) == expected
 
 
 @pytest.mark.parametrize("said", [failure(fingerprint="a", is_generic=True), None])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from bot.domain.feedback.report import Conclusion, Counts, FailureClass, Flake, Report
+from bot.domain.feedback.report import NO_LOG, Conclusion, Counts, FailureClass, Flake, Report, Source
 from bot.domain.feedback.words.causes import Block, within
 from bot.domain.feedback.words.check_text import check_text, told_apart
 from bot.domain.feedback.words.markdown import size
@@ -14,6 +14,7 @@ from tests.domain.feedback.reports import FAILS_ALIKE, Maker, cause, failure, jo
 NEW, BASE, FLAKY, INFRA = FailureClass.NEW, FailureClass.BASE, FailureClass.FLAKY, FailureClass.INFRA
 NO_BASE, PENDING = FailureClass.NO_BASE, FailureClass.PENDING
 THREE = (job(1), job(2), job(3))
+AWAITED = failure(None, source=Source.STEP, kind=NO_LOG, is_generic=True, awaits_log=True)
 FLAKE = Flake(job(), run(), ((1, "failure"), (2, "success")), 4)
 RUNNING = Counts(total=12, passed=2, failed=1, running=5, waiting=4)
 WAITING = run(conclusion="action_required")
@@ -26,6 +27,14 @@ def going_on(*causes: object, **told: object) -> Report:
 TITLES = [
     (going_on(cause(), seconds_left=230), "3 of 12 jobs done, 1 failed, about 4 min left"),
     (going_on(cause(BASE)), "3 of 12 jobs done, 1 failed, none of them new"),
+    (
+        going_on(cause(PENDING, said=AWAITED), counts=Counts(3, 2, 1)),
+        "3 of 3 jobs done, 1 failed, waiting for the log of 1 job",
+    ),
+    (
+        going_on(cause(PENDING, *THREE, said=AWAITED), cause(BASE), seconds_left=230),
+        "3 of 12 jobs done, 1 failed, waiting for the logs of 3 jobs, about 4 min left",
+    ),
     (going_on(counts=Counts(12, 3), seconds_left=30), "3 of 12 jobs done, about a minute left"),
     (going_on(counts=Counts(12, 3), seconds_left=0), "3 of 12 jobs done, longer than usual"),
     (going_on(counts=Counts()), "No job has begun yet"),

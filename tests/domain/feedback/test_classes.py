@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,9 @@ from tests.domain.feedback.reports import failure, job
 NOTHING = Evidence()
 LOST = "The self-hosted runner: forge-3 lost communication with the server. Verify the machine is running and has"
 SIGNAL = "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually"
+
+
+UNCLEAR = Base("main", "9f8e7d6", 3, 20, None, is_unclear=True)
 
 
 def base(fails_alike: bool | None, passed: int = 20) -> Base:
@@ -33,6 +37,8 @@ NO_LOG_OF_IT = plain(anchor=None, source=Source.STEP, kind=NO_LOG, exit_code=1, 
         (Evidence(base(False)), FailureClass.NEW, FailureClass.NEW),
         (Evidence(base(True)), FailureClass.BASE, FailureClass.NO_BASE),
         (Evidence(base(None)), FailureClass.PENDING, FailureClass.NO_BASE),
+        (Evidence(UNCLEAR), FailureClass.NO_BASE, FailureClass.NO_BASE),
+        (Evidence(UNCLEAR, (4, 5), 2), FailureClass.FLAKY, FailureClass.NO_BASE),
         (Evidence(None, (4,)), FailureClass.NO_BASE, FailureClass.NO_BASE),
         (Evidence(None, (4, 5), 2), FailureClass.FLAKY, FailureClass.NO_BASE),
         # Others had a part of it alone, or the base had it as well.
@@ -90,11 +96,30 @@ def test_whatever_fails_alike_for_two_others_is_likely_flaky(told: dict[str, Any
         # GitHub itself noted it on the job.
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS)),
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS, exit_code=143)),
+        ({"conclusion": "cancelled", "step": None}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS)),
     ],
 )
 def test_infrastructure_excuses_whatever_else_holds(told_of_job: dict[str, Any], said: Failure) -> None:
     for evidence in (NOTHING, Evidence(base(True), (4, 5)), Evidence(base(False))):
         assert classify(job(**told_of_job), said, evidence) is FailureClass.INFRA
+
+
+@pytest.mark.parametrize(
+    ("told_of_job", "evidence", "expected"),
+    [
+        ({}, NOTHING, FailureClass.PENDING),
+        ({"step": "Set up job", "in_set_up": True}, Evidence(base(False)), FailureClass.PENDING),
+        # It was broken off, most likely with its log; or its log would excuse nothing.
+        ({"step": None}, NOTHING, FailureClass.INFRA),
+        ({"conclusion": "timed_out"}, Evidence(base(False)), FailureClass.NEW),
+        ({}, Evidence(base(False), lost_before=1), FailureClass.NEW),
+    ],
+)
+def test_a_step_that_failed_is_not_excused_while_its_log_is_awaited(
+    told_of_job: dict[str, Any], evidence: Evidence, expected: FailureClass
+) -> None:
+    said = msgspec.structs.replace(NO_LOG_OF_IT, awaits_log=True)
+    assert classify(job(**told_of_job), said, evidence) is expected
 
 
 @pytest.mark.parametrize(
@@ -114,6 +139,11 @@ def test_infrastructure_excuses_whatever_else_holds(told_of_job: dict[str, Any],
         ({}, plain(anchor=None, source=Source.STEP, is_generic=True)),
         ({"step": None}, plain(anchor=None, source=Source.STEP, is_generic=True)),
         ({}, plain(anchor="E assert 1 == 2", kind=NO_LOG)),
+        # Whoever cancelled it: nothing is noted but that.
+        ({"conclusion": "cancelled", "step": None}, plain(anchor=SIGNAL)),
+        ({"conclusion": "cancelled", "step": None}, plain(anchor=None, source=Source.ANNOTATIONS)),
+        ({"conclusion": "cancelled", "step": None}, plain(anchor="E assert", source=Source.ANNOTATIONS)),
+        ({"conclusion": "cancelled", "step": None}, NO_LOG_OF_IT),
         # Time that was up.
         ({"conclusion": "timed_out"}, NO_LOG_OF_IT),
         ({"conclusion": "timed_out", "step": None}, NO_LOG_OF_IT),
@@ -282,6 +312,8 @@ def test_a_container_that_did_not_start_is_not_excused_by_what_it_printed() -> N
         ({"step": None}, plain(anchor=None, source=Source.STEP), False),
         ({}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS), True),
         ({}, plain(anchor=SIGNAL), False),
+        ({"conclusion": "cancelled", "step": None}, plain(anchor=SIGNAL, source=Source.ANNOTATIONS), True),
+        ({"conclusion": "cancelled", "step": None}, plain(anchor=None, source=Source.ANNOTATIONS), False),
         ({"step": None}, plain(anchor="The job was not acquired by Runner of type hosted"), False),
         ({"step": None}, plain(anchor="GitHub Actions has encountered an internal error"), False),
         ({"step": "Set up job", "in_set_up": True}, plain(anchor=SIGNAL), False),

@@ -118,6 +118,10 @@ VERDICTS: list[tuple[Cause, str]] = [
         f"**Probably yours**: on `main`, {PASSING}, but the output does not say why it failed",
     ),
     (cause(PENDING, unknown=True, base=None), "**Not yet known**: it is still being looked into"),
+    (
+        cause(PENDING, said=replace(UNLOGGED, awaits_log=True), base=None),
+        "**Not yet known**: GitHub has no log of it so far, which is waited for",
+    ),
     (cause(PENDING), f"**Not yet known**: it is still being looked into; on `main`, {PASSING}"),
     (
         cause(KNOWN, base=FAILS_ALIKE),

@@ -1,6 +1,7 @@
 """When a check run or a comment is written, and when it is left alone."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.feedback.pacing import (
-    CHANGE_SPACING,
+    CONCLUSION_SPACING,
     LATEST_COMMENT,
-    PROGRESS_SPACING,
     QUIET_BEFORE_COMMENT,
     QUIET_BEFORE_COMPLETION,
+    SPACING,
     Plan,
     PostedCheck,
     PostedComment,
@@ -24,7 +25,7 @@ from bot.domain.feedback.pacing import (
     saying,
 )
 from bot.domain.feedback.report import Cause, Conclusion, Counts, FailureClass, Report
-from tests.domain.feedback.test_standing import NOON, cause, run
+from tests.domain.feedback.test_standing import AWAITED, NOON, cause, run
 
 NOW = NOON + timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -55,12 +56,15 @@ NONE_YET = PostedCheck()
 JUST_NOW, LONG_AGO = NOW - 2 * SECOND, NOW - timedelta(minutes=5)
 
 
-def posted(status: str, told: str = "old", ago: timedelta = timedelta(minutes=1), **changes: bool) -> PostedCheck:
+def posted(status: str, told: str = "old", ago: timedelta = timedelta(minutes=1), **changes: Any) -> PostedCheck:
     return PostedCheck(status=status, told=told, written_at=NOW - ago, **changes)
 
 
 BEGUN, RED_ALREADY = posted("in_progress"), posted("in_progress", shows_failure=True)
 COMPLETED = posted("completed", shows_failure=True)
+NEW_FAILURE = Plan(Urgency.FIRST_FAILURE, NOW, is_new=True)
+ON_AND_AWAITED = msgspec.structs.replace(report(AWAITED), runs=(run(), run(2, None, "in_progress")))
+IN_TIME, SOONER = NOW - SECOND + SPACING, NOW - SECOND + CONCLUSION_SPACING
 
 
 @pytest.mark.parametrize(
@@ -85,11 +89,19 @@ COMPLETED = posted("completed", shows_failure=True)
         (BEGUN, GREEN, LONG_AGO, Plan(Urgency.COMPLETION, NOW)),
         (posted("in_progress", "new"), GREEN, LONG_AGO, Plan(Urgency.COMPLETION, NOW)),
         (BEGUN, RED, JUST_NOW, Plan(Urgency.FIRST_FAILURE, NOW)),
+        (RED_ALREADY, report(AWAITED), LONG_AGO, Plan(Urgency.PROGRESS, NOW)),
         (RED_ALREADY, RED, JUST_NOW, Plan(Urgency.COMPLETION, JUST_NOW + QUIET_BEFORE_COMPLETION)),
         # Afterwards: a log that came late, a re-run, a click.
         (COMPLETED, RED, JUST_NOW, Plan(Urgency.COMPLETION, NOW)),
-        (posted("completed", ago=SECOND), RED, JUST_NOW, Plan(Urgency.COMPLETION, NOW - SECOND + CHANGE_SPACING)),
+        (posted("completed", ago=SECOND, conclusion="failure"), RED, JUST_NOW, Plan(Urgency.COMPLETION, IN_TIME)),
+        (posted("completed", ago=SECOND, conclusion="neutral"), RED, JUST_NOW, Plan(Urgency.COMPLETION, SOONER)),
+        (posted("completed", ago=SECOND), RED, JUST_NOW, Plan(Urgency.COMPLETION, SOONER)),
         (posted("completed", "new"), RED, LONG_AGO, None),
+        # It was looked into so late that it had been told as a failure: that it is stays told until its log is there.
+        (posted("completed", conclusion="failure"), report(AWAITED), LONG_AGO, None),
+        (posted("completed", conclusion="neutral"), report(AWAITED), LONG_AGO, NEW_FAILURE),
+        (posted("completed", conclusion="failure", renew=True), report(AWAITED), LONG_AGO, NEW_FAILURE),
+        (posted("completed", conclusion="failure"), ON_AND_AWAITED, LONG_AGO, NEW_FAILURE),
         (COMPLETED, GOING_ON, JUST_NOW, Plan(Urgency.PROGRESS, NOW, is_new=True)),
         (COMPLETED, RED_SO_FAR, JUST_NOW, Plan(Urgency.FIRST_FAILURE, NOW, is_new=True)),
         (posted("completed", "new", renew=True), RED, LONG_AGO, Plan(Urgency.COMPLETION, NOW, is_new=True)),
@@ -131,7 +143,7 @@ def test_progress_comes_seldom_and_nothing_is_planned_for_the_past(
         assert plan.at >= NOW
         assert before.written_at is not None
         if plan.urgency is Urgency.PROGRESS and not plan.is_new:
-            assert plan.at >= before.written_at + PROGRESS_SPACING
+            assert plan.at >= before.written_at + SPACING
 
 
 OPEN = Pull("a" * 40, is_open=True, is_draft=False, is_locked=False, is_muted=False)
@@ -156,6 +168,12 @@ CANCELLED = report(conclusion=Conclusion.CANCELLED)
         (NO_COMMENT, RED_SO_FAR, None, Saying.RED),
         (NO_COMMENT, report(PENDING), None, Saying.RED),
         (NO_COMMENT, report(BASE, NEW), None, Saying.RED),
+        # A log may still come that tells whose it is.
+        (NO_COMMENT, report(AWAITED), None, Saying.NOTHING),
+        (NO_COMMENT, report(AWAITED, NEW), None, Saying.RED),
+        (TOLD_RED, report(AWAITED), None, Saying.AS_IT_IS),
+        (TOLD_RED_OF_ANOTHER, report(AWAITED), None, Saying.OUTDATED),
+        (TOLD_GREEN, report(AWAITED), None, Saying.AS_IT_IS),
         (NO_COMMENT, GREEN, RED, Saying.RED),
         (TOLD_RED, RED, None, Saying.RED),
         (TOLD_RED, GREEN, None, Saying.GREEN),

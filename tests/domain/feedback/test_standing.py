@@ -8,15 +8,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.domain.feedback.report import (
+    NO_LOG,
     Base,
     Cause,
     Conclusion,
     Counts,
     Evidence,
     FailedJob,
+    Failure,
     FailureClass,
     Job,
     Run,
+    Source,
 )
 from bot.domain.feedback.standing import (
     allowed_to_fail,
@@ -29,6 +32,7 @@ from bot.domain.feedback.standing import (
     is_settled,
     runs_without_jobs,
 )
+from tests.domain.feedback.reports import failure
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 
@@ -71,8 +75,11 @@ def later(job: Job) -> Job:
 FAILED, GOING_ON = run(conclusion="failure"), run(conclusion=None, status="in_progress")
 
 
-def cause(failure_class: FailureClass) -> Cause:
-    return Cause(failure_class, (FailedJob(job(1, "failure"), run(), None, Evidence(), failure_class),))
+def cause(failure_class: FailureClass, said: Failure | None = None) -> Cause:
+    return Cause(failure_class, (FailedJob(job(1, "failure"), run(), said, Evidence(), failure_class),))
+
+
+AWAITED = cause(FailureClass.PENDING, failure(source=Source.STEP, kind=NO_LOG, is_generic=True, awaits_log=True))
 
 
 def lasting(id: int, begin: float, end: float | None, conclusion: str | None = "success", **changes: object) -> Run:
@@ -223,7 +230,13 @@ def test_what_failed_and_passed_on_one_commit_is_flaky(
         ("failure", [], True),
         ("failure", [job(1)], True),
         ("failure", [job(1, "failure")], False),
+        ("failure", [job(1, "failure"), job(2, "cancelled")], False),
+        # Such as where a job that did not end was cancelled, and the one that failed is not known.
+        ("failure", [job(1, "cancelled")], True),
+        ("timed_out", [job(1, "cancelled")], True),
+        ("timed_out", [job(1, "timed_out")], False),
         ("cancelled", [job(1, "cancelled")], False),
+        ("cancelled", [job(1, "failure")], False),
         ("cancelled", [], True),
         ("success", [], False),
         ("action_required", [], False),
@@ -257,6 +270,21 @@ NEW, BASE, UNKNOWN = cause(FailureClass.NEW), cause(FailureClass.BASE), cause(Fa
 )
 def test_the_worst_decides(runs: list[Run], causes: list[Cause], expected: Conclusion | None) -> None:
     assert conclude(runs, [], causes, []) is expected
+
+
+def test_a_run_that_failed_is_a_failure_though_of_its_jobs_one_was_cancelled_at_worst() -> None:
+    cancelled = job(1, "cancelled")
+    unexplained = runs_without_jobs([FAILED], {FAILED.run_id: [cancelled]})
+    assert conclude([FAILED], [(cancelled, FAILED)], [], unexplained) is Conclusion.FAILURE
+
+
+def test_a_log_that_is_awaited_is_waited_for_unless_something_else_decides() -> None:
+    ended = [run(conclusion="failure"), run(2, "action_required")]
+    assert conclude(ended, [], [AWAITED], []) is None
+    assert conclude(ended, [], [AWAITED, BASE], []) is None
+    assert conclude(ended, [], [AWAITED, NEW], []) is Conclusion.FAILURE
+    assert conclude(ended, [], [AWAITED, UNKNOWN], []) is Conclusion.FAILURE
+    assert conclude(ended, [], [AWAITED], [run(3, "startup_failure")]) is Conclusion.FAILURE
 
 
 def test_a_run_that_could_not_begin_is_a_failure() -> None:

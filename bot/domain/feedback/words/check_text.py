@@ -29,7 +29,8 @@ def _counts(report: Report) -> str:
     counts = report.counts
     if not counts.total:
         return f"No job has begun at {commit(report.head_sha)}."
-    shown = ", ".join(f"{count:,} {words}" for count, words in _by_state(counts, report.blames) if count)
+    may_be_new = report.blames or report.awaiting_logs > 0
+    shown = ", ".join(f"{count:,} {words}" for count, words in _by_state(counts, may_be_new) if count)
     if report.is_finished:
         return f"**{number(counts.total, 'job')}** at {commit(report.head_sha)}: {shown}."
     left = time_left(report)
@@ -37,8 +38,8 @@ def _counts(report: Report) -> str:
     return f"**{done(counts):,} of {number(counts.total, 'job')}** done at {commit(report.head_sha)}: {shown}.{left}"
 
 
-def _by_state(counts: Counts, blames: bool) -> list[tuple[int, str]]:
-    not_new = "" if blames else " (not new)" if counts.failed == 1 else " (none of them new)"
+def _by_state(counts: Counts, may_be_new: bool) -> list[tuple[int, str]]:
+    not_new = "" if may_be_new else " (not new)" if counts.failed == 1 else " (none of them new)"
     return [
         (counts.failed, f"failed{not_new}"),
         (counts.passed, "passed"),

@@ -58,7 +58,7 @@ def _reasons(failed: FailedJob, branch: str) -> list[str]:
         case FailureClass.NO_BASE:
             return [_without_comparison(failed, branch), elsewhere]
         case FailureClass.PENDING:
-            return ["it is still being looked into", _record(base, branch), elsewhere]
+            return [_open(failed), _record(base, branch), elsewhere]
         case FailureClass.UNSEEN:
             return ["so many jobs failed that this one was not looked into"]
         case FailureClass.BASE:
@@ -67,6 +67,12 @@ def _reasons(failed: FailedJob, branch: str) -> list[str]:
             return [elsewhere or "it has passed on the same commit", _record(base, branch)]
         case FailureClass.INFRA:
             return [looks_like(failed)]
+
+
+def _open(failed: FailedJob) -> str:
+    if failed.failure is not None and failed.failure.awaits_log:
+        return "GitHub has no log of it so far, which is waited for"
+    return "it is still being looked into"
 
 
 def _against(base: Base | None, branch: str) -> str:
@@ -90,6 +96,8 @@ def _without_comparison(failed: FailedJob, branch: str) -> str:
         return f"no run of the workflow on {branch} in the 30 days before can be compared"
     if base is None:
         return f"the workflow has not run on {branch}"
+    if failure is not None and failure.is_comparable and base.is_unclear:
+        return f"{_record(base, branch)}, but not all that failed there is known"
     is_told = failure is not None and not failure.is_generic
     return f"{_record(base, branch)}, but {'not all that failed here is known' if is_told else _SAYS_NOTHING}"
 

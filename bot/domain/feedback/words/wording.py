@@ -150,7 +150,12 @@ def _progress(report: Report) -> str:
         return "Waiting for approval" if report.waiting_for_approval else "No job has begun yet"
     parts = [f"{done(counts):,} of {number(counts.total, 'job')} done"]
     if counts.failed:
-        parts.append(f"{counts.failed:,} failed" + ("" if report.blames else ", none of them new"))
+        parts.append(
+            f"{counts.failed:,} failed" + ("" if report.blames or report.awaiting_logs else ", none of them new")
+        )
+    if report.awaiting_logs:
+        which = "log" if report.awaiting_logs == 1 else "logs"
+        parts.append(f"waiting for the {which} of {number(report.awaiting_logs, 'job')}")
     if left := time_left(report):
         parts.append(left)
     return ", ".join(parts)
