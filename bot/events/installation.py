@@ -16,17 +16,18 @@ _OPENING = frozenset({"created", "unsuspend"})
 
 @router.register("installation")
 async def handle_installation(event: sansio.Event, news: News) -> None:
-    """Record the installation and the repositories that it lists, and that people may see others now."""
+    """Record the installation and the repositories that it lists, and that people may see others now.
+
+    One that is deleted takes out of sight what it still has; what another one sees by now is not for it to say.
+    """
     payload = payloads.parse(event.data, payloads.InstallationEvent)
     installation = facts.installation(payload.installation, payload.action, news.seen_at)
-    deleted = installation.state == "deleted"
+    listed = [] if installation.state == "deleted" else payload.repositories or []
     news.told += [
         installation,
         *(
-            facts.thin_repository(
-                each, installation.installation_id, installation.account, news.seen_at, hidden=deleted
-            )
-            for each in payload.repositories or ()
+            facts.thin_repository(each, installation.installation_id, installation.account, news.seen_at)
+            for each in listed
         ),
         facts.SightChange(None if payload.action in _OPENING else installation.installation_id),
     ]

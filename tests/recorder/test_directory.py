@@ -335,6 +335,19 @@ async def test_what_is_installed_again_is_not_purged(database: Database) -> None
     assert set((await rows_of(database, 12)).values()) == {0}
 
 
+@pytest.mark.parametrize("followed_by", [7, 8, 9, 10])
+async def test_installed_again_in_the_same_moment(database: Database, followed_by: int) -> None:
+    # No time tells then which came first, and which digest is the higher is a matter of luck.
+    again = OCTO._replace(installation_id=followed_by)
+    happened: list[tuple[float, Told]] = [
+        (1, ran()),
+        (2, installed("deleted", repos=[HELLO])),
+        (2, installed("created", again, [HELLO])),
+    ]
+    async for _ in in_every_order(database, happened):
+        assert {run.installation_id for run in (await get_workflow_runs("octo-org")).runs} == {followed_by}
+
+
 async def test_what_was_transferred_is_not_purged(database: Database) -> None:
     await tell_all(database, [(1, ran()), (2, transferred(OTHER, HELLO, OCTO)), (3, installed("deleted"))])
     assert await housekeeping.purge_deleted_installations(days(60)) == 0
