@@ -9,18 +9,23 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.executor import MigrationExecutor
+from tortoise.transactions import in_transaction
 
-from bot.errors import DatabaseUnavailable
+from bot.clock import Clock
 from bot.settings import Dialect, dialect_of
 from bot.store.database import WRITER, configuration, database_errors
+from bot.store.engines.sqlite import is_locked
+
+Apps = dict[str, dict[str, object]]
 
 # Any number does, as long as everybody who migrates takes the same.
 ADVISORY_LOCK = 7_215_466
-TRIES_ON_SQLITE = 5
+# Each try waits for the lock as long as the connection's `busy_timeout` says, 8 s unless it was given.
+TRIES_ON_SQLITE, AGAIN_SECONDS = 100, 0.5
 
 
 @asynccontextmanager
-async def _context(url: str) -> AsyncIterator[tuple[TortoiseContext, dict[str, dict[str, object]]]]:
+async def _context(url: str) -> AsyncIterator[tuple[TortoiseContext, Apps]]:
     config = configuration(url)
     context = TortoiseContext()
     with context:
@@ -34,53 +39,66 @@ async def _context(url: str) -> AsyncIterator[tuple[TortoiseContext, dict[str, d
 
 
 async def migrate(url: str) -> list[str]:
-    """Apply what is missing and return the names of the migrations applied.
+    """Apply what is missing and return the names of the migrations applied: all of them at once, or none.
 
-    Raises DatabaseUnavailable when the database can't be reached.
+    Whoever migrates at the same time is waited for. Raises DatabaseUnavailable when the database can't be reached, or
+    on SQLite when somebody else writes to it for very long.
     """
     with database_errors():
         async with _context(url) as (context, apps):
-            client = context.connections.get(WRITER)
-            if dialect_of(url) is Dialect.POSTGRESQL:
-                return await _migrate_under_lock(client, apps)
-            return await _migrate_sqlite(client, apps)
+            # Waiting for a lock is for those who need it.
+            if not await _plan(context.connections.get(WRITER), apps):
+                return []
+            if dialect_of(url) is Dialect.SQLITE:
+                return await _migrate_sqlite(apps)
+            async with in_transaction(WRITER) as tx:
+                await tx.execute_query("SELECT pg_advisory_xact_lock($1)", [ADVISORY_LOCK])
+                return await _migrate(tx, apps)
 
 
-async def _migrate(client: BaseDBAsyncClient, apps: dict[str, dict[str, object]]) -> list[str]:
-    executor = MigrationExecutor(client, apps)
-    plan = await executor.plan(None)
-    if plan:
-        await executor.migrate(None)
-    return [step.migration.name for step in plan]
-
-
-async def _migrate_under_lock(client: BaseDBAsyncClient, apps: dict[str, dict[str, object]]) -> list[str]:
-    async with client.acquire_connection() as guard:
-        await guard.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
+async def _migrate_sqlite(apps: Apps) -> list[str]:
+    for _ in range(TRIES_ON_SQLITE - 1):
         try:
-            return await _migrate(client, apps)
-        finally:
-            await guard.execute("SELECT pg_advisory_unlock($1)", ADVISORY_LOCK)
-
-
-async def _migrate_sqlite(client: BaseDBAsyncClient, apps: dict[str, dict[str, object]]) -> list[str]:
-    for _ in range(TRIES_ON_SQLITE):
-        try:
-            return await _migrate(client, apps)
+            return await _migrate_sqlite_once(apps)
         except OperationalError as error:
-            # Another process created the tables between our look at the plan and our turn to write.
-            if "already exists" not in str(error):
+            # Whoever migrates a large database is longer at it than anybody else waits for the lock.
+            if not is_locked(error):
                 raise
-    message = "the database is being migrated by another process"
-    raise DatabaseUnavailable(message)
+            await Clock().sleep(AGAIN_SECONDS)
+    return await _migrate_sqlite_once(apps)
+
+
+async def _migrate_sqlite_once(apps: Apps) -> list[str]:
+    # It begins by taking the write lock.
+    async with in_transaction(WRITER) as tx:
+        return await _migrate(tx, apps)
+
+
+async def _migrate(tx: BaseDBAsyncClient, apps: Apps) -> list[str]:
+    """Apply what is missing in a transaction that nobody else migrates beside."""
+    applied = []
+
+    def note(event: str, _app: str, name: str) -> None:
+        if event == "apply_done":
+            applied.append(name)
+
+    executor = MigrationExecutor(tx, apps)
+    # PostgreSQL takes nothing more in a transaction in which a table was looked into that is not there.
+    await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))
+    # Tortoise notes a migration as applied after the migration's own transaction, which is a savepoint here.
+    await executor.migrate(None, progress=note)
+    return applied
+
+
+async def _plan(client: BaseDBAsyncClient, apps: Apps) -> list[str]:
+    return [step.migration.name for step in await MigrationExecutor(client, apps).plan(None)]
 
 
 async def pending_migrations(url: str) -> list[str]:
     """Return the names of the migrations that the database still lacks."""
     with database_errors():
         async with _context(url) as (context, apps):
-            plan = await MigrationExecutor(context.connections.get(WRITER), apps).plan(None)
-            return [step.migration.name for step in plan]
+            return await _plan(context.connections.get(WRITER), apps)
 
 
 async def drift() -> list[str]:

@@ -39,6 +39,10 @@ class ImmediateTransaction(SqliteTransactionWrapper):
     def acquire_connection(self) -> ConnectionWrapper[aiosqlite.Connection]:
         return _BegunFirst(self._lock, self)
 
+    async def execute_script(self, query: str) -> None:
+        # The driver's own way to run a script commits what was done before it.
+        await in_one_go(self, lambda connection: _run_script(connection, query))
+
     def begin_at_once(self, connection: sqlite3.Connection) -> None:
         """Take the write lock if it isn't held yet; called on the connection's own thread."""
         if self._finalized:
@@ -52,6 +56,16 @@ class ImmediateTransaction(SqliteTransactionWrapper):
         """Commit; called on the connection's own thread."""
         connection.commit()
         self._finalized = True
+
+
+def _run_script(connection: sqlite3.Connection, script: str) -> None:
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        # A text, a comment or a trigger may hold a semicolon of its own.
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
 
 
 class _BegunFirst(ConnectionWrapper[aiosqlite.Connection]):
@@ -94,7 +108,7 @@ class ImmediateSqliteClient(SqliteClient):
             try:
                 await super().create_connection(with_db)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                if not is_locked(error):
                     raise
                 await self.close()
                 await Clock().sleep(OPEN_AGAIN_SECONDS)
@@ -144,6 +158,13 @@ async def in_one_go(client: SqliteClient, work: Callable[[sqlite3.Connection], T
             raise OperationalError(error) from error
         except sqlite3.IntegrityError as error:
             raise IntegrityError(error) from error
+
+
+def is_locked(error: OperationalError | sqlite3.OperationalError) -> bool:
+    """Tell whether an error means that somebody else has held a lock for longer than one waits for it."""
+    cause = error.args[0] if isinstance(error, OperationalError) else error
+    code: int = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def is_working(client: SqliteClient) -> bool:

@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 "table_description": "One job of one attempt, where `labels` and `steps` are JSON texts in the API's own shape.",
             },
         ),
-        # Whoever migrates at the same time may have been here already.
+        # Versions that noted it only afterwards may have done it and been cut short before the note.
         ops.RunSQL(
             [f"DROP INDEX IF EXISTS {name}" for name in REPLACED]
             + [f"CREATE INDEX IF NOT EXISTS {name} ON {what}" for name, what in MADE.items()],
