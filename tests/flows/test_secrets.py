@@ -31,6 +31,7 @@ TABLES = {
     Dialect.POSTGRESQL: "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
 }
 TROUBLE = Trouble((ServerError(500), Cut(answered=True), RateLimited(429, 30)), each=5)
+OUTAGE = Trouble((ServerError(500), Cut(answered=True)))
 
 
 @dataclass
@@ -117,6 +118,14 @@ async def live(trial: Trial) -> None:
     await trial.pass_time(timedelta(hours=2))
 
 
+async def outlast(trial: Trial) -> None:
+    """Get no proper answer of GitHub for longer than anybody keeps on asking, so that errors are certain."""
+    usual, trial.github.rest.faults = trial.github.rest.faults, Meeting(OUTAGE)
+    await trial.pass_time(timedelta(hours=2))
+    trial.github.rest.faults = usual
+    await trial.pass_time(timedelta(hours=2))
+
+
 async def ask(trial: Trial, token: str) -> AsyncIterator[str]:
     """Yield what the service answers, to those who may and to those who may not."""
     runs = f"/api/integrations/github/workflow-runs?team={trial.stage.team}"
@@ -144,6 +153,7 @@ async def test_no_secret_comes_to_light(
         token = await access.create_token(trial.stage.team, "reader", trial.clock.now())
         handed.add("API token", token)
         await live(trial)
+        await outlast(trial)
         shown = [text async for text in ask(trial, token)]
         assert await trial.faults() == []
     tables = await dump(migrated_url)
