@@ -61,6 +61,9 @@ def replay(
     replayed, missing = run(on_database(settings, inbox.replay(guids or [], now)))
     typer.echo(f"{len(replayed)} put back in line")
     for guid in missing:
-        typer.echo(f"runledger: {guid} is not in the inbox, or its body is no longer kept", err=True)
+        typer.echo(
+            f"runledger: {guid} is not in the inbox, or its body is not kept: it was handled as it came, or long ago",
+            err=True,
+        )
     if missing:
         raise typer.Exit(1)
