@@ -57,7 +57,7 @@ class Tables:
 OUR_TABLES = Tables(
     "SELECT run_id, status, conclusion FROM workflow_run",
     "SELECT job_id, status, conclusion, runner_name FROM workflow_job",
-    "SELECT 1 FROM delivery WHERE state = 'waiting' LIMIT 1",
+    "SELECT 1 FROM delivery WHERE state = 'waiting' UNION ALL SELECT 1 FROM journal_entry LIMIT 1",
 )
 PLAIN_TABLES = Tables(
     "SELECT run_id, status, conclusion FROM run", "SELECT job_id, status, conclusion, runner_name FROM job"

@@ -90,9 +90,10 @@ def create_app(
     async def run_parts(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as parts:
             database = await parts.enter_async_context(connected(settings.database_url.get_secret_value()))
+            app[keys.DATABASE] = database
             check_can_serve(await configuration.begin(database))
             inbox = await parts.enter_async_context(
-                Inbox(database, clock, events.ACTED_ON, events.may_tell, handling.AtOnce(clock))
+                Inbox(database, clock, events.ACTED_ON, events.may_tell, handling.EventHandler(clock))
             )
             app[keys.INBOX] = inbox
             people = People(configuration, clock, database, Leases(database, clock, new_holder()))

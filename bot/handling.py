@@ -1,20 +1,20 @@
-"""What a delivery tells, recorded: at once, while it is being made durable, or later by a worker, in the same words.
+"""What a delivery tells, read and recorded: as it comes, or later by a worker, in the same words.
 
-Nearly every delivery is handled at once. Its facts and its GUID are one commit, before GitHub hears of it, so that its
-body need never be kept, compressed, fetched and unpacked again; `bench/ingest` shows what that is worth.
+Nearly every delivery is read as it comes. What it tells is durable before GitHub hears of it, so that its body need
+never be kept, compressed, fetched and unpacked again; `bench/ingest` shows what that is worth.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from bot import events, metrics
 from bot.clock import Clock
 from bot.domain import facts
 from bot.domain.news import News
 from bot.errors import MalformedPayload
-from bot.inbox import NewDelivery
+from bot.inbox import Posted, Told
 from bot.logs import bound
 from bot.recorder import arrival_statements, note_deliveries, record, record_directory, recording
 from bot.settings import Dialect
@@ -39,11 +39,6 @@ class Delivery(Protocol):
     def received_at(self) -> datetime: ...
 
 
-D = TypeVar("D", bound=Delivery)
-Read = tuple[D, News]
-"""A delivery and what it tells."""
-
-
 async def read(delivery: Delivery, body: bytes, clock: Clock) -> News:
     """Return what a delivery tells, and count how long reading it took.
 
@@ -55,43 +50,45 @@ async def read(delivery: Delivery, body: bytes, clock: Clock) -> News:
     return news
 
 
-async def record_all(tx: Transaction, read: Sequence[Read[D]], now: datetime) -> None:
+async def record_all(tx: Transaction, told: Sequence[Told], now: datetime) -> None:
     """Record what deliveries tell, in their own order or any other, and when the newest of each installation came."""
-    await record(tx, _told(read), now)
-    await note_deliveries(tx, _arrivals(read))
+    await record(tx, _facts(told), now)
+    await note_deliveries(tx, _arrivals(told))
 
 
-def _told(read: Iterable[Read[D]]) -> list[facts.Facts]:
-    return [fact for _, news in read for fact in news.told]
+def _facts(told: Iterable[Told]) -> list[facts.Facts]:
+    return [fact for each in told if each.news is not None for fact in each.news.told]
 
 
-def _arrivals(read: Iterable[Read[D]]) -> dict[int, datetime]:
+def _arrivals(told: Iterable[Told]) -> dict[int, datetime]:
     newest: dict[int, datetime] = {}
-    for delivery, news in read:
-        installation = news.installation_id
+    for each in told:
+        installation = each.news.installation_id if each.news is not None else None
         if installation is not None:
-            newest[installation] = max(newest.get(installation, delivery.received_at), delivery.received_at)
+            newest[installation] = max(newest.get(installation, each.received_at), each.received_at)
     return newest
 
 
-def report(read: Sequence[Read[D]]) -> None:
-    """Count deliveries whose facts are committed, and say so where anybody listens."""
+def report(told: Sequence[Told]) -> None:
+    """Count deliveries that were read and are committed, and say so where anybody listens."""
     debugging = log.isEnabledFor(logging.DEBUG)
-    for delivery, news in read:
-        result = "ignored" if news.ignored else "handled"
-        metrics.count_handled(delivery.event, result)
+    for each in told:
+        if each.news is None:
+            continue
+        result = "ignored" if each.news.ignored else "handled"
+        metrics.count_handled(each.event, result)
         if debugging:
-            with bound(delivery=delivery.guid, event=delivery.event, **news.about):
+            with bound(delivery=each.guid, event=each.event, **each.news.about):
                 log.debug("delivery %s", result)
 
 
-class AtOnce:
-    """Handles deliveries for an `Inbox`, inside the transaction that makes them durable."""
+class EventHandler:
+    """Reads deliveries for an `Inbox`, and records what they tell."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def read(self, delivery: NewDelivery) -> News | None:
+    async def read(self, delivery: Posted) -> News | None:
         """Return what a delivery tells, None where a worker is to see to it: it is malformed, or tells very much."""
         try:
             news = await read(delivery, delivery.body, self._clock)
@@ -104,18 +101,18 @@ class AtOnce:
         return news if len(news.told) <= MOST_TOLD else None
 
     def recording(
-        self, dialect: Dialect, read: Sequence[Read[NewDelivery]], now: datetime, *, prepared: bool = False
+        self, dialect: Dialect, told: Sequence[Told], now: datetime, *, prepared: bool = False
     ) -> Conversation[None]:
         """Record what these deliveries tell; see `recorder.recording`."""
-        yield from recording(dialect, _told(read), now, directory_recorded=prepared)
-        yield from written(arrival_statements(_arrivals(read)))
+        yield from recording(dialect, _facts(told), now, directory_recorded=prepared)
+        yield from written(arrival_statements(_arrivals(told)))
 
-    async def prepare(self, tx: Transaction, read: Sequence[Read[NewDelivery]], now: datetime) -> None:
+    async def prepare(self, tx: Transaction, told: Sequence[Told], now: datetime) -> None:
         """Record what is to be recorded before all else."""
-        await record_directory(tx, _told(read), now)
+        await record_directory(tx, _facts(told), now)
 
-    def report(self, read: Sequence[Read[NewDelivery]]) -> None:
+    def report(self, told: Sequence[Told]) -> None:
         """Count these deliveries, which are committed."""
-        if read:
-            metrics.BATCH_SIZE.observe(len(read))
-        report(read)
+        if told:
+            metrics.BATCH_SIZE.observe(len(told))
+        report(told)

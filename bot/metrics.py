@@ -59,7 +59,7 @@ HANDLED = Counter(
 BATCH_SIZE = Histogram(
     "runledger_batch_deliveries",
     "Deliveries handled in one transaction",
-    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
     registry=REGISTRY,
 )
 MISSED = Counter(

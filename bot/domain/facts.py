@@ -14,7 +14,15 @@ from bot.domain import ordering, payloads
 from bot.errors import MalformedPayload
 
 
-class Account(Struct, frozen=True):
+class Fact(Struct, frozen=True, tag=True, array_like=True):
+    """Anything told.
+
+    What a killed process leaves in the inbox's journal is read by the next one, perhaps of another version: so a new
+    field comes last, after all others, and has a default.
+    """
+
+
+class Account(Struct, frozen=True, array_like=True):
     """Who owns repositories: an organisation or a user."""
 
     account_id: int
@@ -22,7 +30,7 @@ class Account(Struct, frozen=True):
     type: str | None = None
 
 
-class Repository(Struct, frozen=True, kw_only=True):
+class Repository(Fact, frozen=True, kw_only=True):
     """A repository as one snapshot shows it.
 
     `owner` is None where only its name was told, `hidden` where it is no longer to be seen. An `announced` snapshot
@@ -43,7 +51,7 @@ class Repository(Struct, frozen=True, kw_only=True):
     version: bytes
 
 
-class Installation(Struct, frozen=True, kw_only=True):
+class Installation(Fact, frozen=True, kw_only=True):
     """An installation of the App; `version` is None where another event merely names it."""
 
     installation_id: int
@@ -56,14 +64,14 @@ class Installation(Struct, frozen=True, kw_only=True):
     login_version: bytes | None = None
 
 
-class AccountRename(Struct, frozen=True):
+class AccountRename(Fact, frozen=True):
     """An account has a new login."""
 
     account: Account
     version: bytes
 
 
-class RunPullRequest(Struct, frozen=True):
+class RunPullRequest(Struct, frozen=True, array_like=True):
     """A pull request that a run's snapshot lists."""
 
     run_id: int
@@ -75,7 +83,7 @@ class RunPullRequest(Struct, frozen=True):
     version: bytes
 
 
-class WorkflowRun(Struct, frozen=True, kw_only=True):
+class WorkflowRun(Fact, frozen=True, kw_only=True):
     """One attempt of a run at one moment."""
 
     repository_id: int
@@ -115,7 +123,7 @@ class _Step(Struct, rename="camel", gc=False):
     completed_at: datetime | None
 
 
-class WorkflowJob(Struct, frozen=True, kw_only=True):
+class WorkflowJob(Fact, frozen=True, kw_only=True):
     """One job at one moment; `labels` and `steps` are JSON texts in the API's own shape."""
 
     repository_id: int
@@ -141,7 +149,7 @@ class WorkflowJob(Struct, frozen=True, kw_only=True):
     version: bytes
 
 
-class PullRequest(Struct, frozen=True, kw_only=True):
+class PullRequest(Fact, frozen=True, kw_only=True):
     """A pull request at one moment."""
 
     repository_id: int
@@ -168,7 +176,7 @@ class PullRequest(Struct, frozen=True, kw_only=True):
     version: bytes
 
 
-class PullRequestHead(Struct, frozen=True):
+class PullRequestHead(Fact, frozen=True):
     """A commit that is or was the head of a pull request, in the repository that its branch is of."""
 
     repository_id: int
@@ -177,7 +185,7 @@ class PullRequestHead(Struct, frozen=True):
     number: int
 
 
-class ActionWanted(Struct, frozen=True, kw_only=True):
+class ActionWanted(Fact, frozen=True, kw_only=True):
     """A button pressed on a check of the App `app_id`: rerun_failed is our own, the others are GitHub's."""
 
     guid: str
@@ -190,14 +198,14 @@ class ActionWanted(Struct, frozen=True, kw_only=True):
     wanted_at: datetime
 
 
-class SightChange(Struct, frozen=True):
+class SightChange(Fact, frozen=True):
     """What people see of an installation or a repository may have changed; without either, of anything."""
 
     installation_id: int | None = None
     repository_id: int | None = None
 
 
-class AuthorizationRevoked(Struct, frozen=True):
+class AuthorizationRevoked(Fact, frozen=True):
     """A person has withdrawn what they allowed the App to do in their name."""
 
     user_id: int

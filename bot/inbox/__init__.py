@@ -1,11 +1,18 @@
 """The inbox: a delivery is durable before GitHub hears of it, and is handled exactly once, or ends dead with a reason.
 
+`append` takes deliveries in, `batch` is what one commit of them makes durable, `journal` how what they tell is kept
+until `behind` records it; `rows` are their rows, which `lease` hands to workers and `keeper` looks after.
+
 What a worker takes stays locked by its own transaction, which holds the facts too: a worker that dies gives its rows
 back at once, and no other can have handled them in between.
 """
 
 from bot.inbox.append import Inbox
 from bot.inbox.batch import NewDelivery, Outcome
+from bot.inbox.behind import record_left_behind
+from bot.inbox.bodies import LARGE
+from bot.inbox.handler import Posted
+from bot.inbox.journal import Told
 from bot.inbox.keeper import (
     DeliveryLine,
     InboxStatistics,
@@ -18,6 +25,7 @@ from bot.inbox.keeper import (
 from bot.inbox.lease import MAX_TRIES, LeasedDelivery, lease, mark_dead, mark_handled, mark_ignored, put_back
 
 __all__ = [
+    "LARGE",
     "MAX_TRIES",
     "DeliveryLine",
     "Inbox",
@@ -25,6 +33,8 @@ __all__ = [
     "LeasedDelivery",
     "NewDelivery",
     "Outcome",
+    "Posted",
+    "Told",
     "get_statistics",
     "lease",
     "list_deliveries",
@@ -33,6 +43,7 @@ __all__ = [
     "mark_ignored",
     "prune",
     "put_back",
+    "record_left_behind",
     "replay",
     "replay_dead",
 ]

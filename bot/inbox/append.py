@@ -1,8 +1,8 @@
 """Group commit: whoever waits shares the next transaction, so the disk is asked once for many deliveries.
 
 There is no timer: one writer commits whatever has queued since its last commit. `bench/ingest` shows what it is worth.
-What the deliveries tell is part of the same transaction where there is somebody to read them; what can't be read or
-recorded so is kept, and waits for a worker.
+What the deliveries tell goes into the journal where there is somebody to read them, and is recorded soon after; what
+can't be read so is kept, and waits for a worker.
 """
 
 import asyncio
@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 
 from bot.clock import Clock
 from bot.errors import DatabaseUnavailable
-from bot.inbox.batch import Batch, Handler, LeaveAll, NewDelivery, Outcome, Waiting
+from bot.inbox.batch import Batch, NewDelivery, Outcome, Waiting
+from bot.inbox.behind import Behind
 from bot.inbox.bodies import LARGE, compress, pack
+from bot.inbox.handler import Handler, LeaveAll
 from bot.store.database import Database, is_unavailable
 
 log = logging.getLogger(__name__)
@@ -53,8 +55,10 @@ class Inbox:
         self._closing = False
         # Set after each commit that leaves something to handle; a worker in the same process waits for it.
         self.arrived = asyncio.Event()
+        self._behind = Behind(database, clock, self._handler, self.arrived.set)
 
     async def __aenter__(self) -> "Inbox":
+        await self._behind.__aenter__()
         self._writer = asyncio.create_task(self._write(), name="inbox")
         return self
 
@@ -63,32 +67,54 @@ class Inbox:
         self._queued.set()
         if self._writer is not None:
             await self._writer
+        await self._behind.__aexit__()
 
     async def append(self, delivery: NewDelivery) -> Outcome:
         """Return once `delivery` is committed: accepted, or a duplicate by its GUID.
 
         A duplicate of a dead delivery brings it back to life. Raises DatabaseUnavailable when nothing was stored.
         """
-        is_told = delivery.event in self._acted_on and self._may_tell(delivery.event, delivery.body)
-        waiting = Waiting(delivery, asyncio.get_running_loop().create_future(), is_told)
-        if is_told and len(delivery.body) > LARGE:
-            waiting.kept = await compress(delivery.body)
-        # Looked at only now: compressing may take a turn of the loop in which the inbox closes.
+        kept = None
+        if len(delivery.body) > LARGE and self._is_told(delivery):
+            kept = await compress(delivery.body)
+        # Only now, as compressing may take a turn of the loop in which the inbox closes.
+        return await self._put(delivery, kept)
+
+    def put(self, delivery: NewDelivery) -> asyncio.Future[Outcome]:
+        """Do the same for a body of at most LARGE bytes, and tell how it ended by the future.
+
+        Raises DatabaseUnavailable where it is not even begun.
+        """
+        return self._put(delivery, None)
+
+    def _is_told(self, delivery: NewDelivery) -> bool:
+        return delivery.event in self._acted_on and self._may_tell(delivery.event, delivery.body)
+
+    def _put(self, delivery: NewDelivery, kept: bytes | None) -> asyncio.Future[Outcome]:
         if self._closing or self._writer is None or self._writer.done():
             message = "the inbox is closed"
             raise DatabaseUnavailable(message)
-        self._queue.append(waiting)
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append(Waiting(delivery, outcome, self._is_told(delivery), kept=kept))
         self._queued.set()
-        return await waiting.outcome
+        return outcome
 
     async def _write(self) -> None:
         while not (self._closing and not self._queue):
             await self._queued.wait()
+            await self._admit()
             waiting, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
             if not self._queue and not self._closing:
                 self._queued.clear()
             if waiting:
                 await self._commit(waiting)
+
+    async def _admit(self) -> None:
+        # Whoever is at the door already shares the commit, which costs as much for one as for many.
+        size = 0
+        while size < len(self._queue) < MAX_BATCH:
+            size = len(self._queue)
+            await asyncio.sleep(0)
 
     async def _commit(self, waiting: Sequence[Waiting]) -> None:
         try:
@@ -99,13 +125,10 @@ class Inbox:
             return
         for each in waiting:
             _resolve(each, batch.outcome_of(each))
+        if batch.entry is not None:
+            self._behind.hold(batch.entry)
         if batch.leaves_work():
             self.arrived.set()
-        try:
-            self._handler.report(batch.read)
-        except Exception:
-            # Nobody would ever be answered again if the writer ended here.
-            log.exception("what is committed could not be counted")
 
     async def _read(self, waiting: Sequence[Waiting]) -> None:
         # All of a batch in one go: reading takes a third less time where nothing else is done in between.
@@ -121,13 +144,12 @@ class Inbox:
                     each.kept = pack(each.delivery.body)
 
     async def _store(self, waiting: Sequence[Waiting]) -> Batch:
-        """Commit deliveries, handled as far as they can be."""
+        """Commit deliveries, what they tell in the journal as far as that can be written."""
         try:
             return await self._take(waiting)
         except Exception as error:
             if is_unavailable(error) or all(each.news is None for each in waiting):
                 raise
-            # Somebody else was in the way, or one of them can't be recorded: a worker will find out which.
             log.info("a batch is left to a worker", extra={"deliveries": len(waiting)}, exc_info=error)
         for each in waiting:
             if each.news is not None:
@@ -135,8 +157,8 @@ class Inbox:
         return await self._take(waiting)
 
     async def _take(self, waiting: Sequence[Waiting]) -> Batch:
-        batch = Batch(waiting, self._clock.now(), self._handler)
-        await self._database.transact(batch.take)
+        batch = Batch(waiting, self._clock.now(), self._behind.held, self._behind.holder)
+        await batch.commit(self._database)
         return batch
 
 

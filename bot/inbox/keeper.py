@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from bot.inbox.journal import decode
 from bot.store.database import current, database_errors, to_moment
 
 KEEP_BODIES = timedelta(days=7)
@@ -33,25 +34,43 @@ class DeliveryLine(Struct):
 
 
 async def get_statistics() -> InboxStatistics:
-    """Return how many deliveries wait and are dead, and since when the oldest waits."""
+    """Return how many deliveries wait and are dead, and since when the oldest waits; the journal's are among them."""
     with database_errors():
         rows = await current().reader.fetch(
             "SELECT (SELECT count(*) FROM delivery WHERE state = 'waiting') AS waiting,"
             " (SELECT count(*) FROM delivery WHERE state = 'dead') AS dead,"
-            " (SELECT min(received_at) FROM delivery WHERE state = 'waiting') AS oldest"
+            " (SELECT min(received_at) FROM delivery WHERE state = 'waiting') AS oldest,"
+            " (SELECT COALESCE(sum(deliveries), 0) FROM journal_entry WHERE error IS NULL) AS journaled,"
+            " (SELECT COALESCE(sum(deliveries), 0) FROM journal_entry WHERE error IS NOT NULL) AS unreadable,"
+            " (SELECT min(written_at) FROM journal_entry WHERE error IS NULL) AS written"
         )
-    return InboxStatistics(rows[0]["waiting"], rows[0]["dead"], to_moment(rows[0]["oldest"]))
+    row = rows[0]
+    oldest = [moment for moment in (to_moment(row["oldest"]), to_moment(row["written"])) if moment is not None]
+    return InboxStatistics(
+        row["waiting"] + int(row["journaled"]), row["dead"] + int(row["unreadable"]), min(oldest, default=None)
+    )
 
 
 async def list_deliveries(state: str | None = None, limit: int = 100) -> list[DeliveryLine]:
-    """Return the newest deliveries, all or those in one state."""
+    """Return the newest deliveries, all or those in one state; those wait of which only the journal knows yet."""
+    # The journal first: what is recorded in between is found twice then, and not passed over.
+    journaled = await _list_journal() if state in {None, "waiting"} else {}
     where, parameters = ("WHERE state = ?", [state]) if state else ("", [])
     rows = await current().reader.fetch(
         f"SELECT guid, event, state, received_at, tries, error FROM delivery {where} ORDER BY id DESC LIMIT ?",
         *parameters,
         limit,
     )
-    return [DeliveryLine(**row | {"received_at": to_moment(row["received_at"])}) for row in rows]
+    lines = [DeliveryLine(**row | {"received_at": to_moment(row["received_at"])}) for row in rows]
+    for line in lines:
+        journaled.pop(line.guid, None)
+    return [*journaled.values(), *lines][:limit]
+
+
+async def _list_journal() -> dict[str, DeliveryLine]:
+    rows = await current().reader.fetch("SELECT body FROM journal_entry WHERE error IS NULL ORDER BY id DESC")
+    told = [each for row in rows for each in reversed(decode(row["body"]))]
+    return {each.guid: DeliveryLine(each.guid, each.event, "waiting", each.received_at, 0, None) for each in told}
 
 
 _REPLAY = "UPDATE delivery SET state = 'waiting', available_at = ?, tries = 0, error = NULL"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from bot.inbox.bodies import decompress
+from bot.inbox.journal import Told, find_told
 from bot.settings import Dialect
 from bot.store.database import Executor, Transaction
 
@@ -29,6 +30,13 @@ class LeasedDelivery(Struct, frozen=True):
     kept: bytes
     received_at: datetime
     tries: int
+
+    def told(self) -> Told | None:
+        """Return what the delivery tells, where it has been read before and that is kept in place of its body.
+
+        Raises MalformedPayload when it can't be read.
+        """
+        return find_told(self.kept)
 
     def body(self) -> bytes:
         """Return the body as it was posted; unpacked only now, because a batch of large ones would not fit at once.

@@ -121,12 +121,21 @@ def _columns(told: facts.Repository) -> dict[str, Any]:
 
 async def record_directory(tx: Transaction, news: Sequence[facts.Facts], now: datetime) -> None:
     """Record what `news` tells of accounts, installations and repositories, and is not known."""
-    repositories = [fact for fact in news if isinstance(fact, facts.Repository)]
+    repositories = _newest_of_equals(fact for fact in news if isinstance(fact, facts.Repository))
     others = [fact for fact in news if isinstance(fact, facts.Installation | facts.AccountRename)]
     known = await tx.converse(_look({fact.repository_id for fact in repositories}))
     changes = [fact for fact in repositories if _tells_more(known.get(fact.repository_id), fact)]
     if changes or others:
         await _record_news(tx, others, changes, now)
+
+
+def _newest_of_equals(repositories: Iterable[facts.Repository]) -> list[facts.Repository]:
+    newest: dict[Told, facts.Repository] = {}
+    for fact in repositories:
+        told = _compared(fact)
+        if told not in newest or fact.version > newest[told].version:
+            newest[told] = fact
+    return list(newest.values())
 
 
 async def _record_news(

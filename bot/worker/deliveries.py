@@ -8,9 +8,8 @@ from msgspec import Struct
 
 from bot import handling, inbox, metrics
 from bot.clock import Clock
-from bot.domain.news import News
 from bot.errors import DatabaseUnavailable, MalformedPayload
-from bot.inbox import LeasedDelivery
+from bot.inbox import LeasedDelivery, Told
 from bot.logs import bound
 from bot.store.database import COLLISIONS, TRIES_AFTER_COLLISION, Database, is_unavailable
 
@@ -22,12 +21,21 @@ BATCH = 100
 class _Reading(Struct):
     """What reading a batch came to."""
 
-    read: list[tuple[LeasedDelivery, News]]
+    read: list[tuple[LeasedDelivery, Told]]
     malformed: list[tuple[LeasedDelivery, MalformedPayload]]
 
     def of(self, *, ignored: bool) -> list[LeasedDelivery]:
         """Return those that nothing acts on, or the others."""
-        return [delivery for delivery, news in self.read if news.ignored == ignored]
+        return [delivery for delivery, told in self.read if _is_ignored(told) == ignored]
+
+    @property
+    def told(self) -> list[Told]:
+        """What those tell that could be read."""
+        return [told for _, told in self.read]
+
+
+def _is_ignored(told: Told) -> bool:
+    return told.news is None or told.news.ignored
 
 
 class Deliveries:
@@ -36,6 +44,7 @@ class Deliveries:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._handler = handling.EventHandler(clock)
 
     async def handle_all(self) -> int:
         """Handle whatever waits and is due; return how many deliveries that were."""
@@ -47,9 +56,14 @@ class Deliveries:
     async def handle_batch(self, limit: int = BATCH) -> int:
         """Take and handle up to `limit` deliveries in one transaction; return how many were taken.
 
+        What a process that is no more has left in the journal comes first.
+
+
         When the batch as a whole can't be recorded, each of its deliveries is tried alone, so that a bad one harms
         no neighbour. Raises DatabaseUnavailable.
         """
+        if recorded := await inbox.record_left_behind(self._database, self._handler, self._clock.now()):
+            return recorded
         for _ in range(TRIES_AFTER_COLLISION):
             held: list[LeasedDelivery] = []
             try:
@@ -74,7 +88,7 @@ class Deliveries:
             if not held:
                 return
             reading = await self._read(held)
-            await handling.record_all(tx, reading.read, now)
+            await handling.record_all(tx, reading.told, now)
             await inbox.mark_handled(tx, reading.of(ignored=False), now)
             await inbox.mark_ignored(tx, reading.of(ignored=True), now)
             for delivery, error in reading.malformed:
@@ -85,10 +99,14 @@ class Deliveries:
         reading = _Reading([], [])
         for delivery in held:
             try:
-                reading.read.append((delivery, await handling.read(delivery, delivery.body(), self._clock)))
+                reading.read.append((delivery, delivery.told() or await self._told(delivery)))
             except MalformedPayload as error:
                 reading.malformed.append((delivery, error))
         return reading
+
+    async def _told(self, delivery: LeasedDelivery) -> Told:
+        news = await handling.read(delivery, delivery.body(), self._clock)
+        return Told(delivery.guid, delivery.event, delivery.received_at, news)
 
     async def _handle_alone(self, delivery: LeasedDelivery) -> None:
         try:
@@ -122,7 +140,7 @@ def _about(delivery: LeasedDelivery) -> dict[str, str]:
 
 def _report(reading: _Reading) -> None:
     metrics.BATCH_SIZE.observe(len(reading.read) + len(reading.malformed))
-    handling.report(reading.read)
+    handling.report(reading.told)
     for delivery, error in reading.malformed:
         metrics.count_handled(delivery.event, "dead")
         with bound(**_about(delivery)):

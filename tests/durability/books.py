@@ -28,8 +28,12 @@ async def rows_of(url: str, sql: str) -> list[tuple[Any, ...]]:
 
 async def count_waiting(url: str) -> int:
     """Return how many deliveries are acknowledged, or about to be, and not handled."""
-    number: int = (await rows_of(url, "SELECT count(*) FROM delivery WHERE state = 'waiting'"))[0][0]
-    return number
+    ((waiting, journaled),) = await rows_of(
+        url,
+        "SELECT (SELECT count(*) FROM delivery WHERE state = 'waiting'),"
+        " (SELECT COALESCE(sum(deliveries), 0) FROM journal_entry)",
+    )
+    return int(waiting + journaled)
 
 
 async def until_empty(url: str) -> None:

@@ -19,6 +19,7 @@ from bot.store.database import Database, current
 from tests.demo.conformance import AnswersHeld
 from tests.demo.stage import Stage, finish_run, set_stage
 from tests.history.house import settings_for
+from tests.inbox.deliveries import until_recorded
 
 LIST = "actions/list-workflow-runs-for-repo"
 PATIENCE = 200
@@ -107,7 +108,8 @@ class Service:
         return sum(1 for _ in self.github.rest.ledger.of(operation))
 
     async def state(self, run: WorkflowRun) -> tuple[str, str | None]:
-        """Return what is recorded of a run: its status and its conclusion."""
+        """Return what is recorded of a run once all that came is: its status and its conclusion."""
+        await until_recorded(self.database)
         sql = "SELECT status, conclusion FROM workflow_run WHERE run_id = ?"
         (row,) = await self.database.fetch(sql, run.id)
         return row["status"], row["conclusion"]

@@ -1,11 +1,13 @@
 """Small deliveries of our own, and a look at what the inbox keeps of them."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.inbox import NewDelivery
 from bot.inbox.bodies import decompress
+from bot.inbox.journal import find_told
 from bot.store.database import Executor
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -61,16 +63,26 @@ def delivery(guid: str, body: bytes = b"{}", event: str = "workflow_run", receiv
     return NewDelivery(guid, event, body, received_at)
 
 
+async def until_recorded(executor: Executor) -> None:
+    """Wait until nothing is in the journal any more."""
+    async with asyncio.timeout(20):
+        while await executor.fetch("SELECT 1 FROM journal_entry LIMIT 1"):
+            await asyncio.sleep(0.01)
+
+
 async def rows_by_guid(executor: Executor) -> dict[str, dict[str, Any]]:
-    """Return every row of the inbox, with its body as it was posted."""
+    """Return every row of the inbox once it is there, with its body as it was posted, or what it tells."""
+    await until_recorded(executor)
     rows = await executor.fetch("SELECT * FROM delivery ORDER BY id")
     for row in rows:
-        row["body"] = decompress(row["body"]) if row["body"] is not None else None
+        if row["body"] is not None:
+            row["body"] = find_told(row["body"]) or decompress(row["body"])
     return {row["guid"]: row for row in rows}
 
 
 async def count(executor: Executor, state: str | None = None) -> int:
-    """Return how many rows the inbox has, all or in one state."""
+    """Return how many rows the inbox has, all or in one state, once they are there."""
+    await until_recorded(executor)
     where, parameters = ("WHERE state = ?", [state]) if state else ("", [])
     rows = await executor.fetch(f"SELECT count(*) AS rows FROM delivery {where}", *parameters)
     total: int = rows[0]["rows"]

@@ -39,7 +39,7 @@ _TO_BE_TOLD = " UNION ALL ".join(
     for table in ("check_summary", "failure_comment", "job_failure")
 )
 _DUE = (
-    "SELECT 1 AS due FROM delivery WHERE state = 'waiting'"
+    "SELECT 1 AS due FROM delivery WHERE state = 'waiting' UNION ALL SELECT 1 FROM journal_entry"
     " UNION ALL SELECT 1 FROM lease WHERE holder IS NOT NULL AND name LIKE 'job %'"
     " UNION ALL SELECT 1 FROM backfill_window WHERE due_at <= ? UNION ALL SELECT 1 FROM run_wanted WHERE due_at <= ?"
     " UNION ALL SELECT 1 FROM timed_job WHERE due_at <= ?"

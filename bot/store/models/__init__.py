@@ -16,7 +16,7 @@ from bot.store.models.access import (
 from bot.store.models.directory import Installation, Repository, RepositoryName, Team
 from bot.store.models.feedback import Action, CheckSummary, FailureComment, JobFailure, RepositorySettings
 from bot.store.models.history import Backfill, BackfillWindow, DeliveryScan, MissedDelivery, RunWanted
-from bot.store.models.inbox import Delivery
+from bot.store.models.inbox import Delivery, JournalEntry
 from bot.store.models.processes import Heartbeat, Lease, TimedJob
 from bot.store.models.record import (
     PullRequest,
@@ -46,6 +46,7 @@ __all__ = [
     "Heartbeat",
     "Installation",
     "JobFailure",
+    "JournalEntry",
     "Lease",
     "MissedDelivery",
     "PendingState",

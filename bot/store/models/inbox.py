@@ -1,10 +1,10 @@
-"""What GitHub delivered."""
+"""What GitHub delivered: acknowledged and not recorded yet, and every delivery's end."""
 
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from bot.store.models.sizes import WORD
+from bot.store.models.sizes import NAME, WORD
 
 
 class Delivery(Model):
@@ -30,3 +30,22 @@ class Delivery(Model):
     class Meta:
         table = "delivery"
         indexes = [Index(fields=["received_at"], name="delivery_by_received_at")]
+
+
+class JournalEntry(Model):
+    """What a group of deliveries told that GitHub has been answered for, until it is recorded a moment later.
+
+    `body` is the group as `bot.inbox.journal` writes it, `guids` are its GUIDs between blanks, and `holder` is the
+    process that is about to record it. An entry with an `error` can't be read and stays.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    holder = fields.CharField(max_length=NAME)
+    written_at = fields.DatetimeField()
+    deliveries = fields.IntField()
+    guids = fields.TextField()
+    body = fields.BinaryField()
+    error = fields.TextField(null=True)
+
+    class Meta:
+        table = "journal_entry"
