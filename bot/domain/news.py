@@ -5,11 +5,12 @@ from msgspec import Struct, field
 from bot.domain import facts
 
 
-class News(Struct):
+class News(Struct, array_like=True):
     """Handlers add to `told`, or say by `ignored` that nothing acts on this action.
 
     `made_at` is when GitHub made the delivery by its own word, or 0; `seen_at` falls back on when we received it, for
-    what has no time of its own to be ordered by. Both are in microseconds, see `ordering.made_at`.
+    what has no time of its own to be ordered by. Both are in microseconds, see `ordering.made_at`. It goes into the
+    inbox's journal, so a new field comes last and has a default.
     """
 
     made_at: int

@@ -24,9 +24,7 @@ LEFT_BEHIND_SECONDS = 2.0
 LEFT_AT_ONCE = 8
 # No frame of zstd begins so (RFC 8878, section 3.1.1): the body of a delivery is kept as it was posted, or as this.
 _MARK = b"told"
-_WRITE = (
-    "INSERT INTO journal_entry (holder, written_at, deliveries, guids, body) VALUES (?, ?, ?, ?, ?) RETURNING id"
-)
+_WRITE = "INSERT INTO journal_entry (holder, written_at, deliveries, guids, body) VALUES (?, ?, ?, ?, ?) RETURNING id"
 # One round trip, and no transaction but the statement's own. Other processes may have answered for the same GUIDs.
 _WRITE_AND_LOOK = (
     f"WITH entry AS ({_WRITE}), asked AS (SELECT unnest(CAST(? AS text[])) AS guid)"

@@ -1,10 +1,13 @@
 """Looking after the inbox: how full it is, what is dead, putting back in line, and letting go of what is old."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 
+from bot.errors import MalformedPayload
 from bot.inbox.journal import decode
 from bot.store.database import current, database_errors, to_moment
 
@@ -12,6 +15,8 @@ KEEP_BODIES = timedelta(days=7)
 # GitHub can redeliver for three days; a GUID is kept far longer, so that a late duplicate is still known as one.
 KEEP_GUIDS = timedelta(days=35)
 PRUNE_AT_ONCE = 1000
+# What is shown of a delivery in an entry of the journal that can't be read.
+UNKNOWN_EVENT = "-"
 
 
 class InboxStatistics(Struct):
@@ -54,7 +59,7 @@ async def get_statistics() -> InboxStatistics:
 async def list_deliveries(state: str | None = None, limit: int = 100) -> list[DeliveryLine]:
     """Return the newest deliveries, all or those in one state; those wait of which only the journal knows yet."""
     # The journal first: what is recorded in between is found twice then, and not passed over.
-    journaled = await _list_journal() if state in {None, "waiting"} else {}
+    journaled = {line.guid: line for line in await _list_journal() if state in {None, line.state}}
     where, parameters = ("WHERE state = ?", [state]) if state else ("", [])
     rows = await current().reader.fetch(
         f"SELECT guid, event, state, received_at, tries, error FROM delivery {where} ORDER BY id DESC LIMIT ?",
@@ -67,10 +72,18 @@ async def list_deliveries(state: str | None = None, limit: int = 100) -> list[De
     return [*journaled.values(), *lines][:limit]
 
 
-async def _list_journal() -> dict[str, DeliveryLine]:
-    rows = await current().reader.fetch("SELECT body FROM journal_entry WHERE error IS NULL ORDER BY id DESC")
-    told = [each for row in rows for each in reversed(decode(row["body"]))]
-    return {each.guid: DeliveryLine(each.guid, each.event, "waiting", each.received_at, 0, None) for each in told}
+async def _list_journal() -> list[DeliveryLine]:
+    rows = await current().reader.fetch("SELECT written_at, guids, body, error FROM journal_entry ORDER BY id DESC")
+    return [line for row in rows for line in reversed(_lines(row))]
+
+
+def _lines(row: dict[str, Any]) -> list[DeliveryLine]:
+    if row["error"] is None:
+        with contextlib.suppress(MalformedPayload):
+            told = decode(row["body"])
+            return [DeliveryLine(each.guid, each.event, "waiting", each.received_at, 0, None) for each in told]
+    at: Any = to_moment(row["written_at"])
+    return [DeliveryLine(guid, UNKNOWN_EVENT, "dead", at, 0, row["error"]) for guid in row["guids"].split()]
 
 
 _REPLAY = "UPDATE delivery SET state = 'waiting', available_at = ?, tries = 0, error = NULL"

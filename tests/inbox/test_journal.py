@@ -1,0 +1,283 @@
+"""The journal: how it is written down, what a killed process leaves in it, and what can't be read any more."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bot import events, inbox
+from bot.clock import ManualClock
+from bot.domain import facts
+from bot.domain.news import News
+from bot.errors import MalformedPayload
+from bot.handling import EventHandler
+from bot.inbox import behind, bodies, journal
+from bot.inbox.journal import LEFT_BEHIND_SECONDS, Entry, Told
+from bot.store.database import Database
+from bot.worker import Worker
+from tests.inbox.deliveries import NOW, delivery, rows_by_guid, run_body
+from tests.worker.test_batches import SETTINGS
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+# An entry of the first version that had a journal, with a fact of each kind: what such a version leaves must be read.
+OF_THE_FIRST_VERSION = Path(__file__).parent / "kept" / "0007_journal.msgpack"
+ACCOUNT = facts.Account(71, "octo-org", "Organization")
+AT = datetime(2026, 11, 2, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def each_kind() -> list[facts.Facts]:
+    """Return a fact of each kind, with something in each field that the first version had."""
+    return [
+        facts.Repository(
+            repository_id=701,
+            full_name="octo-org/hello-world",
+            owner=ACCOUNT,
+            installation_id=7001,
+            private=True,
+            archived=False,
+            default_branch="main",
+            html_url="https://github.com/octo-org/hello-world",
+            hidden=False,
+            announced=True,
+            past_name="octo-org/hello",
+            version=b"\0\1\xff",
+        ),
+        facts.Installation(
+            installation_id=7001,
+            account=ACCOUNT,
+            state="suspended",
+            repository_selection="all",
+            permissions={"checks": "write"},
+            events=["workflow_run"],
+            version=b"v",
+            login_version=b"l",
+        ),
+        facts.AccountRename(ACCOUNT, b"r"),
+        facts.WorkflowRun(
+            repository_id=701,
+            run_id=7,
+            run_attempt=2,
+            run_number=3,
+            workflow_id=9,
+            workflow_name="CI",
+            workflow_path=".github/workflows/ci.yml",
+            display_title="Größer ✓",
+            event="push",
+            status="completed",
+            conclusion="failure",
+            head_branch="main",
+            head_sha="a" * 40,
+            head_repository_id=701,
+            head_repo_full_name="octo-org/hello-world",
+            html_url="https://github.com/octo-org/hello-world/actions/runs/7",
+            created_at=AT,
+            updated_at=AT,
+            run_started_at=AT,
+            actor_id=5,
+            actor_login="mona",
+            triggering_actor_login="lisa",
+            version=b"w",
+            pull_requests=(facts.RunPullRequest(7, 701, 12, "a" * 40, "main", AT, b"p"),),
+        ),
+        facts.WorkflowJob(
+            repository_id=701,
+            job_id=70,
+            run_id=7,
+            run_attempt=2,
+            name="test",
+            workflow_name="CI",
+            status="completed",
+            conclusion="failure",
+            head_branch="main",
+            head_sha="a" * 40,
+            html_url=None,
+            created_at=AT,
+            started_at=AT,
+            completed_at=AT,
+            runner_id=1,
+            runner_name="runner",
+            runner_group_id=2,
+            runner_group_name="group",
+            labels='["ubuntu-latest"]',
+            steps='[{"number":1}]',
+            version=b"j",
+        ),
+        facts.PullRequest(
+            repository_id=701,
+            number=12,
+            pull_request_id=120,
+            title="Change",
+            state="open",
+            draft=True,
+            locked=False,
+            merged=False,
+            html_url=None,
+            author_id=5,
+            author_login="mona",
+            head_sha="a" * 40,
+            head_ref="change",
+            head_repository_id=702,
+            head_repo_full_name="mona/hello-world",
+            base_ref="main",
+            base_sha="b" * 40,
+            labels='["bug"]',
+            created_at=AT,
+            updated_at=AT,
+            closed_at=None,
+            version=b"u",
+        ),
+        facts.PullRequestHead(701, "a" * 40, 702, 12),
+        facts.ActionWanted(
+            guid="guid",
+            kind="rerun_failed",
+            repository_id=701,
+            head_sha="a" * 40,
+            app_id=1,
+            sender_id=5,
+            sender_login="mona",
+            wanted_at=AT,
+        ),
+        facts.SightChange(installation_id=7001, repository_id=701),
+        facts.AuthorizationRevoked(5, AT),
+    ]
+
+
+def an_entry() -> list[Told]:
+    """Return what an entry of two deliveries holds: one tells a fact of each kind, of the other nothing is told."""
+    return [Told("guid", "workflow_run", AT, News(1, 2, each_kind())), Told("other", "star", AT, None)]
+
+
+def test_there_is_a_fact_of_each_kind() -> None:
+    assert {type(fact) for fact in each_kind()} == set(facts.Facts.__args__)
+
+
+def test_what_the_first_version_left_can_be_read() -> None:
+    told = msgspec.msgpack.decode(OF_THE_FIRST_VERSION.read_bytes(), type=list[Told])
+    assert told == an_entry()
+
+
+def test_what_a_later_version_leaves_can_be_read() -> None:
+    plain = msgspec.msgpack.decode(msgspec.msgpack.encode(an_entry()))
+    for fact in plain[0][3][2]:
+        fact.append("a field that this version does not know")
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(plain), type=list[Told]) == an_entry()
+
+
+@pytest.mark.parametrize("path", sorted(PAYLOADS.glob("*.json")), ids=lambda path: path.stem)
+async def test_what_payloads_tell_comes_back_as_it_was(path: Path) -> None:
+    event = path.name.partition(".")[0]
+    body = json.dumps(json.loads(path.read_text())).encode()
+    told = [Told("guid", event, NOW, await events.read("guid", event, body, NOW))]
+    kept = journal.encode(told)
+    assert journal.decode(kept) == told
+    assert journal.find_told(kept) == told[0]
+
+
+def test_bodies_as_they_were_posted_are_no_entries() -> None:
+    assert journal.find_told(bodies.pack(b"told")) is None
+
+
+@pytest.mark.parametrize("kept", [b"", b"told", b"told(\xb5/\xfd", bodies.pack(b"[]"), bodies.pack(b"\x91\1")])
+def test_what_is_damaged_says_so(kept: bytes) -> None:
+    with pytest.raises(MalformedPayload):
+        journal.decode(kept)
+
+
+async def _left_behind(database: Database, *told: Told) -> int:
+    async with database.transaction() as tx:
+        return await tx.finish(journal.written(told, NOW, "a process that is no more"))
+
+
+async def _told(guid: str, body: bytes, event: str = "workflow_run") -> Told:
+    return Told(guid, event, NOW, await events.read(guid, event, body, NOW))
+
+
+async def _runs(database: Database) -> list[int]:
+    return [row["run_id"] for row in await database.fetch("SELECT run_id FROM workflow_run ORDER BY run_id")]
+
+
+async def _state(database: Database, guid: str) -> tuple[Any, ...]:
+    (row,) = await database.fetch("SELECT state, handlings, body FROM delivery WHERE guid = ?", guid)
+    return row["state"], row["handlings"], row["body"]
+
+
+async def test_a_worker_records_what_a_killed_process_left(database: Database) -> None:
+    clock = ManualClock(NOW)
+    worker = Worker(database, clock, SETTINGS)
+    await _left_behind(database, await _told("run", run_body(7)), Told("star", "star", NOW, None))
+    await clock.advance(LEFT_BEHIND_SECONDS - 0.5)
+    # Its holder may be at work on it still.
+    assert await worker.handle_all() == 0
+    assert (await inbox.get_statistics()).waiting == 2
+    await clock.advance(1)
+    assert await worker.handle_all() == 2
+    assert await _runs(database) == [7]
+    assert (await inbox.get_statistics()).waiting == 0
+    assert await _state(database, "run") == ("handled", 1, None)
+    assert await _state(database, "star") == ("ignored", 0, None)
+
+
+async def test_what_two_record_at_once_is_recorded_once(database: Database) -> None:
+    told = await _told("run", run_body(7))
+    entry = Entry(await _left_behind(database, told), [told])
+    handler = EventHandler(ManualClock(NOW))
+    await asyncio.gather(*(behind.record(database, handler, [entry], NOW) for _ in range(4)))
+    assert (await rows_by_guid(database))["run"]["handlings"] == 1
+
+
+async def test_a_guid_in_two_entries_is_recorded_once(database: Database) -> None:
+    first, again = await _told("run", run_body(7)), await _told("run", run_body(8))
+    await _left_behind(database, first, await _told("other", run_body(9)))
+    await _left_behind(database, again)
+    await inbox.record_left_behind(database, EventHandler(ManualClock(NOW)), NOW + timedelta(minutes=1))
+    assert await _runs(database) == [7, 9]
+    assert {row["handlings"] for row in (await rows_by_guid(database)).values()} == {1}
+
+
+async def test_what_can_t_be_read_harms_no_neighbour_and_is_told(database: Database) -> None:
+    await _left_behind(database, Told("damaged-1", "star", NOW, None), Told("damaged-2", "star", NOW, None))
+    await database.execute("UPDATE journal_entry SET body = ?", b"told and damaged")
+    await _left_behind(database, await _told("run", run_body(7)))
+    clock = ManualClock(NOW + timedelta(minutes=1))
+    assert await Worker(database, clock, SETTINGS).handle_all() == 1
+    assert await _runs(database) == [7]
+    statistics = await inbox.get_statistics()
+    assert (statistics.waiting, statistics.dead) == (0, 2)
+    lines = await inbox.list_deliveries("dead")
+    assert [line.guid for line in lines] == ["damaged-2", "damaged-1"]
+    assert all("can't be read" in (line.error or "") or "damaged" in (line.error or "") for line in lines)
+
+
+async def test_a_list_shows_what_is_in_the_journal(database: Database) -> None:
+    async with inbox.Inbox(
+        database, ManualClock(NOW), events.ACTED_ON, handler=EventHandler(ManualClock(NOW))
+    ) as opened:
+        await opened.append(delivery("recorded", run_body(7)))
+    await _left_behind(database, await _told("first", run_body(8)), await _told("second", run_body(9)))
+    lines = [(line.guid, line.state) for line in await inbox.list_deliveries()]
+    assert lines == [("second", "waiting"), ("first", "waiting"), ("recorded", "handled")]
+    assert [line.guid for line in await inbox.list_deliveries("waiting")] == ["second", "first"]
+    assert [line.guid for line in await inbox.list_deliveries("handled")] == ["recorded"]
+    assert [line.guid for line in await inbox.list_deliveries(limit=1)] == ["second"]
+
+
+async def test_what_is_too_much_to_hold_is_left_in_the_journal(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(behind, "MOST_HELD", 1)
+    clock = ManualClock(NOW)
+    async with inbox.Inbox(database, clock, events.ACTED_ON, handler=EventHandler(clock)) as opened:
+        async with database.transaction() as tx:
+            # Nothing can be recorded meanwhile, nor committed: so all of them come at once.
+            await tx.execute("DELETE FROM journal_entry")
+            posts = [asyncio.create_task(opened.append(delivery(f"run {n}", run_body(n)))) for n in range(1, 6)]
+            await asyncio.sleep(0)
+        assert set(await asyncio.gather(*posts)) == {"accepted"}
+    await clock.advance(LEFT_BEHIND_SECONDS + 1)
+    await Worker(database, clock, SETTINGS).handle_all()
+    assert await _runs(database) == [1, 2, 3, 4, 5]
+    assert {row["handlings"] for row in (await rows_by_guid(database)).values()} == {1}
