@@ -1,8 +1,10 @@
 """How fast deliveries become durable: the service beside the plain bot, and beside the framework's own limit.
 
 A closed loop of keep-alive connections posts signed bodies, every one of them committed with synchronous=FULL before
-its 202. The clock runs on until everything is applied, so that nothing is won by putting work off. In the end come a
-storm, after which every run and job has to be in its true last state, and deliveries at an even pace.
+its 202. Processor time counts until everything is applied, so that nothing is won by putting work off, and what is left
+to be applied after the last 202 is told in seconds, which must not grow with what was sent: the turns are long, and in
+the end comes a storm that is longer. After it every run and job has to be in its true last state. Last come deliveries
+at an even pace.
 """
 
 from collections.abc import Iterable
@@ -24,8 +26,8 @@ OTHERS = {"plain_bot": PLAIN, "bare_asyncio": BARE, "bare_uvloop": BARE_UVLOOP}
 COST = "cpu_microseconds_per_delivery"
 FULL = 2
 WANTED = {
-    **dict.fromkeys(("deliveries_to_plain_bot", "applied_to_plain_bot"), Wanted(10.0, 14.0)),
-    **dict.fromkeys(("deliveries_to_bare_asyncio", "applied_to_bare_asyncio"), Wanted(0.40, 0.50)),
+    "deliveries_to_plain_bot": Wanted(10.0, 14.0),
+    "deliveries_to_bare_asyncio": Wanted(0.40, 0.50),
 }
 HEAD = ("", "to 202 /s", "± rounds", "applied /s", "backlog s", "CPU µs each", "p50 ms", "p99 ms", "RSS MiB", "wrong")
 
@@ -34,7 +36,7 @@ HEAD = ("", "to 202 /s", "± rounds", "applied /s", "backlog s", "CPU µs each",
 class Size:
     """How much is sent: deliveries a round of which the first are for warming up, rounds, connections, the storm."""
 
-    deliveries: int = 5000
+    deliveries: int = 8500
     warm_up: int = 500
     rounds: int = 5
     connections: int = 64
