@@ -31,7 +31,7 @@ TOGETHER = 1024
 # So much is kept in memory while the database is slow; of more the journal alone knows, until a worker looks.
 MOST_HELD = 8192
 # Whoever moves a repository's whole record holds locks on it for long: what can't be recorded soon is a worker's.
-LOCK_TIMEOUT = "300ms"
+LOCK_TIMEOUT = "600ms"
 _WAIT_NO_LONGER = "SELECT set_config('lock_timeout', ?, true)"
 
 
