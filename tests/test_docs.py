@@ -199,7 +199,7 @@ def test_every_metric_is_documented_with_its_labels() -> None:
 
 def test_results_of_a_delivery_are_documented() -> None:
     code = (ROOT / "bot" / "web" / "webhook.py").read_text()
-    results = set(re.findall(r'_Refused\(\d+, "(\w+)"\)|result = "(\w+)"', code))
+    results = set(re.findall(r'Refused\(\d+, "(\w+)"\)|result = "(\w+)"', code))
     told = re.search(r"^Results of a post: (.+?)\. ", (DOCS / "operate.md").read_text(), re.MULTILINE | re.DOTALL)
     assert told is not None
     receipts = {"accepted", "duplicate"}

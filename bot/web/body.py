@@ -29,8 +29,13 @@ def is_plain(headers: CIMultiDictProxy[str], media_type: str) -> bool:
     """Tell whether a body is said to be of this media type, and not compressed."""
     types = headers.getall("Content-Type", [])
     encodings = headers.getall("Content-Encoding", [])
-    is_of_type = len(types) == 1 and types[0].partition(";")[0].strip().lower() == media_type
+    is_of_type = len(types) == 1 and is_media_type(types[0], media_type)
     return is_of_type and all(encoding.strip().lower() == "identity" for encoding in encodings)
+
+
+def is_media_type(said: str, media_type: str) -> bool:
+    """Tell whether a Content-Type says `media_type`, whatever its parameters."""
+    return said.partition(";")[0].strip().lower() == media_type
 
 
 def is_plain_json(headers: CIMultiDictProxy[str]) -> bool:
@@ -47,7 +52,7 @@ class BodyMemory:
         _memories.add(self)
 
     def reservation(self) -> "Reservation":
-        """Return room for one body, which is taken back when its block ends, however it ends."""
+        """Return room for one body, which is given back when its block ends, however it ends."""
         return Reservation(self)
 
 
@@ -69,6 +74,10 @@ class Reservation:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give back all that was taken."""
         self._memory.held -= self._size
         self._size = 0
 

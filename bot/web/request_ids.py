@@ -14,7 +14,11 @@ _numbers = itertools.count(1)
 
 def request_id(headers: Mapping[str, str]) -> str:
     """Return the name that the proxy in front gave a request, or else a new one."""
-    given = headers.get(HEADER)
+    return given_or_new(headers.get(HEADER))
+
+
+def given_or_new(given: str | None) -> str:
+    """Return a name that was given where it is one that can be kept, or else a new one."""
     return given if given is not None and _GIVEN.fullmatch(given) else new_request_id()
 
 

@@ -6,6 +6,8 @@ is); whoever can't sign learns nothing further, not even whether a GUID is known
 """
 
 import asyncio
+import re
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -27,16 +29,18 @@ PATH = "/api/github/webhooks"
 GUID_HEADER = "X-GitHub-Delivery"
 EVENT_HEADER = "X-GitHub-Event"
 SIGNATURE_HEADER = "X-Hub-Signature-256"
+_EVENT = re.compile(r"^[!-~]{1,64}$")
+_GUID = re.compile(r"^[!-~]{1,100}$")
 
 
 class DeliveryHeaders(msgspec.Struct, frozen=True):
     """What GitHub says about a delivery outside its body."""
 
-    event: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$", description="Name of the event")] = msgspec.field(
+    event: Annotated[str, Meta(pattern=_EVENT.pattern, description="Name of the event")] = msgspec.field(
         name=EVENT_HEADER
     )
     guid: Annotated[
-        str, Meta(pattern=r"^[!-~]{1,100}$", description="The delivery's GUID, the same when it is delivered again")
+        str, Meta(pattern=_GUID.pattern, description="The delivery's GUID, the same when it is delivered again")
     ] = msgspec.field(name=GUID_HEADER)
 
 
@@ -57,7 +61,9 @@ class Receiver:
         self.memory = BodyMemory(in_flight_limit)
 
 
-class _Refused(Problem):
+class Refused(Problem):
+    """A delivery is not taken in; `result` is how it is counted."""
+
     def __init__(self, status: int, result: str) -> None:
         super().__init__(status)
         self.result = result
@@ -78,41 +84,47 @@ async def receive(app: web.Application, headers: CIMultiDictProxy[str], content:
     Raises Problem (400, 401, 408, 413, 415), ParameterErrors, TooMuchWaiting or DatabaseUnavailable; nothing is stored
     then.
     """
-    result = "failed"
+    event = headers.get(EVENT_HEADER, "")
     try:
-        result = outcome = await _receive(app, headers, content)
-    except _Refused as refused:
-        result = refused.result
+        outcome = await _receive(app, headers, content)
+    except BaseException as error:
+        count_refusal(event, error)
         raise
-    except ParameterErrors:
-        result = "refused_headers"
-        raise
-    except (DatabaseUnavailable, TooMuchWaiting):
-        result = "unavailable"
-        raise
-    except asyncio.CancelledError:
-        result = "disconnected"
-        raise
-    finally:
-        metrics.count_delivery(headers.get(EVENT_HEADER, ""), result)
+    metrics.count_delivery(event, outcome)
     return outcome
+
+
+def count_refusal(event: str, error: BaseException) -> None:
+    """Count a delivery that is not taken in, by the reason."""
+    match error:
+        case Refused():
+            result = error.result
+        case ParameterErrors():
+            result = "refused_headers"
+        case DatabaseUnavailable() | TooMuchWaiting():
+            result = "unavailable"
+        case asyncio.CancelledError():
+            result = "disconnected"
+        case _:
+            result = "failed"
+    metrics.count_delivery(event, result)
 
 
 async def _receive(app: web.Application, headers: CIMultiDictProxy[str], content: StreamReader) -> inbox.Outcome:
     received_at = app[keys.CLOCK].now()
     if not is_plain_json(headers):
-        raise _Refused(415, "refused_media")
+        raise Refused(415, "refused_media")
     digest = find_digest(headers.getall(SIGNATURE_HEADER, ()))
     if digest is None:
-        raise _Refused(401, "refused_signature")
+        raise Refused(401, "refused_signature")
     receiver = app[keys.RECEIVER]
     with receiver.memory.reservation() as reservation:
         body = await _read(headers, content, receiver, reservation)
         if not await is_signed(app[keys.CONFIGURATION], body, digest):
-            raise _Refused(401, "refused_signature")
-        about = _delivery_headers(headers)
+            raise Refused(401, "refused_signature")
+        about = delivery_headers(headers.getall(EVENT_HEADER, ()), headers.getall(GUID_HEADER, ()))
         delivery = inbox.NewDelivery(guid=about.guid, event=about.event, body=body, received_at=received_at)
-        return await _inbox(app).append(delivery)
+        return await get_inbox(app).append(delivery)
 
 
 async def _read(
@@ -122,11 +134,11 @@ async def _read(
     try:
         return await read_body(content, declared, reservation, limit=receiver.body_limit, seconds=receiver.body_seconds)
     except BodyTooLarge:
-        raise _Refused(413, "refused_size") from None
+        raise Refused(413, "refused_size") from None
     except BodyTooSlow:
-        raise _Refused(408, "refused_slow") from None
+        raise Refused(408, "refused_slow") from None
     except BodyBroken:
-        raise _Refused(400, "disconnected") from None
+        raise Refused(400, "disconnected") from None
 
 
 async def is_signed(configuration: Configuration, body: bytes, digest: bytes) -> bool:
@@ -139,18 +151,19 @@ async def is_signed(configuration: Configuration, body: bytes, digest: bytes) ->
     return await verifies_off_loop(body, digest, configuration.current.webhook_secrets)
 
 
-def _delivery_headers(headers: CIMultiDictProxy[str]) -> DeliveryHeaders:
-    events, guids = headers.getall(EVENT_HEADER, []), headers.getall(GUID_HEADER, [])
-    try:
-        if len(events) == len(guids) == 1:
-            return msgspec.convert({EVENT_HEADER: events[0], GUID_HEADER: guids[0]}, DeliveryHeaders)
-    except msgspec.ValidationError:
-        pass
+def delivery_headers(events: Sequence[str], guids: Sequence[str]) -> DeliveryHeaders:
+    """Return what these headers say, of which there must be one each.
+
+    Raises ParameterErrors.
+    """
+    if len(events) == len(guids) == 1 and _EVENT.fullmatch(events[0]) and _GUID.fullmatch(guids[0]):
+        return DeliveryHeaders(events[0], guids[0])
     # Finding out what is wrong takes longer, and so is left to the rare request that has something wrong.
     return parse(DeliveryHeaders, [(EVENT_HEADER, event) for event in events] + [(GUID_HEADER, guid) for guid in guids])
 
 
-def _inbox(app: web.Application) -> "inbox.Inbox":
+def get_inbox(app: web.Application) -> "inbox.Inbox":
+    """Return where deliveries go. Raises DatabaseUnavailable where this process takes none."""
     opened = app.get(keys.INBOX)
     if opened is None:
         message = "this process takes no deliveries"

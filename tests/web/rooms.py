@@ -73,6 +73,9 @@ class Rooms:
         self.kept[delivery.guid] = delivery
         return "accepted"
 
+    def put(self, delivery: inbox.NewDelivery) -> asyncio.Future[Literal["accepted", "duplicate"]]:
+        return asyncio.ensure_future(self.append(delivery))
+
     async def _answer(self) -> None:
         await self.hold.wait()
         if self.failure is not None:

@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from bot.errors import DatabaseUnavailable
+from bot.web import connection
+from bot.web.lane import Lane
 from bot.web.problems import Problem
 from bot.web.protocol import Runner
 from bot.web.request_ids import HEADER
@@ -43,6 +45,13 @@ class Line:
     async def ask(self, *parts: bytes) -> tuple[str, dict[str, str], bytes]:
         await self.say(*parts)
         return await self.hear()
+
+
+class Wire(asyncio.Transport):
+    """A connection that leads nowhere."""
+
+    def is_closing(self) -> bool:
+        return False
 
 
 class Place:
@@ -134,15 +143,61 @@ async def test_what_is_sent_all_at_once_is_answered_in_order(place: Place, rooms
     assert list(rooms.kept) == [f"guid-{number}" for number in range(51)]
 
 
-async def test_a_body_may_come_in_parts(place: Place, rooms: Rooms) -> None:
+@pytest.mark.parametrize("cuts", [(600,), (600, 601, 9_000)])
+async def test_a_body_may_come_in_parts(place: Place, rooms: Rooms, cuts: tuple[int, ...]) -> None:
     line, whole = await place.line(), post(1, body=b"[" + b"1," * 9000 + b"1]")
+    for begin, end in zip((0, *cuts), (*cuts, len(whole)), strict=True):
+        await line.say(whole[begin:end])
+        await asyncio.sleep(0.01)
+    assert (await line.hear())[0] == "HTTP/1.1 202 Accepted"
+    assert [len(each.body) for each in rooms.kept.values()] == [18_003]
+    assert not place.routed
+
+
+async def test_what_comes_behind_a_part_waits_its_turn(place: Place, rooms: Rooms) -> None:
+    line, first, second = await place.line(), post(1, body=b"[" + b"1," * 9000 + b"1]"), post(2)
+    for part in (first[:600], first[600:] + second[:300], second[300:]):
+        await line.say(part)
+        await asyncio.sleep(0.01)
+    assert [(await line.hear())[0] for _ in range(2)] == ["HTTP/1.1 202 Accepted"] * 2
+    assert list(rooms.kept) == ["guid-1", "guid-2"]
+
+
+async def test_a_head_in_parts_is_left_to_aiohttp(place: Place, rooms: Rooms) -> None:
+    line, whole = await place.line(), post(1)
     await line.say(whole[:40])
     await asyncio.sleep(0.01)
-    await line.say(whole[40:500])
-    await asyncio.sleep(0.01)
-    assert (await line.ask(whole[500:]))[0] == "HTTP/1.1 202 Accepted"
-    assert len(rooms.kept) == 1
+    assert (await line.ask(whole[40:]))[0] == "HTTP/1.1 202 Accepted"
+    assert place.routed == {WEBHOOK: 1}
+
+
+async def test_a_line_on_which_nothing_comes_is_left_to_aiohttp(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.05)
+    line = await place.line()
+    # It may have begun to idle just before, and so is looked at twice.
+    await line.ask(post(1))
     assert not place.routed
+    await asyncio.sleep(0.15)
+    assert (await line.ask(post(2)))[0] == "HTTP/1.1 202 Accepted"
+    assert place.routed == {WEBHOOK: 1}
+
+
+async def test_who_takes_over_a_line_is_told_that_its_answers_are_not_read(place: Place) -> None:
+    told: list[str] = []
+
+    class Successor(asyncio.Protocol):
+        def pause_writing(self) -> None:
+            told.append("full")
+
+    for is_full in (False, True):
+        left = connection.Connection(Lane(place.app), set(), lambda *_: Successor())
+        left.connection_made(Wire())
+        if is_full:
+            left.pause_writing()
+        request = get("/healthz")
+        left.get_buffer(-1)[: len(request)] = request
+        left.buffer_updated(len(request))
+    assert told == ["full"]
 
 
 async def test_a_refusal_is_told_by_the_route_and_the_line_stays_open(place: Place, rooms: Rooms) -> None:
