@@ -11,23 +11,33 @@ from tortoise import Model, Tortoise
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.transactions import in_transaction
 
-from bench.past import Bodies, Json
+from bench.past import SPAN, Bodies, Json
 from bench.plain_bot import JOB_FIELDS, RUN_FIELDS, Job, Run
 from bench.servers import PLAIN_BOT_OPTIONS
+from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
+from bot.domain.wanting import RunState, Urgency
 from bot.github import Answer
+from bot.github.ledger import Figures
+from bot.history.keeping import Keeper
+from bot.history.looking import Found
 from bot.history.reading import read_jobs, read_runs
-from bot.history.wanted import want_what_is_worth_it
-from bot.recorder import Marks, link_by_branch, record, repository_as_known
+from bot.history.requests import Kind, Target, add_backfill
+from bot.history.wanted import wanting_what_is_worth_it
+from bot.recorder import Marks, linking_by_branch, record, repository_as_known
 from bot.store import connected, models
+from bot.store.conversation import Conversation
 from bot.store.database import Database
 from bot.store.migrate import migrate
+from bot.store.wanted import WantedRun
 
 OURS, ROW_BY_ROW, AT_ONCE = "runledger", "update_or_create", "bulk_create"
 
 
 class Recorder(Protocol):
-    """Records pages as they come."""
+    """Records pages as they come; `at_once` pages of jobs are offered to it at the same time."""
+
+    at_once: int
 
     async def record_runs(self, page: Sequence[Json]) -> None: ...
 
@@ -37,33 +47,58 @@ class Recorder(Protocol):
 Way = Callable[[str, Bodies], AbstractAsyncContextManager[Recorder]]
 
 
+# What is known of each run whose jobs are recorded.
+_ENDED = RunState(
+    status="completed",
+    conclusion="success",
+    event="push",
+    created_at=facts.NO_TIME,
+    began_at=facts.NO_TIME,
+    run_attempt=1,
+    attempts=1,
+    jobs_attempt=0,
+    from_fork=False,
+    linked=False,
+)
+
+
 class _History:
     """As a backfill does it: a run is two rows, it and its attempt, and what is to be asked about it is noted.
 
     What it records is no news to anybody, so a look at what is known comes first, and only what is told is kept true.
+    The jobs of as many runs are offered at once as the client lets be under way, and share commits.
     """
 
-    def __init__(self, database: Database, repository: models.Repository, bodies: Bodies) -> None:
+    at_once = Figures().backfill_at_once
+
+    def __init__(self, database: Database, repository: models.Repository, backfill_id: int, bodies: Bodies) -> None:
         self._database = database
         self._repository = repository
+        self._backfill_id = backfill_id
         self._bodies = bodies
+        self._keeper = Keeper(database, Clock())
 
     async def record_runs(self, page: Sequence[Json]) -> None:
         repository, now = self._repository, self._bodies.date
         told = read_runs(Answer(list(page), now), repository.repository_id)
         listed = [run.run_id for run in told]
-        async with self._database.transaction() as tx:
-            await record(tx, [repository_as_known(repository), *told], now, marks=Marks.IF_TOLD)
-            await link_by_branch(tx, listed)
-            await want_what_is_worth_it(
-                tx, listed, self._bodies.installation_id, repository.repository_id, backfill_id=1, now=now
+
+        def asking_for_more() -> Conversation[None]:
+            yield linking_by_branch(listed)
+            yield from wanting_what_is_worth_it(
+                listed, self._bodies.installation_id, repository.repository_id, self._backfill_id, now
             )
+
+        async with self._database.transaction() as tx:
+            news: list[facts.Facts] = [repository_as_known(repository), *told]
+            await record(tx, news, now, marks=Marks.IF_TOLD, then=asking_for_more)
 
     async def record_jobs(self, page: Sequence[Json]) -> None:
         repository, now = self._repository, self._bodies.date
-        told = read_jobs(Answer(list(page), now), repository.repository_id)
-        async with self._database.transaction() as tx:
-            await record(tx, [repository_as_known(repository), *told], now, marks=Marks.IF_TOLD)
+        jobs = read_jobs(Answer(list(page), now), repository.repository_id)
+        whose = (self._bodies.installation_id, repository.repository_id, self._backfill_id)
+        wanted = WantedRun(jobs[0].run_id, *whose, Urgency.OTHER, True, now, now)
+        await self._keeper.keep(Found(repository, wanted, _ENDED, jobs=jobs, listed=1))
 
 
 @asynccontextmanager
@@ -74,10 +109,14 @@ async def _as_history(url: str, bodies: Bodies) -> AsyncIterator[Recorder]:
         made = ordering.microseconds(bodies.date)
         async with database.transaction() as tx:
             await record(tx, [facts.repository(told, bodies.installation_id, made, announced=True)], bodies.date)
-        yield _History(database, await models.Repository.get(repository_id=told.id), bodies)
+            target, now = Target(told.id, bodies.installation_id), bodies.date
+            backfill_id = await add_backfill(tx, Kind.REQUEST, 1, [target], now - SPAN, now, now)
+        yield _History(database, await models.Repository.get(repository_id=told.id), backfill_id, bodies)
 
 
 class _RowByRow:
+    at_once = 1
+
     def __init__(self, repository: str) -> None:
         self._repository = repository
 

@@ -6,6 +6,7 @@ asks for one page again at the most.
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.domain import facts
 from bot.domain.windows import CAP, PER_PAGE, Window, cut
@@ -15,9 +16,10 @@ from bot.history.reading import read_pull_requests, read_runs
 from bot.history.requests import PULLS, RUNS, Kind, marks_for, urgency_of
 from bot.history.silence import note_runs_seen
 from bot.history.tools import Tools
-from bot.history.wanted import want_what_is_worth_it
-from bot.recorder import link_by_branch, record, repository_as_known
+from bot.history.wanted import wanting_what_is_worth_it
+from bot.recorder import linking_by_branch, record, repository_as_known
 from bot.store import models
+from bot.store.conversation import Conversation
 from bot.store.database import Transaction
 
 log = logging.getLogger(__name__)
@@ -52,12 +54,14 @@ async def _list_runs(
     async def keep(tx: Transaction) -> None:
         if not await _is_still_at(tx, window):
             return
-        marks = await marks_for(tx, window.backfill_id)
-        await record(tx, [repository_as_known(repository), *told], tools.clock.now(), marks=marks)
+        now, marks = tools.clock.now(), await marks_for(tx, window.backfill_id)
+        news: list[facts.Facts] = [repository_as_known(repository), *told]
         if len(parts) > 1:
+            await record(tx, news, now, marks=marks)
             await _replace(tx, window, parts)
             return
-        await _take_page(tx, tools, window, answer, told, total)
+        await record(tx, news, now, marks=marks, then=lambda: _asking_for_more(window, told, now))
+        await _take_page(tx, window, answer, told, total, now)
 
     await tools.database.transact(keep)
 
@@ -85,19 +89,23 @@ async def _replace(tx: Transaction, window: models.BackfillWindow, parts: Sequen
     await models.BackfillWindow.bulk_create(rows, using_db=tx.client)
 
 
+def _asking_for_more(
+    window: models.BackfillWindow, told: Sequence[facts.WorkflowRun], now: datetime
+) -> Conversation[None]:
+    listed = [run.run_id for run in told]
+    yield linking_by_branch(listed)
+    yield from wanting_what_is_worth_it(listed, window.installation_id, window.repository_id, window.backfill_id, now)
+
+
 async def _take_page(
     tx: Transaction,
-    tools: Tools,
     window: models.BackfillWindow,
     answer: Answer[list[Json]],
     told: Sequence[facts.WorkflowRun],
     total: int,
+    now: datetime,
 ) -> None:
-    now = tools.clock.now()
     await tx.execute(_COUNT, len(answer.data), total if window.page == 1 else 0, window.backfill_id)
-    listed = [run.run_id for run in told]
-    await link_by_branch(tx, listed)
-    await want_what_is_worth_it(tx, listed, window.installation_id, window.repository_id, window.backfill_id, now)
     if window.urgency == urgency_of(Kind.OVERLAP, RUNS) and told:
         await note_runs_seen(tx, window.installation_id, max(run.created_at for run in told), now)
     if not answer.data or window.page * PER_PAGE >= min(total, CAP):

@@ -1,7 +1,6 @@
 """Asking GitHub about one run: how it stands, its earlier attempts, its jobs, and whose pull request it is."""
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,15 +8,13 @@ from msgspec import Struct, field
 
 from bot.domain import facts
 from bot.domain.ordering import is_finished
-from bot.domain.wanting import RunState, Urgency, next_look, want_of
+from bot.domain.wanting import RunState, Urgency, want_of
 from bot.github import Client, pulls, repositories, runs
 from bot.github.errors import NotFound, Unprocessable
 from bot.history.progress import count_look
 from bot.history.reading import read_jobs, read_pull_requests, read_run
-from bot.history.requests import marks_for
 from bot.history.tools import Tools
-from bot.history.wanted import drop_wanted, let_go, postpone, run_states
-from bot.recorder import end_unlisted_jobs, mark_commit_of_run, mark_gone, record, repository_as_known
+from bot.history.wanted import dropping, run_states
 from bot.store import models
 from bot.store.database import Transaction
 from bot.store.wanted import WantedRun
@@ -25,9 +22,11 @@ from bot.store.wanted import WantedRun
 log = logging.getLogger(__name__)
 
 
-class Found(Struct):
-    """What GitHub tells about a run; `listed` is the attempt up to which its jobs were listed."""
+class Found(Struct, eq=False):
+    """What GitHub tells about a wanted run; `listed` is the attempt up to which its jobs were listed."""
 
+    repository: models.Repository
+    wanted: WantedRun
     state: RunState
     told: list[facts.Facts] = field(default_factory=list)
     jobs: list[facts.WorkflowJob] = field(default_factory=list)
@@ -41,39 +40,36 @@ class Found(Struct):
         return self.gone or (is_finished(self.state.status, self.state.conclusion) and jobs_ended)
 
 
-async def look_at_run(tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun) -> None:
-    """Ask GitHub about a wanted run and record what it says.
+async def look_at_run(tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun) -> Found | None:
+    """Ask GitHub about a wanted run; return what is to be kept of it, None where it is left out.
 
-    What has not ended is looked at again after a growing interval, a run that GitHub has no more is marked so. Raises
-    a GitHubError, having changed nothing.
+    Raises a GitHubError, having changed nothing.
     """
     known = await tools.database.reader.converse(run_states([wanted.run_id]))
     if wanted.run_id not in known:
         await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
-        return
+        return None
     state, _ = known[wanted.run_id]
     if wanted.urgency >= Urgency.FAILED:
         # It may have waited for days, and be worth less by now.
         want = want_of(state, tools.clock.now())
         if want is None:
             await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
-            return
+            return None
         wanted = msgspec.structs.replace(wanted, with_jobs=want.with_jobs)
-    found = await _find(tools, client, repository, wanted, state)
-    now = tools.clock.now()
-    await tools.database.transact(lambda tx: _keep(tx, repository, wanted, found, now))
+    return await _find(tools, client, repository, wanted, state)
 
 
 async def leave_out(tx: Transaction, wanted: WantedRun, now: datetime) -> None:
     """Ask no more about a run, and let its backfill do without it."""
-    await drop_wanted(tx, wanted)
+    await tx.write([dropping([wanted])])
     await count_look(tx, wanted.backfill_id, 0, now)
 
 
 async def _find(
     tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun, state: RunState
 ) -> Found:
-    found = Found(state)
+    found = Found(repository, wanted, state)
     try:
         if not is_finished(state.status, state.conclusion):
             await _find_run(client, repository, wanted.run_id, found)
@@ -172,21 +168,3 @@ async def _ask_for_pull_requests(
         log.info("GitHub does not know a commit any more", extra={"commit": sha})
     found.told += theirs
     return {pull.number for pull in theirs if pull.head_repository_id == head_repository}
-
-
-async def _keep(tx: Transaction, repository: models.Repository, wanted: WantedRun, found: Found, now: datetime) -> None:
-    told: Sequence[facts.Facts] = [repository_as_known(repository), *found.told, *found.jobs]
-    await record(tx, told, now, marks=await marks_for(tx, wanted.backfill_id))
-    if found.gone:
-        await mark_gone(tx, wanted.run_id, now)
-    if found.finished:
-        if found.listed:
-            await end_unlisted_jobs(tx, wanted.run_id, found.listed, now)
-            listed = "UPDATE workflow_run SET jobs_attempt = ? WHERE run_id = ? AND jobs_attempt < ?"
-            if await tx.execute(listed, found.listed, wanted.run_id, found.listed):
-                await mark_commit_of_run(tx, wanted.run_id, now)
-        await drop_wanted(tx, wanted)
-    else:
-        await postpone(tx, wanted, now + next_look(wanted.tries))
-        await let_go(tx, wanted)
-    await count_look(tx, wanted.backfill_id, len(found.jobs), now)

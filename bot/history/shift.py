@@ -21,6 +21,7 @@ from bot.github.errors import (
     RateLimited,
     Unauthorized,
 )
+from bot.history.keeping import Keeper
 from bot.history.listing import list_page
 from bot.history.looking import leave_out, look_at_run
 from bot.history.progress import count_look, drop_window, give_up, hand_over, put_off
@@ -33,7 +34,8 @@ from bot.store.wanted import WantedRun, want_sync
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 4
+# More than the client lets be under way, so that what was answered meanwhile can share a commit.
+AT_ONCE = 16
 # What fails again and again is tried ever more rarely; what can't be done, and not because GitHub is away, is given up
 # after so many tries.
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=5), timedelta(hours=6)
@@ -58,6 +60,7 @@ class Shift:
         self._installation_id = installation_id
         self._live = tools.github.installation(installation_id)
         self._backfill = tools.github.installation(installation_id, lane=Lane.BACKFILL)
+        self._keeper = Keeper(tools.database, tools.clock)
         # Whoever had the lease before has used some of this hour.
         self._backfill.expect_others()
 
@@ -114,7 +117,9 @@ class Shift:
         if repository is None:
             return
         try:
-            await look_at_run(self._tools, client, repository, wanted)
+            found = await look_at_run(self._tools, client, repository, wanted)
+            if found is not None:
+                await self._keeper.keep(found)
         except (NotFound, Forbidden) as error:
             await self._refused(repository, error, wanted)
         except NOTHING_CAN_BE_ASKED:

@@ -1,13 +1,14 @@
 """Runs that GitHub is to be asked about, kept as rows so that no process has to remember them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.wanting import RunState, Urgency, want_of
-from bot.store.conversation import Conversation, Question, padded
-from bot.store.database import Executor, Transaction, current, to_moment
+from bot.store.conversation import Among, Conversation
+from bot.store.database import Executor, current, to_moment
 from bot.store.wanted import COLUMNS, WantedRun, want_runs, wanting
+from bot.store.writes import Statement
 
 # What GitHub tells of a run that has just ended may still change.
 SETTLED = timedelta(minutes=5)
@@ -18,7 +19,7 @@ _STATES = (
     " (SELECT count(*) FROM workflow_run_attempt AS attempt WHERE attempt.run_id = run.run_id"
     " AND attempt.status = 'completed' AND COALESCE(attempt.conclusion, '') <> 'action_required'),"
     " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id)"
-    " FROM workflow_run AS run WHERE run.run_id IN ({})"
+    " FROM workflow_run AS run WHERE run.run_id IN ({among})"
 )
 
 
@@ -26,8 +27,7 @@ def run_states(run_ids: Sequence[int]) -> Conversation[dict[int, tuple[RunState,
     """Find what is known of runs, and when GitHub last changed each."""
     if not run_ids:
         return {}
-    asked = padded(run_ids)
-    rows = yield Question(_STATES.format(", ".join("?" * len(asked))), asked)
+    rows = yield Among(_STATES, run_ids)
     return {run_id: _run_state(*told) for run_id, *told in rows}
 
 
@@ -51,29 +51,25 @@ def _run_state(*told: Any) -> tuple[RunState, datetime]:
     return state, updated
 
 
-async def want_what_is_worth_it(
-    tx: Transaction, run_ids: Sequence[int], installation_id: int, repository_id: int, backfill_id: int, now: datetime
-) -> None:
+def wanting_what_is_worth_it(
+    run_ids: Sequence[int], installation_id: int, repository_id: int, backfill_id: int, now: datetime
+) -> Conversation[None]:
     """Add those of these runs, just listed and recorded, about which GitHub should be asked for more."""
-
-    def wanting_what_is_worth_it() -> Conversation[None]:
-        states = yield from run_states(run_ids)
-        yield wanting(
-            WantedRun(
-                run_id=run_id,
-                installation_id=installation_id,
-                repository_id=repository_id,
-                backfill_id=backfill_id,
-                urgency=want.urgency,
-                with_jobs=want.with_jobs,
-                run_created_at=state.created_at,
-                due_at=max(now, updated_at + SETTLED),
-            )
-            for run_id, (state, updated_at) in states.items()
-            if (want := want_of(state, now)) is not None
+    states = yield from run_states(run_ids)
+    yield wanting(
+        WantedRun(
+            run_id=run_id,
+            installation_id=installation_id,
+            repository_id=repository_id,
+            backfill_id=backfill_id,
+            urgency=want.urgency,
+            with_jobs=want.with_jobs,
+            run_created_at=state.created_at,
+            due_at=max(now, updated_at + SETTLED),
         )
-
-    await tx.converse(wanting_what_is_worth_it())
+        for run_id, (state, updated_at) in states.items()
+        if (want := want_of(state, now)) is not None
+    )
 
 
 async def ask_for_jobs(run_id: int, now: datetime) -> bool:
@@ -121,10 +117,10 @@ def _wanted_run(row: dict[str, Any]) -> WantedRun:
     return WantedRun(**row | times | {"with_jobs": bool(row["with_jobs"])})
 
 
-async def drop_wanted(executor: Executor, wanted: WantedRun) -> None:
-    """Want a run no more, unless somebody has asked for more of it meanwhile."""
+def dropping(wanted: Iterable[WantedRun]) -> Statement:
+    """Return what lets runs be wanted no more, but for those of which somebody has asked for more meanwhile."""
     sql = "DELETE FROM run_wanted WHERE run_id = ? AND urgency >= ?"
-    await executor.execute(sql, wanted.run_id, wanted.urgency)
+    return Statement(sql, sorted((each.run_id, each.urgency) for each in wanted))
 
 
 async def let_go(executor: Executor, wanted: WantedRun) -> None:

@@ -1,9 +1,9 @@
 """The one door into the record: webhooks, history and scripts all write through it, by the same ordering rule."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
@@ -15,10 +15,10 @@ from bot.recorder.directory import (
     note_deliveries,
     record_directory,
 )
-from bot.recorder.due import NEWS_SPAN, Marks, due_statements, mark_commit_of_run, only_news
+from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, mark_commit_of_run, only_news
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
-from bot.recorder.links import link_by_branch
+from bot.recorder.links import linking_by_branch
 from bot.recorder.sight import sight_statements
 from bot.recorder.statements import job_statements, pull_request_statements, run_statements
 from bot.settings import Dialect
@@ -26,13 +26,16 @@ from bot.store.conversation import Conversation
 from bot.store.database import Transaction, current
 from bot.store.writes import Write
 
+T = TypeVar("T")
+
 __all__ = [
     "NEWS_SPAN",
     "DirectoryNews",
     "Marks",
     "arrival_statements",
+    "commits_of_runs",
     "end_unlisted_jobs",
-    "link_by_branch",
+    "linking_by_branch",
     "mark_commit_of_run",
     "mark_gone",
     "note_deliveries",
@@ -45,16 +48,33 @@ __all__ = [
 ]
 
 
-async def record(tx: Transaction, news: Sequence[facts.Facts], now: datetime, *, marks: Marks = Marks.ALWAYS) -> None:
+def _nothing_more() -> Conversation[None]:
+    yield from ()
+
+
+async def record(
+    tx: Transaction,
+    news: Sequence[facts.Facts],
+    now: datetime,
+    *,
+    marks: Marks = Marks.ALWAYS,
+    then: Callable[[], Conversation[T]] = _nothing_more,  # type: ignore[assignment]  # where T is None
+) -> T:
     """Record facts inside an open transaction; the order they come in makes no difference.
 
-    `marks` says when the commits they are about are to be looked at because of it.
+    `marks` says when the commits they are about are to be looked at because of it. What is to be done `then` goes along
+    with the recording, and what it comes to is returned.
     """
+
+    def recording_and_more(*, directory_recorded: bool) -> Conversation[T]:
+        yield from recording(tx.dialect, news, now, marks=marks, directory_recorded=directory_recorded)
+        return (yield from then())
+
     try:
-        await tx.converse(recording(tx.dialect, news, now, marks=marks))
+        return await tx.converse(recording_and_more(directory_recorded=False))
     except DirectoryNews:
         await record_directory(tx, news, now)
-        await tx.converse(recording(tx.dialect, news, now, marks=marks, directory_recorded=True))
+        return await tx.converse(recording_and_more(directory_recorded=True))
 
 
 def recording(
@@ -82,7 +102,7 @@ def recording(
     )
     yield from due_statements(marked, now, marks)
     yield from action_statements(told[facts.ActionWanted], now)
-    yield from sight_statements(news, now)
+    yield from sight_statements([*told[facts.SightChange], *told[facts.AuthorizationRevoked]], now)
 
 
 def _by_kind(news: Iterable[facts.Facts]) -> dict[type, list[Any]]:

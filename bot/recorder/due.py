@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from bot.domain import facts, ordering
 from bot.store import models
-from bot.store.conversation import Conversation, Question, padded
+from bot.store.conversation import Among, Conversation
 from bot.store.database import Transaction
 from bot.store.writes import ForEach, Form, Pattern, Upsert, Write
 
@@ -55,9 +55,11 @@ _MARK_COMMENT = Pattern(_again("failure_comment", _PULL, _CHANGED), _WHICH_PULL)
 _KEEP_COMMENT_TRUE = Pattern(
     _again("failure_comment", _PULL, _CHANGED, " AND failure_comment.state = 'red'"), _WHICH_PULL
 )
-_MARK_COMMIT_OF_RUN = (
-    f"{_LOOK_AGAIN}, changed_at = ? WHERE (repository_id, head_sha) IN"
-    " (SELECT run.repository_id, run.head_sha FROM workflow_run AS run WHERE run.run_id = ?)"
+_MARK_COMMIT_OF_RUN = Pattern(
+    f"{_look_again('check_summary', '{now}')}{_CHANGED}"
+    " FROM workflow_run AS run{and_each} WHERE run.run_id = {run_id}"
+    " AND check_summary.repository_id = run.repository_id AND check_summary.head_sha = run.head_sha",
+    {"now": "TIMESTAMPTZ", "run_id": "BIGINT"},
 )
 _OPEN = "SELECT pull.{column} FROM pull_request AS pull WHERE pull.repository_id = {table}.repository_id"
 _MARK_OPEN_HEADS = (
@@ -120,11 +122,10 @@ def _key(fact: Told, columns: Sequence[str]) -> tuple[int, ...]:
 def _versions(
     table: str, key: Sequence[str], wanted: Iterable[tuple[int, ...]]
 ) -> Conversation[dict[tuple[int, ...], bytes]]:
-    firsts = padded(sorted({values[0] for values in wanted}))
+    firsts = sorted({values[0] for values in wanted})
     if not firsts:
         return {}
-    places = ", ".join("?" * len(firsts))
-    rows = yield Question(f"SELECT {', '.join(key)}, version FROM {table} WHERE {key[0]} IN ({places})", firsts)
+    rows = yield Among(f"SELECT {', '.join(key)}, version FROM {table} WHERE {key[0]} IN ({{among}})", firsts)
     return {tuple(name): bytes(version) for *name, version in rows}
 
 
@@ -176,9 +177,14 @@ async def mark_repository(tx: Transaction, repository_id: int, now: datetime) ->
     await tx.execute(_MARK_OPEN_COMMENTS, now, now, now, repository_id)
 
 
+def commits_of_runs(run_ids: Iterable[int], now: datetime) -> Write:
+    """Return what lets the commits of runs be looked at, of which anything was ever to be told."""
+    return ForEach(_MARK_COMMIT_OF_RUN, [(now, run_id) for run_id in run_ids])
+
+
 async def mark_commit_of_run(tx: Transaction, run_id: int, now: datetime) -> None:
     """Let the commit of a run be looked at, if anything was ever to be told of it."""
-    await tx.execute(_MARK_COMMIT_OF_RUN, now, now, now, run_id)
+    await tx.write([commits_of_runs([run_id], now)])
 
 
 def _begins(fact: Told, now: datetime, marks: Marks) -> bool:

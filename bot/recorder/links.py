@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from bot.domain.ordering import NO_VERSION
 from bot.domain.triggers import PULL_REQUEST_EVENTS
-from bot.store.conversation import padded
-from bot.store.database import Transaction
+from bot.store.conversation import Among
 
 _EVENTS = sorted(PULL_REQUEST_EVENTS)
 _LINK = (
@@ -18,14 +17,12 @@ _LINK = (
     " JOIN pull_request AS pull ON pull.repository_id = run.repository_id AND pull.head_ref = run.head_branch"
     " AND pull.head_repository_id = run.head_repository_id AND pull.created_at <= run.created_at"
     " AND (pull.closed_at IS NULL OR pull.closed_at >= run.created_at)"
-    f" WHERE run.event IN ({', '.join('?' * len(_EVENTS))}) AND run.run_id IN ({{}})"
+    f" WHERE run.event IN ({', '.join('?' * len(_EVENTS))}) AND run.run_id IN ({{among}})"
     " AND NOT EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id)"
     " ON CONFLICT DO NOTHING"
 )
 
 
-async def link_by_branch(tx: Transaction, run_ids: Sequence[int]) -> None:
-    """Link those of these runs that belong to no pull request yet to what was open on their branch at the time."""
-    if run_ids:
-        asked = padded(sorted(run_ids))
-        await tx.execute(_LINK.format(", ".join("?" * len(asked))), NO_VERSION, *_EVENTS, *asked)
+def linking_by_branch(run_ids: Sequence[int]) -> Among:
+    """Return what links those of these runs that belong to no pull request yet to what was open on their branch."""
+    return Among(_LINK, sorted(run_ids), (NO_VERSION, *_EVENTS))

@@ -1,6 +1,7 @@
 """Conversations answered, on SQLite in one turn of the connection's thread, on PostgreSQL with a round trip a step."""
 
 import functools
+import json
 import sqlite3
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
@@ -9,11 +10,13 @@ from typing import Any, TypeVar
 import msgspec
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from bot.store.conversation import Conversation, Question, Rows, Step
+from bot.store.conversation import Among, Conversation, Question, Rows, Step
 from bot.store.engines import postgresql
 from bot.store.writes import ForEach, Row, Statement, Upsert
 
 T = TypeVar("T")
+
+_AMONG_ON_SQLITE, _AMONG_ON_POSTGRESQL = "SELECT value FROM json_each(?)", "SELECT unnest(CAST(? AS BIGINT[]))"
 
 
 def to_text(moment: datetime) -> str:
@@ -54,6 +57,9 @@ def _take(cursor: sqlite3.Cursor, step: Step) -> Rows | None:
     match step:
         case Question(sql, parameters):
             return cursor.execute(sql, texts(parameters)).fetchall()
+        case Among(sql, numbers, parameters):
+            asked = sql.format(among=_AMONG_ON_SQLITE)
+            return cursor.execute(asked, [*texts(parameters), json.dumps(numbers)]).fetchall()
         case Statement(sql, rows):
             cursor.executemany(sql, map(texts, rows))
         case ForEach(pattern, rows):
@@ -88,6 +94,10 @@ async def _take_over_there(client: BaseDBAsyncClient, step: Step) -> Rows | None
         case Question(sql, parameters):
             answer: Rows = await postgresql.fetch(client, numbered(sql), parameters)
             return answer
+        case Among(sql, numbers, parameters):
+            asked = numbered(sql.format(among=_AMONG_ON_POSTGRESQL))
+            found: Rows = await postgresql.fetch(client, asked, [*parameters, list(numbers)])
+            return found
         case Statement(sql, rows):
             await client.execute_many(numbered(sql), [list(row) for row in rows])
         case ForEach(pattern, rows):
@@ -107,7 +117,7 @@ def _asked(conversation: Conversation[T]) -> Generator[Step, Rows | None, T]:
     try:
         while True:
             step = conversation.send(rows)  # type: ignore[arg-type]  # what begins and what writes has no rows
-            rows = (yield step) if isinstance(step, Question) or step.rows else None
+            rows = (yield step) if isinstance(step, Question | Among) or step.rows else None
     except StopIteration as end:
         result: T = end.value
         return result

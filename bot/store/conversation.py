@@ -23,7 +23,19 @@ class Question(NamedTuple):
     parameters: Sequence[Any] = ()
 
 
-Step = Question | Write
+class Among(NamedTuple):
+    """A question about many: `{among}` in its SQL stands for a query of `numbers`, which come last of all parameters.
+
+    However many they are, the text is the same, so that PostgreSQL plans it once: with a parameter for each it took
+    longer to find a hundred than to record them. `bench/backfill` shows what it is worth.
+    """
+
+    sql: str
+    numbers: Sequence[int]
+    parameters: Sequence[Any] = ()
+
+
+Step = Question | Among | Write
 Conversation = Generator[Step, Rows, T]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.store import connected, models
 from bot.store.answering import to_text
-from bot.store.conversation import Conversation, Question, padded, written
+from bot.store.conversation import Among, Conversation, Question, padded, written
 from bot.store.database import Database, columns_of
 from bot.store.wanted import WantedRun, wanting
 from bot.store.writes import ForEach, Form, Pattern, Statement, Upsert
@@ -86,6 +86,17 @@ async def test_a_conversation_hears_what_it_has_written(database: Database) -> N
 
     async with database.transaction() as tx:
         assert [tuple(each) for each in await tx.converse(talk())] == [("a",), (1,)]
+
+
+async def test_a_question_about_many_is_the_same_text_for_any_number(database: Database) -> None:
+    def talk(among: list[int]) -> Conversation[list[int]]:
+        yield Upsert(form(), [row(number, 10, 5) for number in range(1, 6)])
+        asked = "SELECT workflow_id FROM workflow WHERE repository_id = ? AND workflow_id IN ({among})"
+        return sorted(row[0] for row in (yield Among(asked, among, (10,))))
+
+    for among in ([], [2], [3, 1, 3, 99], list(range(2, 2000))):
+        async with database.transaction() as tx:
+            assert await tx.converse(talk(among)) == [number for number in range(1, 6) if number in among]
 
 
 async def test_what_is_wanted_is_merged_on_both(database: Database) -> None:

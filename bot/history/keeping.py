@@ -1,0 +1,117 @@
+"""Keeping what looks at runs have found: whoever waits for a commit shares the next one.
+
+The jobs of a run are so few that their commit costs more than they do, and the quicker GitHub answers, the more answers
+wait. There is no timer; `bench/backfill` shows what it is worth.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from bot.clock import Clock
+from bot.domain import facts
+from bot.domain.wanting import next_look
+from bot.history.looking import Found
+from bot.history.progress import count_look
+from bot.history.requests import marks_for
+from bot.history.wanted import dropping, let_go, postpone
+from bot.recorder import commits_of_runs, end_unlisted_jobs, mark_gone, record, repository_as_known
+from bot.store.conversation import Among, Conversation
+from bot.store.database import Database, Transaction
+from bot.store.writes import ForEach, Pattern
+
+log = logging.getLogger(__name__)
+
+_LISTED = (
+    "SELECT run.run_id, run.jobs_attempt, EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.run_id = run.run_id"
+    " AND job.status <> 'completed') FROM workflow_run AS run WHERE run.run_id IN ({among})"
+)
+_NOTE_LISTED = Pattern(
+    "UPDATE workflow_run SET jobs_attempt = {attempt}{from_each} WHERE workflow_run.run_id = {run_id}"
+    " AND workflow_run.jobs_attempt < {attempt}",
+    {"run_id": "BIGINT", "attempt": "INTEGER"},
+)
+
+
+class Keeper:
+    """Commits what is found for one installation; what can't be kept together is kept apart, and harms nothing else."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._group: list[Found] = []
+        self._turn = asyncio.Lock()
+
+    async def keep(self, found: Found) -> None:
+        """Return once what was found is committed. Raises whatever keeps just that from being so."""
+        group = self._group
+        group.append(found)
+        async with self._turn:
+            if group is self._group:
+                self._group = []
+                await self._keep_together(group)
+            if found in group:
+                await self._commit([found])
+
+    async def _keep_together(self, group: list[Found]) -> None:
+        if len(group) == 1:
+            return
+        try:
+            await self._commit(group)
+        except Exception as error:
+            log.info("what was found is kept apart", extra={"runs": len(group)}, exc_info=error)
+        else:
+            group.clear()
+
+    async def _commit(self, group: Sequence[Found]) -> None:
+        now = self._clock.now()
+        await self._database.transact(lambda tx: _keep(tx, group, now))
+
+
+async def _keep(tx: Transaction, group: Sequence[Found], now: datetime) -> None:
+    for backfill_id, found in groupby(sorted(group, key=_whose), key=_whose):
+        await _keep_of_one(tx, backfill_id or None, list(found), now)
+
+
+def _whose(found: Found) -> int:
+    return found.wanted.backfill_id or 0
+
+
+async def _keep_of_one(tx: Transaction, backfill_id: int | None, group: Sequence[Found], now: datetime) -> None:
+    """Record what was found, and note what is to be asked of the runs yet, if anything is."""
+    marks, finished = await marks_for(tx, backfill_id), [each for each in group if each.finished]
+    listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
+    is_open = await record(tx, list(_told(group)), now, marks=marks, then=lambda: _finishing(finished, listed, now))
+    for run_id in is_open:
+        await end_unlisted_jobs(tx, run_id, listed[run_id], now)
+    for each in group:
+        if each.gone:
+            await mark_gone(tx, each.wanted.run_id, now)
+        if not each.finished:
+            await postpone(tx, each.wanted, now + next_look(each.wanted.tries))
+            await let_go(tx, each.wanted)
+    await count_look(tx, backfill_id, sum(len(each.jobs) for each in group), now)
+
+
+def _told(group: Sequence[Found]) -> Iterator[facts.Facts]:
+    yield from {each.repository.repository_id: repository_as_known(each.repository) for each in group}.values()
+    for each in group:
+        yield from each.told
+        yield from each.jobs
+
+
+def _finishing(finished: Sequence[Found], listed: Mapping[int, int], now: datetime) -> Conversation[list[int]]:
+    """Want nothing more of these runs, and note up to which attempt GitHub has listed all of their jobs.
+
+    Returns those runs of which jobs are recorded that have not ended.
+    """
+    yield dropping(each.wanted for each in finished)
+    if not listed:
+        return []
+    known = yield Among(_LISTED, sorted(listed))
+    news = sorted(run_id for run_id, attempt, _ in known if attempt < listed[run_id])
+    yield ForEach(_NOTE_LISTED, [(run_id, listed[run_id]) for run_id in news])
+    yield commits_of_runs(news, now)
+    return sorted(run_id for run_id, _, is_open in known if is_open)

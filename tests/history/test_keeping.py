@@ -1,0 +1,123 @@
+"""What looks have found is committed together where it waits together, and one bad find harms no other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+
+from bot.domain import facts, payloads
+from bot.domain.wanting import RunState, Urgency
+from bot.history import looking
+from bot.history.keeping import Keeper
+from bot.recorder import record, repository_as_known
+from bot.store import models
+from bot.store.database import Database, Transaction
+from bot.store.wanted import WantedRun, want_runs
+from tests.domain.sent import sent
+from tests.history.house import House, housed
+
+RUNS = range(501, 507)
+
+
+@pytest.fixture
+async def house(database: Database) -> AsyncIterator[House]:
+    async with housed(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def found(house: House) -> list[looking.Found]:
+    """Give what a look at each of some runs has found, which are recorded and wanted: a job that has ended."""
+    repository = await models.Repository.get(repository_id=house.stage.repository.id)
+    now, identifier = house.clock.now(), repository.repository_id
+    runs = [_run(identifier, run_id) for run_id in RUNS]
+    wanted = [
+        WantedRun(run_id, house.installation_id, identifier, None, Urgency.OTHER, True, now, now) for run_id in RUNS
+    ]
+    async with house.database.transaction() as tx:
+        await record(tx, [repository_as_known(repository), *runs], now)
+        await want_runs(tx, wanted)
+    ended = RunState("completed", "success", "push", now, now, 1, 1, 0, False, False)
+    jobs = {run_id: _job(identifier, run_id, 10 * run_id) for run_id in RUNS}
+    return [looking.Found(repository, each, ended, jobs=[jobs[each.run_id]], listed=1) for each in wanted]
+
+
+def _run(repository_id: int, run_id: int) -> facts.WorkflowRun:
+    body = sent("workflow_run")["workflow_run"] | {"id": run_id}
+    return facts.workflow_run(payloads.read(body, payloads.WorkflowRun), repository_id, 1)
+
+
+def _job(repository_id: int, run_id: int, job_id: int, status: str = "completed") -> facts.WorkflowJob:
+    body = sent("workflow_job")["workflow_job"] | {"id": job_id, "run_id": run_id, "status": status}
+    return facts.workflow_job(payloads.read(body, payloads.WorkflowJob), repository_id, 1)
+
+
+class Commits:
+    """Stands before a database, and counts the transactions that were committed."""
+
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self._transact = database.transact
+        monkeypatch.setattr(database, "transact", self._counted)
+
+    async def _counted(self, work: Callable[[Transaction], Awaitable[None]]) -> None:
+        await self._transact(work)
+        self.count += 1
+
+
+async def keep_all(house: House, found: Sequence[looking.Found]) -> list[BaseException | None]:
+    keeper = Keeper(house.database, house.clock)
+    return await asyncio.gather(*map(keeper.keep, found), return_exceptions=True)
+
+
+_KEPT = (
+    "SELECT run_id FROM workflow_job",
+    "SELECT run_id FROM run_wanted",
+    "SELECT run_id FROM workflow_run WHERE jobs_attempt = 1",
+)
+
+
+async def kept(house: House) -> tuple[set[int], set[int], set[int]]:
+    """Return the runs that have a job, those that are wanted still, and those noted as listed."""
+    jobs, wanted, listed = [{row["run_id"] for row in await house.database.fetch(sql)} for sql in _KEPT]
+    return jobs, wanted, listed
+
+
+async def test_whoever_waits_shares_the_next_commit(
+    house: House, found: list[looking.Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = Commits(house.database, monkeypatch)
+    assert await keep_all(house, found) == [None] * len(RUNS)
+    assert await kept(house) == (set(RUNS), set(), set(RUNS))
+    assert commits.count == 1 + 1
+
+
+async def test_one_that_cannot_be_kept_harms_no_other(house: House, found: list[looking.Found]) -> None:
+    bad = found[3]
+    # Nobody knows whose it is.
+    bad.jobs.append(_job(999, bad.wanted.run_id, 1))
+    outcomes = await keep_all(house, found)
+    assert [type(each) for each in outcomes] == [KeyError if each is bad else type(None) for each in found]
+    others = set(RUNS) - {bad.wanted.run_id}
+    assert await kept(house) == (others, {bad.wanted.run_id}, others)
+
+
+async def test_whoever_is_told_to_end_keeps_nothing_more(house: House, found: list[looking.Found]) -> None:
+    keeper = Keeper(house.database, house.clock)
+    async with house.database.transaction():
+        keeping = [asyncio.ensure_future(keeper.keep(each)) for each in found]
+        await asyncio.sleep(0)
+        for each in keeping:
+            each.cancel()
+        await asyncio.wait(keeping)
+    assert all(each.cancelled() for each in keeping)
+    assert await kept(house) == (set(), set(RUNS), set())
+
+
+async def test_jobs_that_are_not_listed_any_more_end_with_the_run(house: House, found: list[looking.Found]) -> None:
+    lost = _job(house.stage.repository.id, RUNS[0], 7, "in_progress")
+    async with house.database.transaction() as tx:
+        await record(tx, [repository_as_known(found[0].repository), lost], house.clock.now())
+    await keep_all(house, found)
+    (row,) = await house.database.fetch("SELECT status, conclusion FROM workflow_job WHERE job_id = 7")
+    assert (row["status"], row["conclusion"]) == ("completed", None)
