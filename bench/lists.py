@@ -35,6 +35,7 @@ WANTED = {
     "to_model_instances": Wanted(4, 7),
     "to_ready_body": Wanted(0.19, 0.30),
     "to_few_rows": Wanted(0.85),
+    "again_to_ready_body": Wanted(0.19, 0.30),
     "page_deep_to_page_1": Wanted(0.95),
     "pull_request_again_to_bare_get": Wanted(0.5),
 }

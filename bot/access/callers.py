@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.access.audit import Actor
 from bot.store.database import current, database_errors
@@ -14,7 +15,8 @@ class Caller:
     `teams` are the ids of the teams they may read, each with the repositories that they see of it, or None for all of
     them. `administers` are the repositories whose settings they may change and whose history they may ask for; None
     stands for whatever they read, as for a token of the operator's. `user_id` is the person whose eyes they have, and
-    `credential` names the token or the session, for limits.
+    `credential` names the token or the session, for limits. Until `holds_until` all of this stays true if nothing is
+    recorded; None for a person, of whom GitHub may know better.
     """
 
     actor: Actor
@@ -22,6 +24,7 @@ class Caller:
     teams: Mapping[int, frozenset[int] | None] = field(default_factory=dict)
     administers: frozenset[int] | None = None
     user_id: int | None = None
+    holds_until: datetime | None = None
 
 
 # What a person sees of a suspended or deleted installation nobody can ask GitHub any more. That it is suspended may be

@@ -230,7 +230,7 @@ class People:
 
     async def _caller_of(self, token: tokens.Token) -> Caller | None:
         if token.user_id is None:
-            return Caller(token.actor, token.credential, {token.team_id: None})
+            return Caller(token.actor, token.credential, {token.team_id: None}, holds_until=token.holds_until)
         if await self._eyes.open(token.user_id, OF_TOKEN) is None:
             return None
         teams, administers = await what_is_seen(token.user_id)

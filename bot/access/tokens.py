@@ -53,7 +53,16 @@ class Token(Struct, frozen=True):
     name: str
     team_id: int
     user_id: int | None
+    expires_at: datetime | None
     last_used_at: datetime | None
+
+    @property
+    def holds_until(self) -> datetime | None:
+        """When there is next something to do about it, if nothing is recorded before; None where there is at once."""
+        if self.last_used_at is None:
+            return None
+        due = self.last_used_at + USE_NOTED_EVERY
+        return due if self.expires_at is None else min(due, self.expires_at)
 
     @property
     def actor(self) -> Actor:
@@ -146,14 +155,16 @@ async def find_token(token: str, now: datetime) -> Token | None:
     """Return what is known of a token, or None where it is unknown, expired or revoked. Raises DatabaseUnavailable."""
     with database_errors():
         rows = await current().glance(
-            f"SELECT id, name, team_id, user_id, last_used_at FROM api_token WHERE hash = ? AND {_IN_FORCE}",
+            "SELECT id, name, team_id, user_id, expires_at, last_used_at FROM api_token"
+            f" WHERE hash = ? AND {_IN_FORCE}",
             hash_of(token),
             now,
         )
     if not rows:
         return None
     row = rows[0]
-    return Token(row["id"], row["name"], row["team_id"], row["user_id"], to_moment(row["last_used_at"]))
+    times = to_moment(row["expires_at"]), to_moment(row["last_used_at"])
+    return Token(row["id"], row["name"], row["team_id"], row["user_id"], *times)
 
 
 async def note_use(token: Token, now: datetime) -> None:

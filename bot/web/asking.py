@@ -46,7 +46,9 @@ def _for_team(route: Route) -> Handler:
             return view
 
         if route.paged:
-            return await page_answer(request, scope, find_out)
+            page = await page_answer(request, scope, find_out)
+            request[keys.ANSWERED_FOR] = caller
+            return page
         view = await find_out()
         return json_answer(request, view) if route.conditional else uncached_answer(view, min(route.answers))
 

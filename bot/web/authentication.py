@@ -42,8 +42,12 @@ async def get_caller(request: web.Request) -> "Caller":
 
 
 async def _by_token(request: web.Request) -> "Caller | None":
-    token = find_bearer_token(request)
     limits = request.app[keys.LIMITS]
+    known: Caller | None = request.get(keys.KNOWN)
+    if known is not None:
+        limits.charge_known(request, known.credential)
+        return known
+    token = find_bearer_token(request)
     limits.check_stranger(request, token, is_ours=token is not None and tokens.is_shaped(token))
     if token is None:
         return None

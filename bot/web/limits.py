@@ -24,6 +24,7 @@ from bot.web.problems import Problem
 # Whoever has not asked for longest is forgotten first; their bucket is most likely full again.
 REMEMBERED = 20_000
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+FIELDS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,7 @@ class Standing(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        told = {
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(self.reset),
-        }
+        told = dict(zip(FIELDS, map(str, (self.limit, self.remaining, self.reset)), strict=True))
         return told | ({"Retry-After": str(self.wait)} if self.wait else {})
 
 
@@ -100,11 +97,20 @@ class Limits:
         hashed = hash_of(secret)
         self._good[hashed] = True
         self._bad.pop(hashed, None)
+        self.charge_known(request, credential)
+
+    def charge_known(self, request: web.Request, credential: str) -> None:
+        """Count a request under a credential that was let in before. Raises Problem (429)."""
         if request.method in SAFE_METHODS:
-            standing = self._look(f"read {credential}", self._reads, taking=1)
+            standing = self.count_read(credential)
         else:
-            standing = self._look(f"write {credential}", self._writes, taking=1)
-        self._tell(request, standing)
+            standing = None if self._is_off else self._look(f"write {credential}", self._writes, taking=1)
+        if standing is not None:
+            self._tell(request, standing)
+
+    def count_read(self, credential: str) -> Standing | None:
+        """Count a request that reads under a credential that is known to be good; None where nothing is limited."""
+        return None if self._is_off else self._look(f"read {credential}", self._reads, taking=1)
 
     def _look(self, bucket: str, quota: Quota, *, taking: int) -> Standing:
         now = self._clock.monotonic()

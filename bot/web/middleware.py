@@ -12,6 +12,7 @@ from bot.web.hardening import harden
 from bot.web.pages.errors import error_page
 from bot.web.problems import Problem, faults_of, problem_for, problem_response
 from bot.web.request_ids import request_id
+from bot.web.route import route_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,7 +32,7 @@ async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception as error:  # noqa: BLE001, whatever it is, a client must not see it and an operator must
         response = _told(request, error)
-    metrics.count_request(_route_of(request), request.method, response.status)
+    metrics.count_request(route_of(request), request.method, response.status)
     return response
 
 
@@ -39,11 +40,8 @@ async def finish(request: web.Request, response: web.StreamResponse) -> None:
     """Set the headers that an answer has by whoever it goes to, when it is about to be sent."""
     harden(request, response)
     allow_origin(request, response)
-
-
-def _route_of(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else "unmatched"
+    if keys.ANSWERED_FOR in request:
+        request.app[keys.READY].keep(request, response, request[keys.ANSWERED_FOR])
 
 
 def _told(request: web.Request, error: Exception) -> web.Response:
@@ -62,5 +60,5 @@ def is_for_a_person(request: web.Request) -> bool:
 
 def _unforeseen(request: web.Request, error: Exception) -> Problem:
     # What the path holds may be a secret, such as that of a link to the set-up page.
-    log.error("request %s failed: %s %s", request[keys.REQUEST_ID], request.method, _route_of(request), exc_info=error)
+    log.error("request %s failed: %s %s", request[keys.REQUEST_ID], request.method, route_of(request), exc_info=error)
     return Problem(500)

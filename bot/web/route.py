@@ -79,3 +79,9 @@ class Route:
     def handle(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler, for those routes that take the request as it came."""
         return self.handler
+
+
+def route_of(request: web.Request) -> str:
+    """Return the template of the path that a request took, as it is counted."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "unmatched"

@@ -16,6 +16,7 @@ from bot.web.middleware import attend, finish
 from bot.web.pages import assets, audit, docs, front, login, runs, setup, setup_registering, tokens
 from bot.web.pages import repository_settings as settings_pages
 from bot.web.pages import teams as team_pages
+from bot.web.ready import Ready
 from bot.web.route import NoQuery, Route, Who
 
 API = "/api/integrations/github"
@@ -252,4 +253,5 @@ def add_routes(app: web.Application) -> None:
         app[keys.RECEIVER] = webhook.Receiver()
     if keys.LIMITS not in app:
         app[keys.LIMITS] = Limits(app[keys.CLOCK], app[keys.CONFIGURATION].given.api_rate_limit)
+    app[keys.READY] = Ready(app)
     app.on_response_prepare.append(finish)

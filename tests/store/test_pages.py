@@ -138,3 +138,23 @@ async def test_the_readers_connection_does_not_write(database: Database) -> None
     if database.dialect is Dialect.SQLITE:
         with pytest.raises(Exception, match="readonly"):
             await database.reader.execute("DELETE FROM workflow_run")
+
+
+@pytest.mark.parametrize("limit", [3, 7, 50])
+async def test_jobs_of_few_runs_come_in_order_whichever_run_is_newer(database: Database, limit: int) -> None:
+    runs = [make.run(number, event="schedule", created_at=stamp(number)) for number in range(1, 13)]
+    # Every third run was run again long after, when others were new.
+    times = {10 * run + part: run + (100 if run % 3 == 0 else 0) + part for run in range(1, 13) for part in range(2)}
+    jobs = [make.job(job, job // 10, created_at=stamp(at)) for job, at in times.items()]
+    others = [make.run(number, event="push", created_at=stamp(number)) for number in range(20, 30)]
+    other_jobs = [make.job(10 * run["id"], run["id"], created_at=stamp(run["id"])) for run in others]
+    scope = await record(database, HOME, runs=[*runs, *others], jobs=[*jobs, *other_jobs])
+    shown: list[int] = []
+    cursor = None
+    while True:
+        page = await list_jobs(scope, JobsQuery(team="octo-org", event="schedule", limit=limit, cursor=cursor))
+        shown += [job.job_id for job in page.jobs]
+        assert (page.total, page.total_is_exact) == (len(jobs), True)
+        if (cursor := page.next_cursor) is None:
+            break
+    assert shown == sorted(times, key=lambda job: (times[job], job), reverse=True)

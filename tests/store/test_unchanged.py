@@ -1,13 +1,16 @@
 """Answers that are given again while nothing was committed, and the connection that tells whether anything was."""
 
+import asyncio
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.settings import Dialect
 from bot.store import connected
 from bot.store.database import Database
-from bot.store.glances import Glances
+from bot.store.glances import Glances, NotAtOnce
 from bot.store.queries import RunsQuery, get_scope, list_runs, remember
 from bot.store.remembered import Remembered
 from tests import builders as make
@@ -104,11 +107,69 @@ async def test_a_locked_file_is_left_to_those_who_may_wait(migrated_url: str) ->
         locked = Glances(path)
         assert locked.find("SELECT count(*) FROM team", ()) is None
         assert locked.revision is None
+        with pytest.raises(NotAtOnce):
+            locked.read(lambda connection: connection.execute("SELECT count(*) FROM team").fetchall())
         with pytest.raises(sqlite3.OperationalError, match="no such table"):
             Glances(":memory:").find("SELECT * FROM team", ())
         locked.close()
         holder.execute("COMMIT")
     holder.close()
+
+
+COUNTED = (
+    "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT 100000) SELECT max(n) FROM number"
+)
+
+
+def test_what_takes_longer_is_left_to_those_who_may_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    glances = Glances(str(tmp_path / "empty.sqlite3"))
+    with pytest.raises(NotAtOnce):
+        glances.read(lambda connection: connection.execute(COUNTED).fetchall())
+    # The next one has all of its time again.
+    assert glances.read(lambda connection: connection.execute("SELECT 1").fetchone()[0]) == 1
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        glances.read(lambda connection: connection.execute("SELECT * FROM team").fetchall())
+    # SQLite asks after so many instructions of a statement, of all times that it is run together, also of a COMMIT.
+    monkeypatch.setattr("bot.store.glances.MOST_INSTRUCTIONS", 0)
+    for _ in range(1500):
+        with pytest.raises(NotAtOnce):
+            glances.read(lambda connection: connection.execute(COUNTED).fetchall())
+    glances.close()
+
+
+async def test_a_list_that_takes_longer_is_answered_by_the_reader(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = await record(database, HOME, runs=[make.run(number) for number in range(1, 60)])
+    at_once = await list_runs(scope, RunsQuery(team="octo-org"))
+    assert len(at_once.runs) == 50
+    monkeypatch.setattr("bot.store.glances.MOST_INSTRUCTIONS", 0)
+    assert await list_runs(scope, RunsQuery(team="octo-org")) == at_once
+
+
+async def test_lists_that_are_asked_for_together_let_others_in_between(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = await record(database, HOME, runs=[make.run(1)])
+    if database.dialect is not Dialect.SQLITE:
+        pytest.skip("PostgreSQL is not read on the loop's own thread")
+    turns, read = [0], Glances.read
+    seen: list[int] = []
+
+    def watched(glances: Glances, work: Any) -> Any:
+        seen.append(turns[0])
+        return read(glances, work)
+
+    async def turn() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Glances, "read", watched)
+    turning = asyncio.create_task(turn())
+    await asyncio.gather(*(list_runs(scope, RunsQuery(team="octo-org")) for _ in range(5)))
+    turning.cancel()
+    assert len(set(seen)) == 5
 
 
 async def test_a_glance_does_not_write(database: Database) -> None:

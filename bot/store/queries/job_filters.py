@@ -4,8 +4,6 @@ The indexes of jobs are few, because most of what is written is jobs. What only 
 workflow's id and path) is asked of the runs' indexes, and jobs follow from runs where those are few.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
 from bot.settings import Dialect
@@ -107,21 +105,21 @@ def add_workflow(condition: Condition, scope: Scope, name: str | None) -> Conver
 
 def told_by_runs(scope: Scope, query: JobsQuery) -> Condition | None:
     """Return what is asked that only runs tell, None where it is nothing."""
-    told = Condition()
-    told.add_equal("run.workflow_id", query.workflow_id)
-    told.add_equal("run.event", query.event)
-    told.add_equal("run.actor_login", query.actor)
-    if not told.parameters:
+    if (query.workflow_id, query.event, query.actor) == (None, None, None):
         return None
+    told = Condition()
     told.add("run.team_id = ?", scope.team_id)
+    told.narrow_equal(Lead.ACTOR, "run.actor_login", query.actor)
+    told.narrow_equal(Lead.WORKFLOW_ID, "run.workflow_id", query.workflow_id)
+    told.narrow_equal(Lead.EVENT, "run.event", query.event)
     return told
 
 
-def find_few_runs(told: Condition) -> Conversation[Sequence[int] | None]:
-    """Find out the ids of the runs that fit, or None where they are many."""
-    sql = f"SELECT run.run_id FROM workflow_run AS run WHERE {told.sql} LIMIT ?"
-    rows = yield Question(sql, (*told.parameters, FEW_RUNS + 1))
-    return None if len(rows) > FEW_RUNS else [run_id for (run_id,) in rows]
+def are_few_runs(told: Condition) -> Conversation[bool]:
+    """Find out whether few runs fit."""
+    (led,) = told.branches()
+    sql = f"SELECT 1 FROM workflow_run AS run WHERE {led.sql} LIMIT 1 OFFSET ?"
+    return not (yield Question(sql, (*led.parameters, FEW_RUNS)))
 
 
 def add_told_by_runs(condition: Condition, told: Condition) -> None:

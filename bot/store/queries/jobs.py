@@ -17,16 +17,18 @@ from bot.store.queries.job_filters import (
     add_label,
     add_told_by_runs,
     add_workflow,
-    find_few_runs,
+    are_few_runs,
     told_by_runs,
 )
-from bot.store.queries.pages import COUNTED_EXACTLY, Counted, count, cut, decode_cursor, encode_cursor, page
+from bot.store.queries.pages import Counted, add_cursor, count, cut, encode_cursor, page
 from bot.store.queries.scope import Condition, Lead, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 
 # So many times and ids are put in order in a few milliseconds.
 MOST_PUT_IN_ORDER = 20_000
 _JOBS = "workflow_job AS job"
+# SQLite joins by CROSS JOIN in the order written.
+_RUNS_AND_JOBS = "workflow_run AS run CROSS JOIN workflow_job AS job"
 _COLUMNS = ", ".join(
     f"job.{column}"
     for column in (
@@ -108,8 +110,8 @@ async def list_jobs(scope: Scope, query: JobsQuery, *, as_stored: bool = False) 
     and writing the steps would be most of the work. Raises ParameterError for a cursor that no list has given out.
     """
     with database_errors():
-        reader = current().reader
-        return await reader.converse(_listed(scope, query, reader.dialect, as_stored))
+        database = current()
+        return await database.read(lambda: _listed(scope, query, database.dialect, as_stored))
 
 
 def _listed(scope: Scope, query: JobsQuery, dialect: Dialect, as_stored: bool) -> Conversation[JobPage]:
@@ -122,10 +124,10 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect, as_stored: bool) -
     told = told_by_runs(scope, query)
     if told is None:
         found = yield from _found(condition, query)
-    elif (runs := (yield from find_few_runs(told))) is None:
-        found = yield from _found_by_many_runs(condition, told, query)
+    elif (yield from are_few_runs(told)):
+        found = yield from _found_by_few_runs(condition, told, query)
     else:
-        found = yield from _found_by_few_runs(condition, runs, told, query)
+        found = yield from _found_by_many_runs(condition, told, query)
     return _shown(*found, query.limit, as_stored)
 
 
@@ -151,36 +153,52 @@ def _found_by_many_runs(condition: Condition, told: Condition, query: JobsQuery)
     rows = yield page(_COLUMNS, _JOBS, looked_through, query.cursor, query.limit)
     if len(rows) <= query.limit and query.cursor is None:
         return rows, (len(rows), True)
-    condition.add(f"job.run_id = run.run_id AND {told.sql}", *told.parameters)
-    return rows, (yield from count("workflow_run AS run CROSS JOIN workflow_job AS job", condition))
+    return rows, (yield from _count_of_runs(condition, told))
 
 
-def _found_by_few_runs(
-    condition: Condition, runs: Sequence[int], told: Condition, query: JobsQuery
-) -> Conversation[tuple[Rows, Counted]]:
-    """Look up the jobs of each run, and put those few in order; where they are many all the same, do otherwise."""
-    if not runs:
-        return [], (0, True)
-    of_runs = Condition()
-    of_runs.add_among("job.run_id", runs)
-    others, parameters = condition.following()
-    fitting = yield Question(
-        f"SELECT job.listed_at, job.job_id FROM {_JOBS} WHERE {of_runs.sql} AND {others} LIMIT ?",
-        [*of_runs.parameters, *parameters, MOST_PUT_IN_ORDER + 1],
-    )
+def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+    """Put the jobs of the runs in order; where they are many all the same, do otherwise."""
+    fitting = yield from _newest_of_runs(condition, told, query)
     if len(fitting) > MOST_PUT_IN_ORDER:
         return (yield from _found_by_many_runs(condition, told, query))
-    ordered = sorted(map(tuple, fitting), reverse=True)
-    if query.cursor is not None:
-        moment, identifier = decode_cursor(query.cursor)
-        ordered = [each for each in ordered if (to_moment(each[0]), each[1]) < (moment, identifier)]
-    counted = min(len(fitting), COUNTED_EXACTLY), len(fitting) <= COUNTED_EXACTLY
-    if not ordered:
+    is_all = len(fitting) <= query.limit and query.cursor is None
+    counted = (len(fitting), True) if is_all else (yield from _count_of_runs(condition, told))
+    if not fitting:
         return [], counted
     wanted = Condition()
-    wanted.add_among("job.job_id", [identifier for _, identifier in ordered[: query.limit + 1]])
+    newest = sorted(map(tuple, fitting), reverse=True)[: query.limit + 1]
+    wanted.add_among("job.job_id", [identifier for _, identifier in newest])
     rows = yield Question(f"SELECT {_COLUMNS} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
     return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True), counted
+
+
+def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[Rows]:
+    """Find out the times and ids of jobs among which are as many of the newest that fit as a page needs.
+
+    The newest runs have jobs of which none that belongs to the page can be older, so that of the other runs, whose jobs
+    may be newer, those are left in the index.
+    """
+    (led,) = told.branches()
+    of_runs = Condition()
+    of_runs.add(f"{led.sql} AND job.run_id = run.run_id", *led.parameters)
+    others, parameters = condition.following()
+    of_runs.add(others, *parameters)
+    add_cursor(of_runs, query.cursor, "job.listed_at", "job.job_id")
+    found = f"SELECT job.listed_at, job.job_id FROM {_RUNS_AND_JOBS} WHERE "
+    some = yield Question(
+        f"{found}{of_runs.sql} ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?",
+        [*of_runs.parameters, query.limit + 1],
+    )
+    if len(some) <= query.limit:
+        return some
+    of_runs.add("job.listed_at >= ?", min(moment for moment, _ in some))
+    return (yield Question(f"{found}{of_runs.sql} LIMIT ?", [*of_runs.parameters, MOST_PUT_IN_ORDER + 1]))
+
+
+def _count_of_runs(condition: Condition, told: Condition) -> Conversation[Counted]:
+    counted = condition.copy()
+    counted.add(f"job.run_id = run.run_id AND {told.sql}", *told.parameters)
+    return (yield from count(_RUNS_AND_JOBS, counted))
 
 
 def jobs_of_attempt(run_id: int, attempt: int) -> Conversation[list[Job]]:

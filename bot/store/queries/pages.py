@@ -76,13 +76,16 @@ def page(columns: str, tables: str, condition: Condition, cursor: str | None, li
     return Question(f"{' UNION ALL '.join(selects)} {_NEWEST_FIRST} LIMIT ?", [*asked, limit + 1])
 
 
-def count(tables: str, condition: Condition) -> Conversation[Counted]:
-    """Find out how many rows match, and whether that is exact: beyond 1,000 nobody counts on."""
+def count(tables: str, condition: Condition, *, few: bool = False) -> Conversation[Counted]:
+    """Find out how many rows match, and whether that is exact: beyond 1,000 nobody counts on.
+
+    Where most likely `few` do, they are counted in one go.
+    """
     branches = condition.branches()
     matching = " UNION ALL ".join(f"SELECT 1 FROM {tables} WHERE {branch.sql}" for branch in branches)
     asked = [parameter for branch in branches for parameter in branch.parameters]
     # Passing over rows costs half of counting them.
-    if (yield Question(f"{matching} LIMIT 1 OFFSET ?", [*asked, COUNTED_EXACTLY])):
+    if not few and (yield Question(f"{matching} LIMIT 1 OFFSET ?", [*asked, COUNTED_EXACTLY])):
         return COUNTED_EXACTLY, False
-    ((total,),) = yield Question(f"SELECT count(*) FROM ({matching}) AS matching", asked)
-    return total, True
+    rows = yield Question(f"SELECT count(*) FROM ({matching} LIMIT ?) AS matching", [*asked, COUNTED_EXACTLY + 1])
+    return min(rows[0][0], COUNTED_EXACTLY), rows[0][0] <= COUNTED_EXACTLY

@@ -6,11 +6,11 @@ from typing import Any
 from bot.domain.ordering import is_finished
 from bot.domain.wanting import WITHOUT_JOBS
 from bot.errors import NotFound
-from bot.store.conversation import Conversation, Question
+from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors
 from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
 from bot.store.queries.jobs import jobs_of_attempt
-from bot.store.queries.pages import count, cut, encode_cursor, page
+from bot.store.queries.pages import Counted, count, cut, encode_cursor, page
 from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, RUN_COLUMNS, runs_of
 from bot.store.queries.scope import Condition, Lead, Piece, Scope, add_visible, named_repositories, narrow_by_status
 from bot.store.views import Run, RunDetails, RunPage
@@ -48,7 +48,7 @@ async def list_runs(scope: Scope, query: RunsQuery) -> RunPage:
     Raises ParameterError for a cursor that no list has given out.
     """
     with database_errors():
-        return await current().reader.converse(_listed(scope, query))
+        return await current().read(lambda: _listed(scope, query))
 
 
 def _listed(scope: Scope, query: RunsQuery) -> Conversation[RunPage]:
@@ -56,23 +56,24 @@ def _listed(scope: Scope, query: RunsQuery) -> Conversation[RunPage]:
     add_run_filter(condition, query)
     if not (yield from add_visible(condition, scope, "run", query.repo_full_name, query.installation_id)):
         return RunPage([], 0, True, None)
-    return (yield from _page(RUN_COLUMNS, _RUNS, condition, scope, query.cursor, query.limit))
+    rows = yield page(RUN_COLUMNS, f"{_RUNS}{REPOSITORY}", condition, query.cursor, query.limit)
+    return (yield from _shown(rows, scope, query, count(_RUNS, condition)))
 
 
-def _page(
-    columns: str, tables: str, condition: Condition, scope: Scope, cursor: str | None, limit: int
+def _shown(
+    rows: Rows, scope: Scope, query: RunsQuery | PullRequestRunsQuery, counting: Conversation[Counted]
 ) -> Conversation[RunPage]:
-    rows = yield page(columns, f"{tables}{REPOSITORY}", condition, cursor, limit)
-    shown, more = cut(rows, limit)
+    shown, more = cut(rows, query.limit)
     runs = yield from runs_of(shown, scope)
     # A first page that is the last one as well shows all that match.
-    total, exact = (yield from count(tables, condition)) if more or cursor else (len(runs), True)
+    total, exact = (yield from counting) if more or query.cursor else (len(runs), True)
     following = encode_cursor(runs[-1].created_at, runs[-1].run_id) if more else None
     return RunPage(runs, total, exact, following)
 
 
 # SQLite joins by CROSS JOIN in the order written: the links come in the order of the list, and lead to the runs.
-_OF_PULL_REQUEST = "run_pull_request AS link CROSS JOIN workflow_run AS run"
+_LINKS = "run_pull_request AS link"
+_OF_PULL_REQUEST = f"{_LINKS} CROSS JOIN workflow_run AS run"
 _LINKED_COLUMNS = RUN_COLUMNS.replace("run.run_id, run.created_at", "link.run_id, link.run_created_at")
 # The newest run of a workflow and event for this pull request: one commit may be the head of several.
 _NEWEST_OF_ITS_KIND = (
@@ -88,23 +89,29 @@ _NEWEST_OF_ITS_KIND = (
 async def list_pull_request_runs(scope: Scope, query: PullRequestRunsQuery) -> RunPage:
     """Return a page of a pull request's runs, newest first; with `latest` only those that count at its head."""
     with database_errors():
-        return await current().reader.converse(_listed_of_pull_request(scope, query))
+        return await current().read(lambda: _listed_of_pull_request(scope, query))
 
 
 def _listed_of_pull_request(scope: Scope, query: PullRequestRunsQuery) -> Conversation[RunPage]:
     repositories = yield from named_repositories(scope, query.repo_full_name)
     if not repositories:
         return RunPage([], 0, True, None)
-    condition = Condition()
-    condition.narrow(Lead.REPOSITORY, *(("link.repository_id = ?", (each,)) for each in repositories))
-    condition.add("run.run_id = link.run_id AND link.number = ? AND run.team_id = ?", query.pr_number, scope.team_id)
-    condition.add(COUNTS.format(link="link"))
+    links = Condition()
+    links.narrow(Lead.REPOSITORY, *(("link.repository_id = ?", (each,)) for each in repositories))
+    links.add("link.number = ?", query.pr_number)
+    links.add(COUNTS.format(link="link"))
+    condition = links.copy()
+    condition.add("run.run_id = link.run_id AND run.team_id = ?", scope.team_id)
     head = query.head_sha
     if query.latest:
         head = head or (yield from _head_of(repositories, query.pr_number))
         condition.add(_NEWEST_OF_ITS_KIND)
     condition.add_equal("run.head_sha", head)
-    return (yield from _page(_LINKED_COLUMNS, _OF_PULL_REQUEST, condition, scope, query.cursor, query.limit))
+    rows = yield page(_LINKED_COLUMNS, f"{_OF_PULL_REQUEST}{REPOSITORY}", condition, query.cursor, query.limit)
+    # A link is of its run's own repository, so that it can be counted without a look at the run.
+    is_narrowed = query.latest or head is not None
+    counting = count(*((_OF_PULL_REQUEST, condition) if is_narrowed else (_LINKS, links)), few=True)
+    return (yield from _shown(rows, scope, query, counting))
 
 
 def _head_of(repositories: Sequence[int], number: int) -> Conversation[str | None]:
@@ -129,7 +136,7 @@ async def get_run_details(scope: Scope, run_id: int, attempt: int | None = None)
     Raises NotFound where there is no such run or attempt, or it is not to be seen.
     """
     with database_errors():
-        return await current().reader.converse(_details(scope, run_id, attempt))
+        return await current().read(lambda: _details(scope, run_id, attempt))
 
 
 def _details(scope: Scope, run_id: int, attempt: int | None) -> Conversation[RunDetails]:

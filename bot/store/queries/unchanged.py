@@ -21,7 +21,7 @@ async def remember(question: Hashable, find_out: Callable[[], Awaitable[T]], siz
         if answer is not None:
             return answer
         answer = await find_out()
-        # Where something was committed meanwhile, nobody knows of which revision the answer is.
-        if revision is not None and revision == database.revision:
+        if revision is not None:
+            # Where something was committed meanwhile, nobody finds it by this revision any more.
             database.remembered.keep(question, answer, size_of(answer), revision)
         return answer
