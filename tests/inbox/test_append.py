@@ -138,6 +138,18 @@ async def test_closing_stores_what_is_queued(database: Database, clock: ManualCl
         await closing.append(delivery("late"))
 
 
+async def test_a_delivery_can_be_put_without_waiting(database: Database, clock: ManualClock) -> None:
+    async with Inbox(database, clock, ACTED_ON) as opened:
+        first, again = opened.put(delivery("guid")), opened.put(delivery("guid"))
+        assert not first.done()
+        assert [await first, await again] == ["accepted", "duplicate"]
+        last = opened.put(delivery("last"))
+    assert await last == "accepted"
+    assert await count(database, "waiting") == 2
+    with pytest.raises(DatabaseUnavailable):
+        opened.put(delivery("late"))
+
+
 async def test_closing_forgets_nobody_who_is_still_compressing(database: Database, clock: ManualClock) -> None:
     async with Inbox(database, clock, ACTED_ON) as closing:
         waiting = asyncio.ensure_future(closing.append(delivery("large", os.urandom(20 * 2**20))))
