@@ -10,16 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from msgspec import Struct, field
+
 from bot.clock import Clock
 from bot.domain import facts
 from bot.domain.wanting import next_look
+from bot.errors import DatabaseUnavailable
 from bot.history.looking import Found
 from bot.history.progress import count_look
 from bot.history.requests import marks_for
 from bot.history.wanted import dropping, let_go, postpone
 from bot.recorder import commits_of_runs, end_unlisted_jobs, mark_gone, record, repository_as_known
 from bot.store.conversation import Among, Conversation
-from bot.store.database import Database, Transaction
+from bot.store.database import Database, Transaction, is_unavailable
 from bot.store.writes import ForEach, Pattern
 
 log = logging.getLogger(__name__)
@@ -35,35 +38,52 @@ _NOTE_LISTED = Pattern(
 )
 
 
+class _Group(Struct, eq=False):
+    """What shares a commit; afterwards `waiting` is what it did not hold, and `refusal` why the database did not."""
+
+    waiting: list[Found] = field(default_factory=list)
+    refusal: Exception | None = None
+
+
 class Keeper:
     """Commits what is found for one installation; what can't be kept together is kept apart, and harms nothing else."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._group: list[Found] = []
+        self._group = _Group()
         self._turn = asyncio.Lock()
 
     async def keep(self, found: Found) -> None:
-        """Return once what was found is committed. Raises whatever keeps just that from being so."""
+        """Return once what was found is committed.
+
+        Raises whatever keeps just that from being so, and DatabaseUnavailable.
+        """
         group = self._group
-        group.append(found)
+        group.waiting.append(found)
         async with self._turn:
             if group is self._group:
-                self._group = []
+                self._group = _Group()
                 await self._keep_together(group)
-            if found in group:
+            if group.refusal is not None:
+                message = f"the database can't be used now ({type(group.refusal).__name__})"
+                raise DatabaseUnavailable(message) from group.refusal
+            if found in group.waiting:
                 await self._commit([found])
 
-    async def _keep_together(self, group: list[Found]) -> None:
-        if len(group) == 1:
+    async def _keep_together(self, group: _Group) -> None:
+        if len(group.waiting) == 1:
             return
         try:
-            await self._commit(group)
+            await self._commit(group.waiting)
         except Exception as error:
-            log.info("what was found is kept apart", extra={"runs": len(group)}, exc_info=error)
+            if is_unavailable(error):
+                # Nobody of the group is to wait as long for the same once more.
+                group.refusal = error
+                return
+            log.info("what was found is kept apart", extra={"runs": len(group.waiting)}, exc_info=error)
         else:
-            group.clear()
+            group.waiting.clear()
 
     async def _commit(self, group: Sequence[Found]) -> None:
         now = self._clock.now()

@@ -22,7 +22,7 @@ from bot.inbox.keeper import (
     replay,
     replay_dead,
 )
-from bot.inbox.lease import MAX_TRIES, LeasedDelivery, lease, mark_dead, mark_handled, mark_ignored, put_back
+from bot.inbox.lease import MAX_TRIES, LeasedDelivery, lease, mark_dead, mark_handled, mark_ignored, put_back, put_off
 
 __all__ = [
     "LARGE",
@@ -43,6 +43,7 @@ __all__ = [
     "mark_ignored",
     "prune",
     "put_back",
+    "put_off",
     "record_left_behind",
     "replay",
     "replay_dead",

@@ -19,8 +19,8 @@ from bot.inbox.journal import LEFT_BEHIND_SECONDS, Entry, Told
 from bot.inbox.rows import Row, inserted
 from bot.recorder import DirectoryNews
 from bot.settings import Dialect
-from bot.store.conversation import Conversation, Question
-from bot.store.database import Database, Transaction, is_unavailable
+from bot.store.conversation import Conversation, lock_timeout
+from bot.store.database import Database, Locked, Transaction, is_unavailable
 from bot.store.leases import new_holder
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,10 @@ TOGETHER = 1024
 MOST_HELD = 8192
 # Whoever moves a repository's whole record holds locks on it for long: what can't be recorded soon is a worker's.
 LOCK_TIMEOUT = "600ms"
-_WAIT_NO_LONGER = "SELECT set_config('lock_timeout', ?, true)"
+
+
+class _HeldByOthers(Exception):
+    """Rows that are to be written are locked for longer than one waits for it."""
 
 
 class _Recording:
@@ -47,14 +50,20 @@ class _Recording:
     async def take(self, tx: Transaction) -> None:
         """Record them as the whole of a transaction."""
         try:
+            await self._take(tx)
+        except Locked as error:
+            # To try again at once would only let everybody else wait.
+            raise _HeldByOthers from error
+
+    async def _take(self, tx: Transaction) -> None:
+        try:
             await tx.finish(self._taking(tx.dialect))
         except DirectoryNews:
             await self._handler.prepare(tx, self.recorded, self._now)
             await tx.finish(self._handler.recording(tx.dialect, self.recorded, self._now, prepared=True))
 
     def _taking(self, dialect: Dialect) -> Conversation[None]:
-        if dialect is Dialect.POSTGRESQL:
-            yield Question(_WAIT_NO_LONGER, (LOCK_TIMEOUT,))
+        yield from lock_timeout(dialect, LOCK_TIMEOUT)
         told = _by_guid((yield from journal.taken(self._entries)))
         new = yield from inserted(dialect, [self._row(each) for each in told.values()])
         self.recorded = [each for guid, each in told.items() if guid in new and each.news is not None]

@@ -30,7 +30,7 @@ _WRITE_AND_LOOK = (
     f"WITH entry AS ({_WRITE}), asked AS (SELECT unnest(CAST(? AS text[])) AS guid)"
     " SELECT guid, state, CAST(NULL AS bigint) AS id FROM delivery JOIN asked USING (guid)"
     " UNION ALL SELECT guid, 'journaled', NULL FROM journal_entry, unnest(string_to_array(guids, ' ')) AS guid"
-    " WHERE holder <> ? AND guid IN (SELECT guid FROM asked)"
+    " WHERE holder <> ? AND error IS NULL AND guid IN (SELECT guid FROM asked)"
     " UNION ALL SELECT NULL, NULL, id FROM entry"
 )
 _TAKE = "DELETE FROM journal_entry WHERE id IN ({}) RETURNING id"

@@ -113,9 +113,23 @@ _FORGET_GUIDS = (
 )
 
 
+_FORGET_UNREADABLE = (
+    "DELETE FROM journal_entry WHERE id IN (SELECT id FROM journal_entry WHERE written_at < ?"
+    " AND error IS NOT NULL ORDER BY id LIMIT ?)"
+)
+
+
 async def prune(now: datetime) -> int:
-    """Let go of old bodies and GUIDs, some at a time so that no writer waits long; return how many rows changed."""
-    return await _in_slices(_FORGET_BODIES, now - KEEP_BODIES) + await _in_slices(_FORGET_GUIDS, now - KEEP_GUIDS)
+    """Let go of old bodies and GUIDs, some at a time so that no writer waits long; return how many rows changed.
+
+    What can't be read in the journal goes when GitHub has long not been able to deliver it again.
+    """
+    pruned = [
+        await _in_slices(_FORGET_BODIES, now - KEEP_BODIES),
+        await _in_slices(_FORGET_GUIDS, now - KEEP_GUIDS),
+        await _in_slices(_FORGET_UNREADABLE, now - KEEP_BODIES),
+    ]
+    return sum(pruned)
 
 
 async def _in_slices(sql: str, before: datetime) -> int:

@@ -106,6 +106,11 @@ async def put_back(tx: Executor, delivery: LeasedDelivery, reason: str, now: dat
     return True
 
 
+async def put_off(tx: Executor, delivery: LeasedDelivery, until: datetime) -> None:
+    """Let this delivery wait until then, which is no try."""
+    await tx.execute("UPDATE delivery SET available_at = ? WHERE id = ?", until, delivery.id)
+
+
 def delay(tries: int) -> float:
     """Return the seconds to wait after that many earlier tries: doubling, with jitter."""
     return min(LONGEST_DELAY, FIRST_DELAY * 2.0**tries) * random.uniform(0.5, 1.0)  # noqa: S311

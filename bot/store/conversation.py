@@ -9,6 +9,7 @@ for each question would cost more than the questions.
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from bot.settings import Dialect
 from bot.store.writes import Write
 
 T = TypeVar("T")
@@ -37,6 +38,12 @@ class Among(NamedTuple):
 
 Step = Question | Among | Write
 Conversation = Generator[Step, Rows, T]
+
+
+def lock_timeout(dialect: Dialect, longest: str) -> Conversation[None]:
+    """Let the rest of the transaction wait no longer for a lock than that, as in `600ms`; on PostgreSQL only."""
+    if dialect is Dialect.POSTGRESQL:
+        yield Question("SELECT set_config('lock_timeout', ?, true)", (longest,))
 
 
 def written(writes: Iterable[Write]) -> Conversation[None]:

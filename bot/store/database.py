@@ -90,7 +90,8 @@ POSTGRESQL_OPTION_TYPES: dict[str, type[str | int | float]] = {
 # What libpq calls sslmode, asyncpg takes as `ssl` in the same words.
 SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 # PostgreSQL ends one of two transactions that wait for each other; the other is through a moment later.
-COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+Locked = asyncpg.LockNotAvailableError
+COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Locked)
 TRIES_AFTER_COLLISION = 5
 
 

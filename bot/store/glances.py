@@ -17,7 +17,8 @@ from bot.clock import Clock
 T = TypeVar("T")
 
 # A page takes some thousand of SQLite's instructions, and one of jobs that follow from runs some ten thousand. So many
-# hold the loop up by 3 ms; where the disk is slow, or others have the processor, the seconds bound it.
+# hold the loop up by 3 ms, and what Python makes of a thousand rows by some ten more; where the disk is slow, or others
+# have the processor, the seconds bound it.
 MOST_INSTRUCTIONS = 60_000
 MOST_SECONDS = 0.05
 _A_STRETCH = 1000
@@ -25,6 +26,12 @@ _A_STRETCH = 1000
 
 class NotAtOnce(Exception):
     """What was asked takes longer than anybody is to be held up, or the file is locked at the moment."""
+
+
+def _kind(error: sqlite3.OperationalError) -> int:
+    # Python's own errors have no code.
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
 
 
 class Glances:
@@ -53,9 +60,11 @@ class Glances:
                 with self._bounded():
                     return work(self._connection)
             finally:
-                self._connection.execute("COMMIT")
+                # SQLite ends it by itself where the disk fails.
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT}:
+            if _kind(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT}:
                 raise
             raise NotAtOnce from None
 
@@ -73,7 +82,7 @@ class Glances:
         try:
             return cast(list[Mapping[str, Any]], self._connection.execute(sql, parameters).fetchall())
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if _kind(error) != sqlite3.SQLITE_BUSY:
                 raise
             return None
 

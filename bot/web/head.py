@@ -20,7 +20,16 @@ _PLAIN = re.compile(_FIRST + rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:" + _VALUE + _E
 _LENGTH = re.compile(r"[0-9]{1,9}", re.ASCII)
 # What changes how a request is to be read or answered.
 _UNUSUAL = frozenset(
-    {"content-encoding", "expect", "sec-websocket-key1", "te", "trailer", "transfer-encoding", "upgrade"}
+    {
+        "content-encoding",
+        "expect",
+        "proxy-connection",
+        "sec-websocket-key1",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 
 
@@ -107,9 +116,8 @@ class _Form:
 def _value(name: str, wanted: frozenset[str]) -> bytes:
     if name == "content-length":
         return rb" *+([0-9]{1,9}) *+"
-    if name == "connection":
-        return rb" *+(?i:keep-alive) *+"
-    return b"(" + _VALUE + b")" if name in wanted else _VALUE
+    value = rb" *+(?i:keep-alive) *+" if name == "connection" else _VALUE
+    return b"(" + value + b")" if name in wanted else value
 
 
 _form = lru_cache(maxsize=64)(_Form)

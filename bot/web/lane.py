@@ -74,7 +74,7 @@ class Lane:
         head = passing.head
         if not verifies(passing.body, passing.digest, self._configuration.current.webhook_secrets):
             return None
-        about = webhook.delivery_headers([head.fields.get(_EVENT, "")], [head.fields.get(_GUID, "")])
+        about = webhook.delivery_headers(_all(head, _EVENT), _all(head, _GUID))
         delivery = NewDelivery(about.guid, about.event, passing.body, self._clock.now())
         return webhook.get_inbox(self._app).put(delivery)
 
@@ -89,6 +89,10 @@ class Lane:
     def count_refusal(self, passing: Passing, error: Exception) -> None:
         """Count a delivery that the route refuses because of `error`."""
         webhook.count_refusal(passing.head.fields.get(_EVENT, ""), error)
+
+
+def _all(head: Head, name: str) -> list[str]:
+    return [head.fields[name]] if name in head.fields else []
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -11,11 +12,16 @@ from bot.clock import Clock
 from bot.errors import DatabaseUnavailable, MalformedPayload
 from bot.inbox import LeasedDelivery, Told
 from bot.logs import bound
-from bot.store.database import COLLISIONS, TRIES_AFTER_COLLISION, Database, is_unavailable
+from bot.settings import Dialect
+from bot.store.conversation import lock_timeout
+from bot.store.database import COLLISIONS, TRIES_AFTER_COLLISION, Database, Locked, is_unavailable
 
 log = logging.getLogger(__name__)
 
 BATCH = 100
+# Neighbours must not wait for what somebody holds for long, who moves a repository's whole record.
+LOCK_TIMEOUT, LOCK_TIMEOUT_ALONE = "600ms", "100ms"
+LOCKED_SECONDS = 2.0
 
 
 class _Reading(Struct):
@@ -56,10 +62,8 @@ class Deliveries:
     async def handle_batch(self, limit: int = BATCH) -> int:
         """Take and handle up to `limit` deliveries in one transaction; return how many were taken.
 
-        What a process that is no more has left in the journal comes first.
-
-
-        When the batch as a whole can't be recorded, each of its deliveries is tried alone, so that a bad one harms
+        What a process that is no more has left in the journal comes first. When the batch as a whole can't be recorded,
+        or not now because of somebody else's locks, each of its deliveries is tried alone, so that a bad one harms
         no neighbour. Raises DatabaseUnavailable.
         """
         if recorded := await inbox.record_left_behind(self._database, self._handler, self._clock.now()):
@@ -69,21 +73,29 @@ class Deliveries:
             try:
                 await self._handle_together(held, limit)
                 return len(held)
+            except Locked as error:
+                await self._take_apart(held, error)
+                return len(held)
             except COLLISIONS:
                 await self._clock.sleep(random.uniform(0, 0.05))  # noqa: S311
             except Exception as error:
                 _raise_if_unavailable(error)
                 if not held:
                     raise
-                log.info("a batch is taken apart", extra={"deliveries": len(held)}, exc_info=error)
-                for delivery in held:
-                    await self._handle_alone(delivery)
+                await self._take_apart(held, error)
                 return len(held)
         return 0
+
+    async def _take_apart(self, held: Sequence[LeasedDelivery], error: Exception) -> None:
+        log.info("a batch is taken apart", extra={"deliveries": len(held)}, exc_info=error)
+        for delivery in held:
+            await self._handle_alone(delivery)
 
     async def _handle_together(self, held: list[LeasedDelivery], limit: int, only: int | None = None) -> None:
         async with self._database.transaction() as tx:
             now = self._clock.now()
+            if tx.dialect is Dialect.POSTGRESQL:
+                await tx.converse(lock_timeout(tx.dialect, LOCK_TIMEOUT if only is None else LOCK_TIMEOUT_ALONE))
             held += await inbox.lease(tx, now, limit, only)
             if not held:
                 return
@@ -111,11 +123,18 @@ class Deliveries:
     async def _handle_alone(self, delivery: LeasedDelivery) -> None:
         try:
             await self._handle_together([], 1, only=delivery.id)
+        except Locked:
+            await self._put_off(delivery)
         except COLLISIONS:
             log.info("a delivery is left for the next turn", extra=_about(delivery))
         except Exception as error:  # noqa: BLE001
             _raise_if_unavailable(error)
             await self._give_back(delivery, error)
+
+    async def _put_off(self, delivery: LeasedDelivery) -> None:
+        log.info("a delivery waits for somebody else's lock", extra=_about(delivery))
+        async with self._database.transaction() as tx:
+            await inbox.put_off(tx, delivery, self._clock.now() + timedelta(seconds=LOCKED_SECONDS))
 
     async def _give_back(self, delivery: LeasedDelivery, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"

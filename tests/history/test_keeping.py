@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
+from tortoise.exceptions import DBConnectionError
 
 from bot.domain import facts, payloads
 from bot.domain.wanting import RunState, Urgency
+from bot.errors import DatabaseUnavailable
 from bot.history import looking
 from bot.history.keeping import Keeper
 from bot.recorder import record, repository_as_known
@@ -100,6 +102,23 @@ async def test_one_that_cannot_be_kept_harms_no_other(house: House, found: list[
     assert [type(each) for each in outcomes] == [KeyError if each is bad else type(None) for each in found]
     others = set(RUNS) - {bad.wanted.run_id}
     assert await kept(house) == (others, {bad.wanted.run_id}, others)
+
+
+async def test_nobody_waits_for_a_database_once_more_that_the_group_waited_for(
+    house: House, found: list[looking.Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def locked(_: Callable[[Transaction], Awaitable[None]]) -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        raise DBConnectionError
+
+    monkeypatch.setattr(house.database, "transact", locked)
+    assert {type(each) for each in await keep_all(house, found)} == {DatabaseUnavailable, DBConnectionError}
+    # One began alone; all others waited together.
+    assert asked == 1 + 1
 
 
 async def test_whoever_is_told_to_end_keeps_nothing_more(house: House, found: list[looking.Found]) -> None:

@@ -23,11 +23,13 @@ from bot.recorder import record
 from bot.store import connected
 from bot.store.database import Database, to_moment
 from bot.worker import Worker
+from bot.worker.deliveries import LOCKED_SECONDS
 from tests.databases import quick
 from tests.inbox.commits import count_commits
 from tests.inbox.deliveries import (
     INSTALLATION_ID,
     NOW,
+    OWNER,
     count,
     delivery,
     job_body,
@@ -206,6 +208,36 @@ async def test_nobody_waits_long_for_who_holds_the_record(migrated_postgres: str
             assert (await _state(database, "second"))[:3] == ("waiting", 0, 0)
         assert await Worker(database, clock, SETTINGS).handle_all() == 1
         assert sorted(await _runs(database)) == [1, 2]
+
+
+@pytest.mark.postgres
+async def test_who_holds_one_repository_holds_up_no_other(migrated_postgres: str) -> None:
+    clock = ManualClock(NOW)
+    other = {"id": 702, "full_name": "octo-org/other", "owner": OWNER, "private": False}
+    elsewhere = json.dumps(json.loads(run_body(3)) | {"repository": other}).encode()
+    async with (
+        connected(migrated_postgres) as database,
+        Inbox(database, clock, events.ACTED_ON, events.may_tell, EventHandler(clock)) as opened,
+        other_session(migrated_postgres) as mover,
+    ):
+        worker = Worker(database, clock, SETTINGS)
+        await opened.append(delivery("first", run_body(1)))
+        await until_recorded(database)
+        async with mover.connection.transaction():
+            await mover.connection.execute("SELECT 1 FROM repository WHERE repository_id = 701 FOR UPDATE")
+            await asyncio.gather(
+                opened.append(delivery("held", run_body(2))),
+                opened.append(delivery("other", elsewhere)),
+            )
+            await until_recorded(database)
+            async with asyncio.timeout(8):
+                await worker.handle_all()
+            assert sorted(await _runs(database)) == [1, 3]
+            assert (await _state(database, "held"))[:3] == ("waiting", 0, 0)
+        assert await worker.handle_all() == 0
+        await clock.advance(LOCKED_SECONDS)
+        assert await worker.handle_all() == 1
+        assert sorted(await _runs(database)) == [1, 2, 3]
 
 
 async def test_a_redelivery_revives_the_dead(opened: Inbox, worker: Worker, database: Database) -> None:

@@ -252,6 +252,20 @@ async def test_what_can_t_be_read_harms_no_neighbour_and_is_told(database: Datab
     assert all("can't be read" in (line.error or "") or "damaged" in (line.error or "") for line in lines)
 
 
+async def test_what_can_t_be_read_can_be_delivered_again_and_goes_in_the_end(database: Database) -> None:
+    await _left_behind(database, Told("again", "workflow_run", NOW, None))
+    await database.execute("UPDATE journal_entry SET body = ?", b"told and damaged")
+    clock = ManualClock(NOW + timedelta(minutes=1))
+    assert await Worker(database, clock, SETTINGS).handle_all() == 0
+    async with inbox.Inbox(database, clock, events.ACTED_ON, handler=EventHandler(clock)) as opened:
+        assert await opened.append(delivery("again", run_body(7))) == "accepted"
+    assert await _runs(database) == [7]
+    await inbox.prune(NOW + timedelta(days=6))
+    assert (await inbox.get_statistics()).dead == 1
+    await inbox.prune(NOW + timedelta(days=8))
+    assert (await inbox.get_statistics()).dead == 0
+
+
 async def test_a_list_shows_what_is_in_the_journal(database: Database) -> None:
     async with inbox.Inbox(
         database, ManualClock(NOW), events.ACTED_ON, handler=EventHandler(ManualClock(NOW))

@@ -179,3 +179,18 @@ async def test_a_glance_does_not_write(database: Database) -> None:
             await database.glance("DELETE FROM team")
     rows = await database.glance("SELECT slug FROM team WHERE slug = ?", "octo-org")
     assert [row["slug"] for row in rows] == ["octo-org"]
+
+
+def test_an_error_that_ends_the_transaction_is_told_as_it_is(tmp_path: Path) -> None:
+    glances = Glances(str(tmp_path / "x.sqlite3"))
+
+    def fail(connection: sqlite3.Connection) -> None:
+        # As SQLite does by itself where the disk fails (https://sqlite.org/lang_transaction.html).
+        connection.execute("ROLLBACK")
+        message = "disk I/O error"
+        raise sqlite3.OperationalError(message)
+
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        glances.read(fail)
+    assert glances.read(lambda connection: connection.execute("SELECT 1").fetchone()[0]) == 1
+    glances.close()

@@ -22,7 +22,19 @@ PLAIN = {
     "X-Hub-Signature-256": "sha256=" + "0" * 64,
     "Content-Length": "2",
 }
-NAMES = (*PLAIN, "host", "CONTENT-LENGTH", "Connection", "Transfer-Encoding", "Expect", "Upgrade", "X-Other", "", "a b")
+NAMES = (
+    *PLAIN,
+    "host",
+    "CONTENT-LENGTH",
+    "Connection",
+    "Transfer-Encoding",
+    "Expect",
+    "Upgrade",
+    "Proxy-Connection",
+    "X-Other",
+    "",
+    "a b",
+)
 VALUES = (
     "2",
     "0",

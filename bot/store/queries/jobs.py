@@ -169,6 +169,9 @@ def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) 
     newest = sorted(map(tuple, fitting), reverse=True)[: query.limit + 1]
     wanted.add_among("job.job_id", [identifier for _, identifier in newest])
     rows = yield Question(f"SELECT {_COLUMNS} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
+    if len(rows) < len(newest):
+        # Some were deleted meanwhile, and what is left would look like the last page.
+        return (yield from _found_by_many_runs(condition, told, query))
     return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True), counted
 
 
@@ -191,7 +194,12 @@ def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> 
     )
     if len(some) <= query.limit:
         return some
-    of_runs.add("job.listed_at >= ?", min(moment for moment, _ in some))
+    recent = of_runs.copy()
+    recent.add("job.listed_at >= ?", min(moment for moment, _ in some))
+    newest = yield Question(f"{found}{recent.sql} LIMIT ?", [*recent.parameters, MOST_PUT_IN_ORDER + 1])
+    if len(newest) > query.limit:
+        return newest
+    # Some of them no longer fit: each question may be answered as of another moment.
     return (yield Question(f"{found}{of_runs.sql} LIMIT ?", [*of_runs.parameters, MOST_PUT_IN_ORDER + 1]))
 
 

@@ -1,0 +1,72 @@
+"""Lists that ask several questions, each of which may be answered as of another moment, while others write."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bot.store.conversation import Conversation, Question, Rows, Step
+from bot.store.database import Database
+from bot.store.queries import JobsQuery, Scope
+from bot.store.queries.jobs import _listed
+from bot.store.views import JobPage
+from tests import builders as make
+from tests.store.recording import record, stamp
+
+QUERY = JobsQuery(team="octo-org", event="schedule", status="queued", limit=5)
+QUEUED = range(1, 21)
+
+
+async def _asked(database: Database, scope: Scope, between: Callable[[str], Awaitable[None]]) -> JobPage:
+    """Return a page of which each question is one by itself, with something done before it."""
+
+    def alone(step: Step) -> Conversation[Rows]:
+        return (yield step)
+
+    asking: Any = _listed(scope, QUERY, database.dialect, False)
+    rows: Any = None
+    try:
+        while True:
+            step = asking.send(rows)
+            if isinstance(step, Question):
+                await between(step.sql)
+            rows = await database.reader.converse(alone(step))
+    except StopIteration as end:
+        page: JobPage = end.value
+        return page
+
+
+@pytest.fixture
+async def scope(database: Database) -> Scope:
+    runs = [make.run(n, event="schedule", created_at=stamp(n)) for n in QUEUED]
+    jobs = [make.job(10 * n, n, status="queued", conclusion=None, created_at=stamp(n)) for n in QUEUED]
+    return await record(database, make.repository(), runs=runs, jobs=jobs)
+
+
+async def test_a_job_that_begins_meanwhile_ends_no_list(database: Database, scope: Scope) -> None:
+    async def begin_the_newest(sql: str) -> None:
+        if "job.listed_at >= " in sql:
+            begun = make.job(200, 20, status="completed", created_at=stamp(20))
+            await record(database, make.repository(), jobs=[begun], minute=2)
+
+    page = await _asked(database, scope, begin_the_newest)
+    assert [job.job_id for job in page.jobs] == [190, 180, 170, 160, 150]
+    assert page.next_cursor is not None
+
+
+async def test_a_job_that_is_deleted_meanwhile_ends_no_list(database: Database, scope: Scope) -> None:
+    async def delete_the_newest(sql: str) -> None:
+        if sql.startswith("SELECT job.job_id"):
+            await database.execute("DELETE FROM workflow_job WHERE job_id = ?", 200)
+
+    page = await _asked(database, scope, delete_the_newest)
+    assert [job.job_id for job in page.jobs] == [190, 180, 170, 160, 150]
+    assert page.next_cursor is not None
+
+
+async def test_nothing_in_between(database: Database, scope: Scope) -> None:
+    async def nothing(_: str) -> None: ...
+
+    page = await _asked(database, scope, nothing)
+    assert [job.job_id for job in page.jobs] == [200, 190, 180, 170, 160]
+    assert page.next_cursor is not None
