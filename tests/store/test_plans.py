@@ -3,43 +3,125 @@
 SQLite is asked for its plan as it stands, without statistics, which is how the service runs it. PostgreSQL goes by
 costs, and rightly reads a small table whole; so it is forbidden what a large one would suffer from, and the plan shows
 that there is another way. Every set of filters of runs is tried on SQLite; where there are too many sets, or each takes
-long, all of one and two filters, all of them at once, and some drawn at random.
+long, all of one and two filters, all of them at once, and some drawn at random. Each list is answered so that it goes
+on to ask whatever it can, and is seen to have asked it.
 """
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from bot.settings import Dialect
 from bot.store import connected, database
-from bot.store.conversation import Conversation, Question
-from bot.store.database import Database
+from bot.store.conversation import Conversation, Question, Rows
 from bot.store.queries import JobsQuery, PullRequestRunsQuery, RunsQuery, Scope, job_filters, list_jobs, list_runs
 from bot.store.queries import list_pull_request_runs as list_runs_of_pull_request
 from bot.store.queries import scope as scopes
-from bot.store.queries.pages import encode_cursor
+from bot.store.queries.pages import COUNTED_EXACTLY, encode_cursor
 from tests import builders as make
-from tests.store.plain_record import CHOICES, JOB_FILTERS, RUN_FILTERS
+from tests.store.plain_record import CHOICES, JOB_FILTERS, LABELS, RUN_FILTERS
 from tests.store.recording import NOON, record, stamp
 
-Plan = tuple[str, list[str]]
 FORBIDDEN = ("enable_seqscan", "enable_sort", "enable_incremental_sort", "enable_bitmapscan")
-RECORD = r"(run|job|link|workflow_run|workflow_job|run_pull_request|pull_request|repository|team)"
+# What each step of a plan is not to begin with. Scanned whole may only be what a query itself has made.
 WRONG = {
-    Dialect.SQLITE: re.compile(rf"SCAN {RECORD}\b|USE TEMP B-TREE|AUTOMATIC"),
-    Dialect.POSTGRESQL: re.compile(r"Seq Scan on|(?:^|-> +)(?:Incremental )?Sort  \("),
+    Dialect.SQLITE: re.compile(
+        r"SCAN (?!(matching|sets|CONSTANT ROW)$|label VIRTUAL TABLE)|USE TEMP B-TREE|SEARCH .*AUTOMATIC"
+    ),
+    Dialect.POSTGRESQL: re.compile(
+        r"(Parallel )?Seq Scan|(Incremental )?Sort  \(|Bitmap|(Parallel )?Index (Only )?Scan(?![^$]*Index Cond:)"
+    ),
 }
 EXPLAIN = {Dialect.SQLITE: "EXPLAIN QUERY PLAN ", Dialect.POSTGRESQL: "EXPLAIN "}
 CURSOR = encode_cursor(NOON, 100)
+# By the first of these that its SQL and its last parameter fit.
+KINDS = {
+    "hidden repositories": r"SELECT repository_id FROM repository WHERE team_id = \? AND hidden_at",
+    "named repositories": r"SELECT repository_id, full_name FROM repository ",
+    "sets of labels": r"WITH RECURSIVE sets\(",
+    "a run of the path": r"SELECT 1 FROM workflow_run AS run WHERE .* AND run\.workflow_path = \? LIMIT 1 ",
+    "more than are counted": rf".*SELECT 1 FROM .* LIMIT 1 OFFSET \? {COUNTED_EXACTLY}$",
+    "more than few runs": r"SELECT 1 FROM workflow_run AS run WHERE .* LIMIT 1 OFFSET \? ",
+    "count": r"SELECT count\(\*\) FROM \(",
+    "runs": r"(SELECT \* FROM \()?SELECT run\.run_id, run\.created_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
+    "links": r"SELECT link\.run_id, link\.number, .* WHERE link\.run_id IN \(",
+    "newest linked run": r"SELECT link\.run_id, link\.run_created_at, run\.head_sha FROM ",
+    "linked runs": r"SELECT link\.run_id, link\.run_created_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
+    "pull request": r"SELECT head_sha FROM pull_request ",
+    "jobs by id": r"SELECT job\.job_id, .* WHERE job\.job_id (IN|= ANY) \([?, ]+\) ",
+    "jobs": r"(SELECT \* FROM \()?SELECT job\.job_id, job\.listed_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
+    "jobs of the newest runs": r"SELECT job\.listed_at, .* ORDER BY run\.created_at DESC, run\.run_id DESC LIMIT \? ",
+    "jobs as new as those": r"SELECT job\.listed_at, .* AND job\.listed_at >= \? LIMIT \? ",
+    "jobs of all the runs": r"SELECT job\.listed_at, .* LIMIT \? ",
+}
+
+
+class Plan(NamedTuple):
+    """What kind a question is of, its SQL, and the steps that the database would take."""
+
+    kind: str | None
+    sql: str
+    steps: Sequence[str]
+
+    def wrong(self, dialect: Dialect) -> list[str]:
+        """Return the steps that read a table or a whole index, or that sort."""
+        # A plan that PostgreSQL was forbidden costs more than anything in a small database can.
+        return [step for step in self.steps if WRONG[dialect].match(step)]
+
+
+class Planned:
+    """The plans of whatever is asked, and the answers made up for some kinds of questions."""
+
+    def __init__(self, dialect: Dialect, scope: Scope) -> None:
+        self.dialect, self.scope = dialect, scope
+        self.plans: list[Plan] = []
+        self.answers: dict[str, Rows] = {}
+        self.found: dict[str | None, Rows] = {}
+
+    def explaining(self, answer: Any) -> Any:
+        """Return what answers as `answer` does, and has each question explained before."""
+        return lambda conversation, connection: answer(self._explained(conversation), connection)
+
+    def _explained(self, conversation: Conversation[Any]) -> Conversation[Any]:
+        rows: Any = None
+        while True:
+            try:
+                asked = conversation.send(rows)
+            except StopIteration as end:
+                return end.value
+            assert isinstance(asked, Question)
+            lines = yield Question(EXPLAIN[self.dialect] + asked.sql, asked.parameters)
+            kind = _kind(asked)
+            self.plans.append(Plan(kind, asked.sql, _steps([str(line[-1]) for line in lines], self.dialect)))
+            rows = self.answers[kind] if kind in self.answers else (yield asked)
+            self.found[kind] = rows
+
+    def check(self) -> set[str | None]:
+        """See that no plan is wrong, forget them, and return the kinds of questions that were asked."""
+        for plan in self.plans:
+            assert not plan.wrong(self.dialect), "\n".join([plan.sql, *plan.steps])
+        kinds = {plan.kind for plan in self.plans}
+        self.plans.clear()
+        return kinds
+
+
+def _kind(asked: Question) -> str | None:
+    text = f"{asked.sql} {asked.parameters[-1] if asked.parameters else ''}"
+    return next((kind for kind, pattern in KINDS.items() if re.match(pattern, text)), None)
+
+
+def _steps(lines: Sequence[str], dialect: Dialect) -> Sequence[str]:
+    # PostgreSQL tells in further lines, which have no arrow, how a step is taken.
+    return lines if dialect is Dialect.SQLITE else re.split(r"\n *-> +", "\n".join(lines))
 
 
 @pytest.fixture
 async def planned(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give a database with some rows, and the plans of whatever its reader is asked from now on."""
+    """Have some rows recorded, and give the plans of whatever their database is asked from now on."""
     async with connected(migrated_url) as opened:
         if opened.dialect is Dialect.POSTGRESQL:
             (row,) = await opened.fetch("SELECT current_database() AS name")
@@ -47,29 +129,44 @@ async def planned(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
                 await opened.execute(f'ALTER DATABASE "{row["name"]}" SET {setting} = off')
     async with connected(migrated_url) as opened:
         runs = [make.run(number, created_at=stamp(number)) for number in range(1, 4)]
-        jobs = [make.job(10 * number, number, created_at=stamp(number)) for number in range(1, 4)]
-        for name, id in (("hello", 9), ("other", 10), ("third", 11)):
-            whole = await record(opened, make.repository(f"octo-org/{name}", id), runs=runs, jobs=jobs)
-        plans: list[Plan] = []
+        jobs = [
+            make.job(10 * number, number, created_at=stamp(number), labels=LABELS[number::3]) for number in range(1, 4)
+        ]
+        for name, id in zip(RECORDED["repo_full_name"], (9, 10, 11), strict=True):
+            whole = await record(opened, make.repository(name, id), runs=runs, jobs=jobs)
+        planned = Planned(opened.dialect, whole)
         for name in ("answer_on_sqlite", "answer_on_postgresql"):
-            monkeypatch.setattr(database, name, _explained(getattr(database, name), opened.dialect, plans))
-        yield opened, whole, plans
+            monkeypatch.setattr(database, name, planned.explaining(getattr(database, name)))
+        yield planned
 
 
-def _explained(answer: Any, dialect: Dialect, plans: list[Plan]) -> Any:
-    def watched(conversation: Conversation[Any]) -> Conversation[Any]:
-        rows: Any = None
-        while True:
-            try:
-                step = conversation.send(rows)
-            except StopIteration as end:
-                return end.value
-            assert isinstance(step, Question)
-            plan = yield Question(EXPLAIN[dialect] + step.sql, step.parameters)
-            plans.append((step.sql, [str(row[-1]) for row in plan]))
-            rows = yield step
+@pytest.fixture
+async def led_on(planned: Planned) -> Planned:
+    """Answer each list so that it asks on: a page follows, rows are to be counted, and some are gone meanwhile."""
+    await list_runs(planned.scope, RunsQuery(team="octo-org", limit=1))
+    await list_jobs(planned.scope, JobsQuery(team="octo-org", limit=1))
+    runs, jobs = planned.found["runs"], planned.found["jobs"]
+    places = [(listed_at, job_id) for job_id, listed_at, *_ in jobs]
+    planned.answers = {
+        "runs": runs,
+        "linked runs": runs,
+        "jobs": jobs,
+        "more than are counted": [],
+        "count": [(2,)],
+        "jobs of the newest runs": places,
+        "jobs as new as those": places[:1],
+        "jobs of all the runs": places,
+        "jobs by id": [],
+    }
+    planned.plans.clear()
+    return planned
 
-    return lambda conversation, connection: answer(watched(conversation), connection)
+
+# Whose rows there are, or else nothing would be asked about them.
+RECORDED: Mapping[str, list[Any]] = {
+    "repo_full_name": ["octo-org/hello", "octo-org/other", "octo-org/third"],
+    "installation_id": [make.INSTALLATION],
+}
 
 
 def sets_of(names: Sequence[str], *, every: bool) -> Iterator[tuple[str, ...]]:
@@ -83,48 +180,59 @@ def sets_of(names: Sequence[str], *, every: bool) -> Iterator[tuple[str, ...]]:
             yield tuple(chance.sample(names, chance.randrange(3, len(names))))
 
 
-def check(plans: list[Plan], dialect: Dialect) -> None:
-    """See that no plan reads a table or sorts, and forget them."""
-    assert plans
-    for sql, plan in plans:
-        # A plan that PostgreSQL was forbidden costs more than anything in a small database can.
-        wrong = [line for line in plan if WRONG[dialect].search(line)]
-        assert not wrong, "\n".join([sql, *plan])
-    plans.clear()
-
-
 def _chosen(names: Sequence[str], place: int) -> dict[str, Any]:
-    return {name: CHOICES[name][place % len(CHOICES[name])] for name in names}
+    choices = {**CHOICES, **RECORDED}
+    return {name: choices[name][place % len(choices[name])] for name in names}
 
 
-@pytest.fixture(params=["merged, few runs", "looked through, many runs"])
+def _asked_of_all(names: Sequence[str]) -> set[str | None]:
+    is_narrowed = {"repo_full_name", "installation_id"} & {*names}
+    return {"named repositories" if is_narrowed else "hidden repositories", "more than are counted", "count"}
+
+
+def _asked_of_jobs(names: Sequence[str], *, few_runs: bool) -> set[str | None]:
+    asked = {"jobs", *_asked_of_all(names)}
+    if "label" in names:
+        asked.add("sets of labels")
+    if "workflow" in names:
+        asked.add("a run of the path")
+    if {"workflow_id", "event", "actor"} & {*names}:
+        asked.add("more than few runs")
+        if few_runs:
+            asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs", "jobs by id"}
+    return asked
+
+
+MERGED, LOOKED_THROUGH = "merged, few runs", "looked through, many runs"
+
+
+@pytest.fixture(params=[MERGED, LOOKED_THROUGH])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have few repositories and runs be taken for many, too."""
-    if request.param != "merged, few runs":
+    """Have few repositories, sets of labels and runs be taken for many, too."""
+    if request.param == LOOKED_THROUGH:
         monkeypatch.setattr(scopes, "MOST_MERGED", 1)
+        monkeypatch.setattr(job_filters, "MOST_MERGED_SETS", 0)
         monkeypatch.setattr(job_filters, "FEW_RUNS", 0)
     return str(request.param)
 
 
-async def test_lists_of_runs(planned: tuple[Database, Scope, list[Plan]], way: str) -> None:
-    opened, scope, plans = planned
-    every = opened.dialect is Dialect.SQLITE and way == "merged, few runs"
+async def test_lists_of_runs(led_on: Planned, way: str) -> None:
+    every = led_on.dialect is Dialect.SQLITE and way == MERGED
     for number, names in enumerate(sets_of([*RUN_FILTERS], every=every)):
         cursor = CURSOR if number % 2 else None
-        await list_runs(scope, RunsQuery(team="octo-org", limit=1, cursor=cursor, **_chosen(names, number)))
-        check(plans, opened.dialect)
+        await list_runs(led_on.scope, RunsQuery(team="octo-org", limit=1, cursor=cursor, **_chosen(names, number)))
+        assert led_on.check() == {"runs", "links", *_asked_of_all(names)}, names
 
 
-async def test_lists_walked(planned: tuple[Database, Scope, list[Plan]], way: str) -> None:
-    opened, scope, plans = planned
+async def test_lists_walked(led_on: Planned, way: str) -> None:
+    led_on.answers["more than few runs"] = [] if way == MERGED else [(1,)]
     for number, names in enumerate(sets_of([*JOB_FILTERS], every=False)):
         cursor = CURSOR if number % 2 else None
-        await list_jobs(scope, JobsQuery(team="octo-org", limit=1, cursor=cursor, **_chosen(names, number)))
-        check(plans, opened.dialect)
+        await list_jobs(led_on.scope, JobsQuery(team="octo-org", limit=1, cursor=cursor, **_chosen(names, number)))
+        assert led_on.check() == _asked_of_jobs(names, few_runs=way == MERGED), names
 
 
-async def test_lists_of_a_pull_requests_runs(planned: tuple[Database, Scope, list[Plan]]) -> None:
-    opened, scope, plans = planned
+async def test_lists_of_a_pull_requests_runs(led_on: Planned) -> None:
     for head_sha, latest, cursor in itertools.product((None, make.SHA), (False, True), (None, CURSOR)):
         query = PullRequestRunsQuery(
             team="octo-org",
@@ -132,10 +240,12 @@ async def test_lists_of_a_pull_requests_runs(planned: tuple[Database, Scope, lis
             pr_number=5,
             head_sha=head_sha,
             latest=latest,
+            limit=1,
             cursor=cursor,
         )
-        await list_runs_of_pull_request(scope, query)
-        check(plans, opened.dialect)
+        await list_runs_of_pull_request(led_on.scope, query)
+        of_head = {"pull request", "newest linked run"} if latest and head_sha is None else set()
+        assert led_on.check() == {"named repositories", "linked runs", "links", "count"} | of_head, query
 
 
 # By which index a list is read that is narrowed by one filter alone.
@@ -167,35 +277,40 @@ LEADING = {
 
 
 @pytest.mark.parametrize("what", LEADING)
-async def test_each_filter_alone_leads_to_its_rows(planned: tuple[Database, Scope, list[Plan]], what: str) -> None:
-    opened, scope, plans = planned
-    if opened.dialect is Dialect.POSTGRESQL:
+async def test_each_filter_alone_leads_to_its_rows(planned: Planned, what: str) -> None:
+    if planned.dialect is Dialect.POSTGRESQL:
         pytest.skip("PostgreSQL goes by how many rows there are")
     for name, index in LEADING[what].items():
-        plans.clear()
+        planned.plans.clear()
         value: Any = {"workflow_id": 33, "actor": "mona", "run_id": 1, "event": "pull_request"}.get(
             name, CHOICES[name][0]
         )
         if what == "runs":
-            await list_runs(scope, RunsQuery(team="octo-org", **{name: value}))
+            await list_runs(planned.scope, RunsQuery(team="octo-org", **{name: value}))
         else:
-            await list_jobs(scope, JobsQuery(team="octo-org", **{name: value}))
-        walked = [plan for sql, plan in plans if f"workflow_{what[:-1]} AS" in sql and "recursive" not in sql.lower()]
-        assert any(f"workflow_{what[:-1]}_by_{index} " in line for plan in walked for line in plan), (name, walked)
-        assert not any(f"workflow_{what[:-1]}_by_team " in line for plan in walked for line in plan) or index == "team"
+            await list_jobs(planned.scope, JobsQuery(team="octo-org", **{name: value}))
+        walked = [plan.steps for plan in planned.plans if f"workflow_{what[:-1]} AS" in plan.sql]
+        assert any(f"workflow_{what[:-1]}_by_{index} " in step for steps in walked for step in steps), (name, walked)
+        is_of_team = any(f"workflow_{what[:-1]}_by_team " in step for steps in walked for step in steps)
+        assert not is_of_team or index == "team"
 
 
-async def test_a_plan_that_reads_a_table_or_sorts_would_be_seen(planned: tuple[Database, Scope, list[Plan]]) -> None:
-    opened, _, plans = planned
-
-    def badly(sql: str) -> Conversation[None]:
-        yield Question(sql)
-
-    for sql in (
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT run_id FROM workflow_run AS run WHERE html_url = 'x'",
         "SELECT run_id FROM workflow_run AS run WHERE team_id = 1 ORDER BY html_url",
-    ):
-        await opened.reader.converse(badly(sql))
-        with pytest.raises(AssertionError):
-            check(plans, opened.dialect)
-        plans.clear()
+        "SELECT run_id FROM workflow_run AS run ORDER BY run_id",
+        "SELECT count(*) FROM workflow_run AS newer",
+        "SELECT repository_id FROM repository_name AS name",
+    ],
+)
+async def test_a_plan_that_reads_a_table_or_sorts_would_be_seen(planned: Planned, sql: str) -> None:
+    def badly() -> Conversation[Any]:
+        return (yield Question(sql))
+
+    await database.current().reader.converse(badly())
+    (plan,) = planned.plans
+    assert plan.wrong(planned.dialect)
+    with pytest.raises(AssertionError):
+        planned.check()

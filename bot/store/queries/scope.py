@@ -191,8 +191,8 @@ def _any_of(pieces: Sequence[Piece]) -> Piece:
 def _following(pieces: Sequence[Piece]) -> Piece:
     """Return a filter that is looked at where another one leads."""
     sql, parameters = _any_of(pieces)
-    # https://sqlite.org/lang_corefunc.html#likely: who expects next to nothing gives no thought to the order.
-    return sql if current().dialect is Dialect.POSTGRESQL else f"likely(+{sql})", parameters
+    # https://sqlite.org/lang_corefunc.html#likelihood: who expects next to nothing gives no thought to the order.
+    return sql if current().dialect is Dialect.POSTGRESQL else f"likelihood(+{sql}, 1.0)", parameters
 
 
 def narrow_by_status(condition: Condition, table: str, status: str | None) -> None:
