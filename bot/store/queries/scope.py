@@ -1,6 +1,7 @@
 """Which part of the record a question is about: one team's, and of that maybe only some repositories."""
 
 import json
+import re
 from collections.abc import Sequence
 from enum import IntEnum
 from operator import itemgetter
@@ -18,6 +19,7 @@ from bot.store.database import current, database_errors
 _LONGEST_ID = 100
 # From here on SQLite is given a list as one parameter.
 MOST_PARAMETERS = 1000
+_FIRST_EQUALITY = re.compile(r"^([\w.]+ = \?)")
 # Of so many repositories the rows are merged, each one's in their order; of more, the team's rows are looked through.
 MOST_MERGED = 8
 
@@ -144,7 +146,8 @@ class Condition:
         branches = []
         for way in leading[1]:
             branch = Condition()
-            branch._pieces = [*self._pieces, way, *(_following(pieces) for _, pieces in others)]
+            first = way if leading[0] is Lead.NOTHING else _leading(way)
+            branch._pieces = [*self._pieces, first, *(_following(pieces) for _, pieces in others)]
             branches.append(branch)
         return branches
 
@@ -186,6 +189,15 @@ class Condition:
 def _any_of(pieces: Sequence[Piece]) -> Piece:
     sql = " OR ".join(f"({sql})" for sql, _ in pieces)
     return f"({sql})", [each for _, parameters in pieces for each in parameters]
+
+
+def _leading(piece: Piece) -> Piece:
+    """Return a filter whose index is to be used, whatever else could be."""
+    sql, parameters = piece
+    if current().dialect is Dialect.POSTGRESQL:
+        return piece
+    # Beside a cursor and times, SQLite takes the index of all of the team's rows for as good as any other.
+    return _FIRST_EQUALITY.sub(r"likelihood(\1, 0.000001)", sql), parameters
 
 
 def _following(pieces: Sequence[Piece]) -> Piece:
