@@ -48,7 +48,7 @@ class Waiting(Struct):
     def row(self) -> Row:
         """Return its row, where it is a worker's."""
         told = self.delivery
-        return Row(told.guid, told.event, "waiting", self.kept, told.received_at, told.received_at)
+        return Row(told.guid, told.event, "waiting", self.kept, told.received_at)
 
 
 class Batch:

@@ -72,8 +72,8 @@ class _Recording:
     def _row(self, told: Told) -> Row:
         if told.news is None or told.news.ignored:
             handled_at = None if told.news is None else self._now
-            return Row(told.guid, told.event, "ignored", None, told.received_at, told.received_at, 0, handled_at)
-        return Row(told.guid, told.event, "handled", None, told.received_at, told.received_at, 1, self._now)
+            return Row(told.guid, told.event, "ignored", None, told.received_at, 0, handled_at)
+        return Row(told.guid, told.event, "handled", None, told.received_at, 1, self._now)
 
     async def leave(self, tx: Transaction) -> None:
         """Leave them to a worker as the whole of a transaction."""
@@ -86,7 +86,7 @@ class _Recording:
     def _waiting_row(self, told: Told) -> Row:
         if told.news is None or told.news.ignored:
             return self._row(told)
-        return Row(told.guid, told.event, "waiting", journal.encode([told]), told.received_at, told.received_at)
+        return Row(told.guid, told.event, "waiting", journal.encode([told]), told.received_at)
 
 
 def _by_guid(told: Sequence[Told]) -> dict[str, Told]:

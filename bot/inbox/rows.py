@@ -9,14 +9,14 @@ from bot.store.conversation import Conversation, Question, padded
 from bot.store.writes import Statement
 
 _COLUMNS = "guid, event, state, body, received_at, available_at, tries, handlings, handled_at"
-_INSERT_ROW = f"INSERT INTO delivery ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)"
+_INSERT_ROW = f"INSERT INTO delivery ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?5, 0, ?6, ?7)"
 # Arrays keep the text the same for any number of rows, so that PostgreSQL plans it once.
 _INSERT_ARRAYS = (
     f"INSERT INTO delivery ({_COLUMNS})"
-    " SELECT guid, event, state, body, received_at, available_at, 0, handlings, handled_at FROM unnest("
+    " SELECT guid, event, state, body, received_at, received_at, 0, handlings, handled_at FROM unnest("
     "CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bytea[]), CAST(? AS timestamptz[]),"
-    " CAST(? AS timestamptz[]), CAST(? AS integer[]), CAST(? AS timestamptz[]))"
-    " AS new(guid, event, state, body, received_at, available_at, handlings, handled_at)"
+    " CAST(? AS integer[]), CAST(? AS timestamptz[]))"
+    " AS new(guid, event, state, body, received_at, handlings, handled_at)"
     " ON CONFLICT (guid) DO NOTHING RETURNING guid"
 )
 _KNOWN = "SELECT guid, state FROM delivery WHERE guid IN ({})"
@@ -27,14 +27,13 @@ _REVIVE = (
 
 
 class Row(NamedTuple):
-    """A delivery's row, as far as rows differ when they are new."""
+    """A delivery's row, as far as rows differ when they are new; what waits is due at once."""
 
     guid: str
     event: str
     state: str
     body: bytes | None
     received_at: datetime
-    available_at: datetime
     handlings: int = 0
     handled_at: datetime | None = None
 

@@ -9,8 +9,8 @@ from msgspec import Struct
 from bot.errors import MalformedPayload
 
 
-class Fact(Struct, frozen=True, tag=True, array_like=True):
-    """Anything told.
+class Fact(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """Anything told; it holds nothing that leads back to it, so the garbage collector need not look.
 
     What a killed process leaves in the inbox's journal is read by the next one, perhaps of another version: so a new
     field comes last, after all others, and has a default.
