@@ -31,11 +31,19 @@ async def watch(database: Database) -> AsyncIterator[Watch]:
 
 @pytest.fixture
 async def impatient(migrated_postgres: str) -> AsyncIterator[Watch]:
-    """Give a watch on a PostgreSQL that soon looks whether those who wait wait for each other."""
+    """Give a watch on a PostgreSQL that soon looks whether those who wait wait for each other.
+
+    Whoever looks is the one that is ended; `patiently` makes sure that it is not the test itself.
+    """
     async with other_session(migrated_postgres) as operator:
-        await operator.alter_database("SET deadlock_timeout = '200ms'")
+        await operator.alter_database("SET deadlock_timeout = '800ms'")
     async with connected(migrated_postgres) as database, watching(database) as opened:
         yield opened
+
+
+async def patiently(tx: Transaction) -> None:
+    """Let a transaction leave it to others to look."""
+    await tx.execute("SET LOCAL deadlock_timeout = '30s'")
 
 
 def made_by(watch: Watch, run: WorkflowRun) -> list[Delivery]:
@@ -96,6 +104,7 @@ async def test_who_is_ended_for_anothers_sake_records_what_it_was_told_all_the_s
 
     looking = asyncio.create_task(look())
     async with watch.database.transaction() as tx:
+        await patiently(tx)
         # The run first and then its job, as the worker does; history has the job by then, and wants the run.
         await record(tx, await told_of(of_run, watch), watch.clock.now())
         begun.set()
@@ -126,6 +135,7 @@ async def test_a_page_is_recorded_whole_whomever_it_collides_with(impatient: Wat
 
     looking = asyncio.create_task(look_back())
     async with watch.database.transaction() as tx:
+        await patiently(tx)
         # From the last to the first, which nobody of us does.
         await record(tx, told[runs[-1].id], watch.clock.now())
         begun.set()
