@@ -21,6 +21,7 @@ from bot.demo.github import Past, SimulatedGitHub
 from bot.demo.github.rest.faults import Slow
 from bot.demo.github.state.repositories import Repository
 from bot.demo.scenario.agreement import differences_from
+from bot.history.shift import AT_ONCE
 from bot.store import connected
 from tests import builders as make
 from tests.cli.conftest import Command
@@ -182,7 +183,7 @@ async def test_after_a_kill_it_goes_on_where_it_was(town: Town) -> None:
     assert await town.differences() == []
     # At most one page a kill is listed again, and what was under way is asked again.
     assert town.asked(RUNS) <= 3 + 3
-    assert town.asked(JOBS) <= 250 + 3 * 4
+    assert town.asked(JOBS) <= 250 + 3 * AT_ONCE
     assert town.execute("SELECT count(*) FROM backfill") == [(1,)]
 
 
