@@ -250,6 +250,14 @@ class Service:
             sleep(0.02)
         raise Differs(f"it still waits after {PATIENCE_SECONDS:.0f} s")
 
+    def settle(self) -> None:
+        """Wait until no delivery waits any more."""
+        deadline = monotonic() + PATIENCE_SECONDS
+        while waiting := run(self._folder, "inbox", "list", "--state", "waiting").out:
+            if monotonic() > deadline:
+                raise Differs(f"deliveries still wait after {PATIENCE_SECONDS:.0f} s:\n{waiting}")
+            sleep(0.02)
+
     def log_in(self, owner: str) -> str:
         """Make a token for the owner's team, or else for the team that is listed; return the team's slug."""
         made = run(self._folder, "token", "create", "--team", (team := owner.lower()), "--name", "real input")
