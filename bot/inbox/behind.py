@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # What comes after a pause is recorded at once, and from then on this often.
 EVERY_SECONDS = 0.25
-TOGETHER = 1024
+TOGETHER = 2048
 # So much is kept in memory while the database is slow; of more the journal alone knows, until a worker looks.
 MOST_HELD = 8192
 # Whoever moves a repository's whole record holds locks on it for long: what can't be recorded soon is a worker's.

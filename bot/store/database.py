@@ -46,7 +46,7 @@ SQLITE_OPTIONS = {
     "journal_mode": "WAL",
     "synchronous": "FULL",
     "journal_size_limit": "67108864",
-    "wal_autocheckpoint": "4000",
+    "wal_autocheckpoint": "8000",
     "cache_size": "-32000",
     "foreign_keys": "ON",
 }

@@ -1,6 +1,7 @@
 """Write-behind: what deliveries tell is durable before the answer and recorded soon after; the rest is a worker's."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from bot.clock import ManualClock
 from bot.domain.news import News
 from bot.errors import DatabaseUnavailable
 from bot.handling import MOST_TOLD, EventHandler
-from bot.inbox import Inbox
+from bot.inbox import Inbox, NewDelivery
 from bot.inbox.bodies import LARGE
 from bot.inbox.journal import LEFT_BEHIND_SECONDS
 from bot.recorder import record
@@ -274,11 +275,19 @@ async def test_nothing_is_acknowledged_while_the_database_is_away(migrated_postg
             with pytest.raises(DatabaseUnavailable):
                 await opened.append(delivery("second", run_body(2)))
             await session.alter_database("ALLOW_CONNECTIONS true")
-        assert await opened.append(delivery("second", run_body(2))) == "accepted"
+        assert await _in_the_end(opened, delivery("second", run_body(2))) == "accepted"
         # What was to be recorded meanwhile stands in the journal, and comes when somebody looks for what is left there.
         await clock.advance(LEFT_BEHIND_SECONDS + 1)
         await Worker(database, clock, SETTINGS).handle_all()
         assert await _runs(database) == dict.fromkeys((1, 2), ("completed", "success"))
+
+
+async def _in_the_end(opened: Inbox, letter: NewDelivery) -> str:
+    """Append as often as GitHub would deliver: more connections than one may have to be found dead."""
+    for _ in range(5):
+        with contextlib.suppress(DatabaseUnavailable):
+            return await opened.append(letter)
+    return await opened.append(letter)
 
 
 @pytest.mark.postgres

@@ -1,11 +1,13 @@
 """Jobs of runs."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from operator import attrgetter
 
 from msgspec import Struct
 
 from bot.domain import ordering, payloads
-from bot.domain.facts.base import Fact, encoder, json_text, utc_or_none
+from bot.domain.facts.base import Fact, encoder, json_text, utc, utc_or_none
 
 
 class _Step(Struct, rename="camel", gc=False):
@@ -48,7 +50,7 @@ class WorkflowJob(Fact, frozen=True, kw_only=True):
 def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int) -> WorkflowJob:
     """Return what a job's body tells, from a webhook or from the REST API alike."""
     started_at, completed_at = utc_or_none(payload.started_at), utc_or_none(payload.completed_at)
-    labels, steps = json_text(payload.labels or []), encoder.encode([_step(step) for step in payload.steps or ()])
+    labels, steps = json_text(payload.labels or []), encoder.encode(_steps(payload.steps or ()))
     mutable = ordering.digest(
         payload.status,
         payload.conclusion,
@@ -86,12 +88,20 @@ def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int
     )
 
 
-def _step(step: payloads.Step) -> _Step:
-    return _Step(
-        step.number,
-        step.name,
-        step.status,
-        step.conclusion,
-        utc_or_none(step.started_at),
-        utc_or_none(step.completed_at),
-    )
+# What is told of a step, in the order of `_Step`.
+_told = attrgetter("number", "name", "status", "conclusion", "started_at", "completed_at")
+
+
+def _steps(told: Iterable[payloads.Step]) -> list[_Step]:
+    # Jobs have dozens, which are most of what is to be read: a call for each, or for each time, would show.
+    return [
+        _Step(
+            number,
+            name,
+            status,
+            conclusion,
+            began if began is None or began.tzinfo is UTC else utc(began),
+            ended if ended is None or ended.tzinfo is UTC else utc(ended),
+        )
+        for number, name, status, conclusion, began, ended in map(_told, told)
+    ]
