@@ -1,8 +1,9 @@
 """How fast history is recorded, and how much of a backfill is waiting for GitHub.
 
-First the database alone: pages of runs and of jobs, through the same functions as a backfill's, beside plain models of
-Tortoise on the same bodies. Then whole backfills from a simulated GitHub, a process of its own: as quick as it can be,
-and as slow as GitHub is at its best. The client's own limits are lifted, or all would wait for the next minute.
+First the database alone: pages of runs and of jobs, through the same functions as a backfill's, beside models of
+Tortoise on the same bodies, those of the same tables and plain ones. Then whole backfills from a simulated GitHub, a
+process of its own: as quick as it can be, and as slow as GitHub is at its best. The client's own limits are lifted, or
+all would wait for the next minute.
 """
 
 import asyncio
@@ -16,23 +17,24 @@ from bench import servers
 from bench.databases import POSTGRESQL, SQLITE, Databases, postgres
 from bench.fetching import fetch_all
 from bench.past import Bodies, Json, make_bodies
-from bench.recording import AT_ONCE, OURS, ROW_BY_ROW, WAYS
+from bench.recording import AT_ONCE, OURS, PLAIN_AT_ONCE, PLAIN_ROW_BY_ROW, ROW_BY_ROW, WAYS
 from bench.report import Report, Rounds, Wanted
 
 # What it takes GitHub to list a hundred runs when it is quick.
 GITHUB_SECONDS = 0.24
 RATES = ("runs_per_second", "runs_again_per_second", "jobs_per_second")
-# A run is a row of its own and one of its attempt; the models beside it keep one.
-ROWS = {
-    "runs": (RATES[0], 1),
-    "run_rows": (RATES[0], 2),
-    "run_rows_again": (RATES[1], 2),
-    "job_rows": (RATES[2], 1),
+RATE_OF = dict(zip(("runs", "runs_again", "jobs"), RATES, strict=True))
+OTHERS = {
+    "update_or_create": ROW_BY_ROW,
+    "bulk_create": AT_ONCE,
+    "plain_update_or_create": PLAIN_ROW_BY_ROW,
+    "plain_bulk_create": PLAIN_AT_ONCE,
 }
+LEAST = {"update_or_create": 12.0, "bulk_create": 2.5}
 WANTED = {
     f"{rows}_to_{other}_on_{kind.lower()}": Wanted(least)
-    for rows in ("run_rows", "job_rows")
-    for other, least in ((ROW_BY_ROW, 12.0), (AT_ONCE, 2.5))
+    for rows in RATE_OF
+    for other, least in LEAST.items()
     for kind in (SQLITE, POSTGRESQL)
 }
 
@@ -129,10 +131,10 @@ async def _fetch(size: Size, databases: Databases) -> Rounds:
 
 def _report(size: Size, recorded: Rounds, fetched: Rounds) -> Report:
     ratios = {
-        f"{rows}_to_{other}_on_{kind.lower()}": each * recorded.ratio(_side(OURS, kind), _side(other, kind), rate)
+        f"{rows}_to_{other}_on_{kind.lower()}": recorded.ratio(_side(OURS, kind), _side(way, kind), rate)
         for kind in (SQLITE, POSTGRESQL)
-        for other in (ROW_BY_ROW, AT_ONCE)
-        for rows, (rate, each) in ROWS.items()
+        for other, way in OTHERS.items()
+        for rows, rate in RATE_OF.items()
     }
     report = Report({"runs": size.runs, "rounds": size.rounds, "fetched": size.fetched})
     report.figures |= {"medians": recorded.medians(), "ratios": ratios, "fetches": fetched.medians()}

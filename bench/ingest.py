@@ -38,7 +38,7 @@ class Size:
 
     deliveries: int = 8500
     warm_up: int = 500
-    rounds: int = 5
+    rounds: int = 9
     connections: int = 64
     storm: int = 15_000
     pace: Pace = field(default_factory=Pace)

@@ -44,7 +44,7 @@ class Size:
     """How much is sent: deliveries of a turn, rounds, connections."""
 
     deliveries: int = 6000
-    rounds: int = 5
+    rounds: int = 7
     connections: int = 64
 
 

@@ -1,6 +1,7 @@
-"""Three ways to record what REST tells: history's own, and plain models of Tortoise, row by row or a page at once.
+"""Ways to record what REST tells: history's own, and models of Tortoise, row by row or a page at once.
 
-Each records a page in one transaction, and SQLite writes with synchronous=FULL for all.
+The models are those of the record's own tables, and besides plain ones: half the columns, and hardly an index. Each way
+records a page in one transaction, and SQLite writes with synchronous=FULL for all.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +15,7 @@ from tortoise.transactions import in_transaction
 from bench.past import SPAN, Bodies, Json
 from bench.plain_bot import JOB_FIELDS, RUN_FIELDS, Job, Run
 from bench.servers import PLAIN_BOT_OPTIONS
+from bench.through_models import AtOnce, RowByRow, through_models
 from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
 from bot.domain.wanting import RunState, Urgency
@@ -32,6 +34,7 @@ from bot.store.migrate import migrate
 from bot.store.wanted import WantedRun
 
 OURS, ROW_BY_ROW, AT_ONCE = "runledger", "update_or_create", "bulk_create"
+PLAIN_ROW_BY_ROW, PLAIN_AT_ONCE = "update_or_create, plain tables", "bulk_create, plain tables"
 
 
 class Recorder(Protocol):
@@ -114,7 +117,7 @@ async def _as_history(url: str, bodies: Bodies) -> AsyncIterator[Recorder]:
         yield _History(database, await models.Repository.get(repository_id=told.id), backfill_id, bodies)
 
 
-class _RowByRow:
+class _PlainRowByRow:
     at_once = 1
 
     def __init__(self, repository: str) -> None:
@@ -135,14 +138,14 @@ class _RowByRow:
         return {name: told.get(name) for name in columns} | {"repository": self._repository}
 
 
-class _AtOnce(_RowByRow):
+class _PlainAtOnce(_PlainRowByRow):
     async def _record(self, model: type[Model], key: str, columns: list[str], page: Sequence[Json]) -> None:
         rows = [model(**self._values(told, columns), **{key: told["id"]}) for told in page]
         async with in_transaction() as tx:
             await model.bulk_create(rows, on_conflict=[key], update_fields=[*columns, "repository"], using_db=tx)
 
 
-def _as_models(kind: type[_RowByRow]) -> Way:
+def _as_plain_models(kind: type[_PlainRowByRow]) -> Way:
     @asynccontextmanager
     async def opened(url: str, bodies: Bodies) -> AsyncIterator[Recorder]:
         # Tortoise keeps the SQL it has made for a connection's name, also when the name comes to mean another database.
@@ -160,4 +163,10 @@ def _as_models(kind: type[_RowByRow]) -> Way:
     return opened
 
 
-WAYS: dict[str, Way] = {OURS: _as_history, ROW_BY_ROW: _as_models(_RowByRow), AT_ONCE: _as_models(_AtOnce)}
+WAYS: dict[str, Way] = {
+    OURS: _as_history,
+    ROW_BY_ROW: through_models(RowByRow),
+    AT_ONCE: through_models(AtOnce),
+    PLAIN_ROW_BY_ROW: _as_plain_models(_PlainRowByRow),
+    PLAIN_AT_ONCE: _as_plain_models(_PlainAtOnce),
+}

@@ -108,19 +108,22 @@ def test_lists_have_their_figures(benches: dict[str, Any]) -> None:
         assert filters <= set(lists["filter_milliseconds"][what])
 
 
+OTHERS = ("update_or_create", "bulk_create")
+
+
 @pytest.mark.postgres
 def test_backfill_has_its_figures(benches: dict[str, Any]) -> None:
     backfill = benches["backfill"]
     sides = {
         f"{who}, {database}"
-        for who in ("runledger", "update_or_create", "bulk_create")
+        for who in ("runledger", *(f"{way}{tables}" for way in OTHERS for tables in ("", ", plain tables")))
         for database in ("SQLite", "PostgreSQL")
     }
     assert set(backfill["medians"]) == sides
     assert all(rate > 0 for measured in backfill["medians"].values() for rate in measured.values())
-    # Runs, their rows, the same again and jobs, to two others, on two databases.
-    assert len(backfill["ratios"]) == 4 * 2 * 2
-    assert backfill["ratios"]["run_rows_to_bulk_create_on_sqlite"] > 0
+    # Runs, the same again and jobs, to four others, on two databases.
+    assert len(backfill["ratios"]) == 3 * 4 * 2
+    assert backfill["ratios"]["runs_to_bulk_create_on_sqlite"] > 0
     assert set(backfill["fetches"]) == {"SQLite, a quick GitHub", "PostgreSQL, a quick GitHub"}
     for measured in backfill["fetches"].values():
         assert measured["runs_listed_per_second"] > 0

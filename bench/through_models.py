@@ -1,0 +1,103 @@
+"""What REST tells, written to the record's own tables through their models: row by row, or a page at once.
+
+The same rows, columns and indexes as history's own writing, and no more: no look at what is known, no ordering rule, no
+links, nothing noted that is to be asked next.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NamedTuple
+
+from tortoise import Model
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.transactions import in_transaction
+
+from bench.past import Bodies, Json
+from bot.domain import facts
+from bot.github import Answer
+from bot.history.reading import read_jobs, read_runs
+from bot.recorder import forms
+from bot.store import connected, models
+from bot.store.database import WRITER
+from bot.store.migrate import migrate
+
+TEAM = 1
+
+
+class _Table(NamedTuple):
+    """A model, the columns that tell its rows apart, and the rows of a page."""
+
+    model: type[Model]
+    key: Sequence[str]
+    rows: Sequence[dict[str, Any]]
+
+    @property
+    def others(self) -> list[str]:
+        """The columns that are none of the key's."""
+        return [name for name in self.rows[0] if name not in self.key]
+
+
+class _Models(ABC):
+    at_once = 1
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._date = bodies.date
+        self._repository_id = bodies.repository["id"]
+
+    async def record_runs(self, page: Sequence[Json]) -> None:
+        told = read_runs(Answer(list(page), self._date), self._repository_id)
+        attempts = list(_rows(told, forms.attempt_columns()))
+        runs = [row | {"team_id": TEAM} for row in attempts]
+        await self._record(
+            _Table(models.WorkflowRunAttempt, forms.ATTEMPT_KEY, attempts),
+            _Table(models.WorkflowRun, forms.RUN_KEY, runs),
+        )
+
+    async def record_jobs(self, page: Sequence[Json]) -> None:
+        told = read_jobs(Answer(list(page), self._date), self._repository_id)
+        rows = _rows(told, forms.told_job_columns())
+        jobs = [row | {"team_id": TEAM, "listed_at": row["created_at"]} for row in rows]
+        await self._record(_Table(models.WorkflowJob, forms.JOB_KEY, jobs))
+
+    async def _record(self, *tables: _Table) -> None:
+        async with in_transaction(WRITER) as tx:
+            for table in tables:
+                await self._write(tx, table)
+
+    @abstractmethod
+    async def _write(self, tx: BaseDBAsyncClient, table: _Table) -> None: ...
+
+
+def _rows(told: Iterable[facts.WorkflowRun | facts.WorkflowJob], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for fact in told:
+        yield {name: getattr(fact, name) for name in columns}
+
+
+class RowByRow(_Models):
+    """Asks for each row, and inserts or updates it."""
+
+    async def _write(self, tx: BaseDBAsyncClient, table: _Table) -> None:
+        for row in table.rows:
+            key = {name: row[name] for name in table.key}
+            await table.model.update_or_create({name: row[name] for name in table.others}, using_db=tx, **key)
+
+
+class AtOnce(_Models):
+    """Upserts a page with one statement, whatever was there before."""
+
+    async def _write(self, tx: BaseDBAsyncClient, table: _Table) -> None:
+        rows = [table.model(**row) for row in table.rows]
+        await table.model.bulk_create(rows, on_conflict=table.key, update_fields=table.others, using_db=tx)
+
+
+def through_models(kind: type[_Models]) -> Callable[[str, Bodies], AbstractAsyncContextManager[_Models]]:
+    """Return how to open a database and write to it in this way."""
+
+    @asynccontextmanager
+    async def opened(url: str, bodies: Bodies) -> AsyncIterator[_Models]:
+        await migrate(url)
+        async with connected(url):
+            yield kind(bodies)
+
+    return opened
