@@ -19,7 +19,7 @@ from bot.github import Answer
 from bot.history.reading import read_jobs, read_runs
 from bot.recorder import forms
 from bot.store import connected, models
-from bot.store.database import WRITER
+from bot.store.connections import WRITER
 from bot.store.migrate import migrate
 
 TEAM = 1

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.settings import Dialect, Settings, load_settings
 from bot.store import connected
-from bot.store.database import READER, WRITER, configuration
+from bot.store.connections import READER, WRITER, configuration
 from tests.durability.processes import ROOT
 
 KEY = rsa.generate_private_key(65537, 2048)

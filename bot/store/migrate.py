@@ -13,7 +13,8 @@ from tortoise.transactions import in_transaction
 
 from bot.clock import Clock
 from bot.settings import Dialect, dialect_of
-from bot.store.database import WRITER, configuration, database_errors
+from bot.store.connections import WRITER, configuration
+from bot.store.database import database_errors
 from bot.store.engines.sqlite import is_locked
 
 Apps = dict[str, dict[str, object]]

@@ -14,8 +14,7 @@ from tortoise.indexes import Index
 from tortoise.migrations.recorder import MigrationRecorder
 
 from bot.clock import Clock
-from bot.store import connected, models
-from bot.store import database as store_database
+from bot.store import connected, connections, models
 from bot.store.database import Database
 from bot.store.migrate import drift, migrate, pending_migrations
 from tests.recorder.schema import MODELS, PARTIAL, promised_columns, promised_indexes, real_columns, real_indexes
@@ -93,7 +92,7 @@ def models_with(monkeypatch: pytest.MonkeyPatch, *others: type[Model]) -> None:
     for model in (*MODELS, *others):
         setattr(module, model.__name__, model)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(store_database, "MODELS", module.__name__)
+    monkeypatch.setattr(connections, "MODELS", module.__name__)
 
 
 async def test_the_migrations_make_what_the_models_say() -> None:

@@ -14,7 +14,8 @@ from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from bot.app import prepare_database
 from bot.settings import Dialect, load_settings
 from bot.store import connected, migrations
-from bot.store.database import APP, WRITER, Database
+from bot.store.connections import APP, WRITER
+from bot.store.database import Database
 from bot.store.migrate import _context, migrate, pending_migrations
 from tests.recorder.schema import real_columns
 
