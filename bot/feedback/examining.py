@@ -22,7 +22,7 @@ from bot.domain.feedback.remarks import (
 from bot.domain.feedback.report import NO_LOG, Source
 from bot.domain.feedback.said import UNKNOWN, Said, failure_of, said_by_log
 from bot.feedback.failures import DueFailure, due_failures, keep_failure, postpone_failure, stop_awaiting
-from bot.feedback.logs import LogEnd, busy, log_end
+from bot.feedback.logs import LogEnd, log_end
 from bot.feedback.tools import Tools
 from bot.github import Client, checks
 from bot.github.errors import (
@@ -207,8 +207,7 @@ async def _read_log(tools: Tools, client: Client, due: DueFailure) -> Excerpt:
 
 async def _computed(work: Callable[[], T]) -> T:
     """Do what takes long where it does not keep others waiting."""
-    with busy():
-        return await asyncio.get_running_loop().run_in_executor(_thread, work)
+    return await asyncio.get_running_loop().run_in_executor(_thread, work)
 
 
 def _excerpt_of(end: LogEnd, step_began_at: datetime | None) -> Excerpt | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -57,7 +57,6 @@ async def log_end(client: Client, repository: str, job_id: int, clock: Clock) ->
     end, began = LogEnd(), clock.monotonic()
     async with AsyncExitStack() as places:
         async with jobs.open_log(client, repository, job_id) as log:
-            places.enter_context(busy())
             is_large = False
             async for chunk in log:
                 end.add(chunk)
@@ -69,25 +68,6 @@ async def log_end(client: Client, repository: str, job_id: int, clock: Clock) ->
                     raise GitHubUnavailable(message, maybe_taken=False)
         metrics.observe_log(end.size, clock.monotonic() - began)
         yield end
-
-
-def is_reading() -> bool:
-    """Tell whether a log comes in, or something is searched: a clock that is moved by hand has to wait for it."""
-    return _Reads.now > 0
-
-
-class _Reads:
-    now = 0
-
-
-@contextmanager
-def busy() -> Iterator[None]:
-    """Count what is done meanwhile as reading."""
-    _Reads.now += 1
-    try:
-        yield
-    finally:
-        _Reads.now -= 1
 
 
 def _places() -> asyncio.Semaphore:

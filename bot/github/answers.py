@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -45,12 +44,6 @@ class Answer(Generic[T]):
     @property
     def next_url(self) -> str | None:
         return self.links.get("next")
-
-    @property
-    def last_page(self) -> int | None:
-        """Return the number of the last page; None for lists that go by cursor, and on the last page itself."""
-        pages = parse_qs(urlsplit(self.links.get("last", "")).query).get("page", [])
-        return int(pages[0]) if pages and pages[0].isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)

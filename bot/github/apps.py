@@ -3,8 +3,6 @@
 All but the conversion of a manifest take the App's own client.
 """
 
-from collections.abc import AsyncIterator
-
 from bot.github.answers import Answer, Json
 from bot.github.client import PER_PAGE, Client, listed
 
@@ -28,16 +26,6 @@ async def list_deliveries(app: Client, cursor: str | None = None, *, per_page: i
     """
     path = _DELIVERIES + "{?per_page,cursor}"
     return (await app.get(path, {"per_page": str(per_page), "cursor": cursor})).map(lambda data: listed(data, None))
-
-
-def delivery_pages(app: Client) -> AsyncIterator[Answer[list[Json]]]:
-    """Yield the same list page by page, from the newest on."""
-    return app.pages(_DELIVERIES + "{?per_page,cursor}", {})
-
-
-async def get_delivery(app: Client, delivery_id: int) -> Answer[Json]:
-    """Return a delivery with the request and the response; `delivery_id` is the attempt's own, not its GUID."""
-    return await app.get(_DELIVERIES + "/{delivery_id}", {"delivery_id": str(delivery_id)})
 
 
 async def redeliver(app: Client, delivery_id: int) -> Answer[Json]:

@@ -254,6 +254,12 @@ def _seen(task: "asyncio.Task[InstallationToken]") -> None:
         task.exception()
 
 
+def _until_known(secret: Secret | None, clock: Clock) -> float:
+    """Return the seconds in which a fresh token may become known; 0.0 for one that is not fresh, or none."""
+    age = clock.time() - secret.made_at if secret is not None else FRESH
+    return max(KNOWN_EVERYWHERE - age, 1.0) if age < FRESH else 0.0
+
+
 class InstallationCredential:
     """Asks as one installation."""
 
@@ -270,11 +276,10 @@ class InstallationCredential:
 
     def refused(self, secret: Secret | None, date: datetime | None) -> float:  # noqa: ARG002  the protocol's
         """Give a fresh token time to become known; one that worked for a while has been revoked, so get another."""
-        age = self._clock.time() - secret.made_at if secret is not None else FRESH
-        if age < FRESH:
-            return max(KNOWN_EVERYWHERE - age, 1.0)
-        self.drop(secret)
-        return 0.0
+        wait = _until_known(secret, self._clock)
+        if not wait:
+            self.drop(secret)
+        return wait
 
     def drop(self, secret: Secret | None) -> None:
         if secret is not None:
@@ -304,11 +309,10 @@ class PersonCredential:
 
     def refused(self, secret: Secret | None, date: datetime | None) -> float:  # noqa: ARG002  the protocol's
         """Give a fresh token time to become known; instead of an older one another is to be had, or none any more."""
-        age = self._clock.time() - secret.made_at if secret is not None else FRESH
-        if age < FRESH:
-            return max(KNOWN_EVERYWHERE - age, 1.0)
-        self.drop(secret)
-        return 0.0
+        wait = _until_known(secret, self._clock)
+        if not wait:
+            self.drop(secret)
+        return wait
 
     def drop(self, secret: Secret | None) -> None:
         if secret is not None and self._current == secret:

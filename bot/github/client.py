@@ -63,10 +63,6 @@ class Client:
         """Return this client, waiting at most `patience` seconds for a turn."""
         return Client(self._means, self._lane, patience)
 
-    def for_backfill(self) -> "Client":
-        """Return this client for reads that nobody waits for: they yield to others and leave half of each hour."""
-        return Client(self._means, Lane.BACKFILL, self._patience)
-
     @property
     def connection(self) -> Connection:
         return self._means.connection

@@ -9,9 +9,6 @@ from bot.github.answers import Answer, Json
 from bot.github.client import PER_PAGE, Client, listed
 from bot.github.repositories import named
 
-MOST_FILTERED = 1_000
-"""A list with any filter ends here, whatever its `total_count` says; so ask for shorter windows."""
-
 _LIST = (
     "/repos/{owner}/{repo}/actions/runs"
     "{?created,actor,branch,event,head_sha,status,check_suite_id,exclude_pull_requests,per_page,page}"
@@ -48,11 +45,6 @@ async def list_runs(
     return (await client.get(_LIST, variables)).map(lambda data: listed(data, "workflow_runs"))
 
 
-def run_pages(client: Client, repository: str, filters: RunFilters | None = None) -> AsyncIterator[Answer[list[Json]]]:
-    """Yield the same list page by page."""
-    return client.pages(_LIST, _variables(repository, filters), "workflow_runs")
-
-
 async def get_run(client: Client, repository: str, run_id: int) -> Answer[Json]:
     """Return a run at its newest attempt."""
     return await client.get(_RUN, _run(repository, run_id))
@@ -63,12 +55,6 @@ async def get_attempt(client: Client, repository: str, run_id: int, attempt: int
     return await client.get(_ATTEMPT, {**_run(repository, run_id), "attempt": str(attempt)})
 
 
-def attempt_job_pages(client: Client, repository: str, run_id: int, attempt: int) -> AsyncIterator[Answer[list[Json]]]:
-    """Yield the jobs of one attempt page by page."""
-    path = _ATTEMPT + "/jobs{?per_page,page}"
-    return client.pages(path, {**_run(repository, run_id), "attempt": str(attempt)}, "jobs")
-
-
 def job_pages(
     client: Client, repository: str, run_id: int, which: Literal["latest", "all"] = "latest"
 ) -> AsyncIterator[Answer[list[Json]]]:
@@ -77,22 +63,12 @@ def job_pages(
     return client.pages(path, {**_run(repository, run_id), "filter": which}, "jobs")
 
 
-async def rerun(client: Client, repository: str, run_id: int) -> Answer[Json]:
-    """Run all jobs again; takes actions:write. Raises Forbidden when the run is too old, or not done."""
-    return await client.post(_RUN + "/rerun", _run(repository, run_id))
-
-
 async def rerun_failed_jobs(client: Client, repository: str, run_id: int) -> Answer[Json]:
     """Run the failed jobs, and those that need them, again; takes actions:write.
 
     Raises Forbidden when the run is not done, has no failed job, is older than 30 days or was run again too often.
     """
     return await client.post(_RUN + "/rerun-failed-jobs", _run(repository, run_id))
-
-
-async def cancel(client: Client, repository: str, run_id: int) -> Answer[Json]:
-    """Ask for a run to be cancelled; takes actions:write. Raises Conflict when it is done already."""
-    return await client.post(_RUN + "/cancel", _run(repository, run_id))
 
 
 def _run(repository: str, run_id: int) -> dict[str, str]:

@@ -76,7 +76,6 @@ async def test_large_logs_wait_for_each_other(ward: Ward, monkeypatch: pytest.Mo
     async def read(job: Job) -> None:
         nonlocal inside, most
         async with logs.log_end(client, "acme/rocket", job.id, ward.house.clock) as end:
-            assert logs.is_reading()
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0.01)
@@ -85,7 +84,6 @@ async def test_large_logs_wait_for_each_other(ward: Ward, monkeypatch: pytest.Mo
 
     await asyncio.gather(*map(read, failed))
     assert most == 1
-    assert not logs.is_reading()
 
 
 async def test_a_log_that_trickles_is_given_up(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,4 +93,3 @@ async def test_a_log_that_trickles_is_given_up(ward: Ward, monkeypatch: pytest.M
     with pytest.raises(GitHubUnavailable, match="too slowly"):
         async with logs.log_end(client, "acme/rocket", job.id, ward.house.clock):
             pass
-    assert not logs.is_reading()

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from bot.clock import ManualClock
-from bot.github import GitHub
+from bot.github import Client, GitHub
 from tests.github.scripted import APP_ID, ScriptedGitHub
 
 
@@ -43,3 +43,8 @@ async def github(scripted: ScriptedGitHub, clock: ManualClock, private_key: str)
     timeout = aiohttp.ClientTimeout(total=2, sock_connect=1, sock_read=0.5)
     async with GitHub(APP_ID, private_key, api_url=scripted.url, clock=clock, timeout=timeout) as github:
         yield github
+
+
+@pytest.fixture
+def client(github: GitHub) -> Client:
+    return github.installation(7)
