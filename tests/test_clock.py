@@ -22,17 +22,17 @@ async def test_it_starts_at_an_aware_moment_of_its_own() -> None:
     assert ManualClock().now().utcoffset() == timedelta(0)
 
 
+async def _sleep(clock: ManualClock, woken: list[tuple[str, float]], name: str, seconds: float) -> None:
+    await clock.sleep(seconds)
+    woken.append((name, (clock.now() - START).total_seconds()))
+
+
 async def test_sleepers_wake_at_their_own_moments_and_in_order() -> None:
     clock = ManualClock(START)
     woken: list[tuple[str, float]] = []
-
-    async def sleep(name: str, seconds: float) -> None:
-        await clock.sleep(seconds)
-        woken.append((name, (clock.now() - START).total_seconds()))
-
     async with asyncio.TaskGroup() as tasks:
         for name, seconds in (("third", 60), ("first", 5), ("second", 5), ("fourth", 3600.5)):
-            tasks.create_task(sleep(name, seconds))
+            tasks.create_task(_sleep(clock, woken, name, seconds))
         await asyncio.sleep(0)
         await clock.advance(4.9)
         assert woken == []
@@ -61,14 +61,9 @@ async def test_days_of_a_loop_pass_in_one_step() -> None:
 async def test_whoever_slept_through_a_leap_wakes_after_it() -> None:
     clock = ManualClock(START)
     woken: list[tuple[str, float]] = []
-
-    async def sleep(name: str, seconds: float) -> None:
-        await clock.sleep(seconds)
-        woken.append((name, (clock.now() - START).total_seconds()))
-
     async with asyncio.TaskGroup() as tasks:
         for name, seconds in (("second", 60), ("first", 5), ("third", 4000)):
-            tasks.create_task(sleep(name, seconds))
+            tasks.create_task(_sleep(clock, woken, name, seconds))
         await asyncio.sleep(0)
         await clock.leap(3600)
         assert woken == [("first", 3600), ("second", 3600)]

@@ -69,10 +69,14 @@ class _Recording:
         self.recorded = [each for guid, each in told.items() if guid in new and each.news is not None]
         yield from self._handler.recording(dialect, self.recorded, self._now)
 
-    def _row(self, told: Told) -> Row:
-        if told.news is None or told.news.ignored:
-            handled_at = None if told.news is None else self._now
-            return Row(told.guid, told.event, "ignored", None, told.received_at, 0, handled_at)
+    def _row(self, told: Told, *, waits: bool = False) -> Row:
+        """Return the row of a delivery that is recorded here, or waits for a worker if it tells anything."""
+        if told.news is None:
+            return Row(told.guid, told.event, "ignored", None, told.received_at)
+        if told.news.ignored:
+            return Row(told.guid, told.event, "ignored", None, told.received_at, handled_at=self._now)
+        if waits:
+            return Row(told.guid, told.event, "waiting", journal.encode([told]), told.received_at)
         return Row(told.guid, told.event, "handled", None, told.received_at, 1, self._now)
 
     async def leave(self, tx: Transaction) -> None:
@@ -81,12 +85,7 @@ class _Recording:
 
     def _leaving(self, dialect: Dialect) -> Conversation[None]:
         told = _by_guid((yield from journal.taken(self._entries)))
-        yield from inserted(dialect, [self._waiting_row(each) for each in told.values()])
-
-    def _waiting_row(self, told: Told) -> Row:
-        if told.news is None or told.news.ignored:
-            return self._row(told)
-        return Row(told.guid, told.event, "waiting", journal.encode([told]), told.received_at)
+        yield from inserted(dialect, [self._row(each, waits=True) for each in told.values()])
 
 
 def _by_guid(told: Sequence[Told]) -> dict[str, Told]:

@@ -10,6 +10,7 @@ import jwt
 
 from bot.demo.github import SimulatedGitHub
 from bot.demo.github.state.accounts import Installation
+from tests.demo.conformance import AnswersHeld
 
 
 @dataclass
@@ -85,3 +86,12 @@ async def connected(github: SimulatedGitHub, **serving: Any) -> AsyncIterator[Cl
     async with github.serve(**serving) as address, aiohttp.ClientSession() as session:
         yield Client(github, session, address)
     await github.close()
+
+
+@asynccontextmanager
+async def held(github: SimulatedGitHub, every: int = 1) -> AsyncIterator[Client]:
+    """Do the same, and hold each `every`th answer to what GitHub publishes of it."""
+    github.rest.on_answer = answers = AnswersHeld(every)
+    async with connected(github) as client:
+        yield client
+    assert answers.faults == []

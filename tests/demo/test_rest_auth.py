@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.clock import ManualClock
 from bot.demo.github import SimulatedGitHub
-from tests.demo.client import Client, connected
-from tests.demo.conformance import AnswersHeld
+from tests.demo.client import Client, held
 from tests.demo.stage import Stage, set_stage
 
 REPO = "/repos/acme/rocket"
@@ -21,10 +20,8 @@ REPO = "/repos/acme/rocket"
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     github = SimulatedGitHub(ManualClock(), seed=7)
-    github.rest.on_answer = held = AnswersHeld()
-    async with connected(github) as client:
+    async with held(github) as client:
         yield client
-    assert held.faults == []
     assert github.rest.ledger.violations == []
 
 

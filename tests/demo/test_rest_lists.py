@@ -15,8 +15,7 @@ from bot.demo.github import SimulatedGitHub, truth
 from bot.demo.github.rest.asking import created_range
 from bot.demo.github.state.history import Past
 from bot.demo.github.state.runs import RunFilter
-from tests.demo.client import Client, connected
-from tests.demo.conformance import AnswersHeld
+from tests.demo.client import Client, held
 from tests.demo.stage import Stage, finish_run, set_stage
 
 RUNS = "/repos/acme/rocket/actions/runs"
@@ -25,11 +24,9 @@ RUNS = "/repos/acme/rocket/actions/runs"
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     github = SimulatedGitHub(ManualClock(), seed=7)
-    github.rest.on_answer = held = AnswersHeld(every=3)
-    async with connected(github) as client:
+    async with held(github, every=3) as client:
         stage = set_stage(github)
         yield await client.as_installation(stage.installation)
-    assert held.faults == []
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from aiohttp import encode_basic_auth
 from bot.clock import ManualClock
 from bot.demo.github import SimulatedGitHub
 from bot.demo.github.rest.oauth import challenge_of
-from tests.demo.client import Client, Reply, connected
-from tests.demo.conformance import AnswersHeld, faults_of
+from tests.demo.client import Client, Reply, held
+from tests.demo.conformance import faults_of
 from tests.demo.stage import Stage, set_stage
 
 CALLBACK, OTHER = "http://127.0.0.1/callback", "http://127.0.0.1/other"
@@ -23,10 +23,8 @@ JSON = {"Accept": "application/json"}
 async def client() -> AsyncIterator[Client]:
     github = SimulatedGitHub(ManualClock(), seed=7)
     github.app.callback_urls = (CALLBACK, OTHER)
-    github.rest.on_answer = held = AnswersHeld()
-    async with connected(github) as client:
+    async with held(github) as client:
         yield client
-    assert held.faults == []
     assert github.rest.ledger.violations == []
 
 

@@ -1,7 +1,7 @@
 """The house that scenes are played in: a simulated GitHub, a record and its workers, on a clock that leaps.
 
     async with harnessed(database, mode=Mode.SHUFFLED, workers=3) as house:
-        await house.play(scenes.one_failure)
+        await house.play(one_commit.one_failure)
         text = house.shown()
 
 Everything between GitHub and the publisher is real: inbox, events, recorder, history, and requests over loopback.

@@ -7,7 +7,7 @@ from bot.demo.github.state.checks import CheckRun
 from bot.demo.github.state.repositories import PullRequest
 from bot.store.database import Database
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import GIVES_UP, RESUMES, finish, push_to_main, start
+from tests.feedback.moves import GIVES_UP, RESUMES, finish, push_to_main, start
 from tests.feedback.shown import newest_check
 
 COMPILES_NOT = causes.rustc()

@@ -18,7 +18,7 @@ from bot.feedback.failures import AGAIN, AWAITED, BASES, due_failures, postpone_
 from bot.github.errors import Forbidden, GitHubError, GitHubUnavailable, Gone, NotFound
 from bot.store.database import Database
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import RESUMES, push_to_main, start
+from tests.feedback.moves import RESUMES, push_to_main, start
 from tests.feedback.shown import newest_check
 from tests.feedback.ward import ANNOTATIONS, LOG, STEP, Ward, answered, give_up, log_host
 

@@ -4,7 +4,7 @@ from bot.demo.github.state.actions import WorkflowRun
 from bot.domain.feedback.report import FailureClass
 from bot.store.database import Database
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import finish, push_to_main, start
+from tests.feedback.moves import finish, push_to_main, start
 
 AGAIN = "the runner was lost 2 times here: perhaps it runs out of memory"
 

@@ -14,7 +14,7 @@ from bot.history.requests import Kind, Target, add_backfill, ask_where_new
 from bot.recorder import NEWS_SPAN
 from bot.store.database import Database
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import RESUMES, all_pass, finish, push_to_main, start
+from tests.feedback.moves import RESUMES, all_pass, finish, push_to_main, start
 
 Look = Callable[[Harness], Awaitable[None]]
 A_BIT = timedelta(minutes=15)

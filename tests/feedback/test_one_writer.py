@@ -17,9 +17,9 @@ from bot.github import Answer, Client, Json, pulls
 from bot.inbox import NewDelivery
 from bot.store.database import Database
 from bot.store.leases import Leases
-from tests.feedback import scenes
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import RESUMES, finish, push_to_main, start
+from tests.feedback.moves import GIVES_UP, RESUMES, finish, matrix, push_to_main, queue_workflow, start
+from tests.feedback.scenes import one_commit
 from tests.feedback.shown import newest_check
 
 NAME = "CI summary"
@@ -52,7 +52,7 @@ async def fail(house: Harness, pull: PullRequest | None = None) -> PullRequest:
 
 async def test_fifty_deliveries_in_any_order_on_three_workers_make_one_comment(database: Database) -> None:
     async with harnessed(database, workers=3) as house:
-        tests = scenes.matrix(house, "Tests", 22)
+        tests = matrix(house, "Tests", 22)
         pull = house.stage.open()
         (run,) = start(house, pull, tests)
         for job in run.jobs:
@@ -132,7 +132,7 @@ async def test_each_annotation_is_sent_once(database: Database, fault: RestFault
     async with harnessed(database) as house:
         house.post.collect()
         script = faults(house)
-        await scenes.annotated(house)
+        await one_commit.annotated(house)
         for _ in range(3):
             script.add(fault, operation="checks/update")
             await house.passes(40)
@@ -149,7 +149,7 @@ async def test_each_annotation_is_sent_once(database: Database, fault: RestFault
 @pytest.mark.parametrize("is_lost", [False, True], ids=["answered", "an answer is lost"])
 async def test_more_annotations_than_fit_in_a_request_all_come(database: Database, is_lost: bool) -> None:
     async with harnessed(database) as house:
-        tests = scenes.matrix(house, "Tests", 8)
+        tests = matrix(house, "Tests", 8)
         pull = house.stage.open()
         (run,) = start(house, pull, tests)
         for number, job in enumerate(run.jobs):
@@ -209,7 +209,7 @@ async def test_a_comment_that_somebody_deleted_comes_again_only_once_all_was_wel
         await house.passes(300)
         assert comments(house, pull) == []
         # Neither the same failure once more nor another brings it back.
-        for jobs, cause in ((["unit"], RESUMES), (["unit", "lint"], scenes.GIVES_UP)):
+        for jobs, cause in ((["unit"], RESUMES), (["unit", "lint"], GIVES_UP)):
             house.github.pulls.push(pull, "Try again")
             await finish(house, *start(house, pull), failing=fails_in(*jobs, cause=cause))
             await house.passes(300)
@@ -329,11 +329,11 @@ async def test_of_two_pull_requests_with_one_head_each_has_its_own_base(database
 
 async def test_the_newest_group_of_the_merge_queue_is_told(database: Database) -> None:
     async with harnessed(database) as house:
-        scenes.queue_workflow(house)
+        queue_workflow(house)
         pull = house.stage.open()
         await finish(house, *start(house, pull))
         groups = []
-        for cause in (RESUMES, scenes.GIVES_UP):
+        for cause in (RESUMES, GIVES_UP):
             group = house.github.merge_queue.add(pull, house.people["hubot"])
             await finish(house, *group.runs, failing=fails_in("integration", cause=cause))
             house.github.merge_queue.remove(group)

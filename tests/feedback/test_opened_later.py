@@ -7,7 +7,7 @@ from bot.demo.github.state.actions import WorkflowRun
 from bot.demo.github.state.repositories import PullRequest
 from bot.store.database import Database
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import RESUMES, finish, push_to_main
+from tests.feedback.moves import RESUMES, finish, push_to_main
 
 
 def run_of_a_push(house: Harness) -> WorkflowRun:

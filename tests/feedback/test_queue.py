@@ -10,7 +10,7 @@ from bot.store import connected
 from bot.store.database import Database
 from tests.databases import quick
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import GIVES_UP, RESUMES, push_to_main, start
+from tests.feedback.moves import GIVES_UP, RESUMES, push_to_main, start
 
 PULLS = 40
 

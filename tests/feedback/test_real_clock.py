@@ -17,7 +17,7 @@ from bot.demo.github.state.checks import CheckRun
 from bot.demo.github.state.repositories import PullRequest
 from tests.demo.conformance import AnswersHeld
 from tests.demo.stage import Stage, finish_run, set_stage
-from tests.feedback.scenes import RESUMES
+from tests.feedback.moves import RESUMES
 from tests.feedback.shown import newest_check
 from tests.history.house import settings_for
 from tests.history.service import WEBHOOK

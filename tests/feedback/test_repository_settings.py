@@ -11,8 +11,9 @@ from bot.store import connected, models, queries
 from bot.store.database import Database
 from bot.store.queries import Scope
 from tests.databases import quick
-from tests.feedback import scenes
 from tests.feedback.harness import Harness, harnessed
+from tests.feedback.moves import finish
+from tests.feedback.scenes import one_commit, pulls
 from tests.feedback.shown import newest_check
 
 MONA = Actor("person", "mona", 1)
@@ -45,7 +46,7 @@ def checks(house: Harness) -> list[Any]:
 async def test_without_comments_there_is_the_check_alone(on_sqlite: Database) -> None:
     async with harnessed(on_sqlite) as house:
         await want(house, comments=False)
-        await house.play(scenes.one_failure)
+        await house.play(one_commit.one_failure)
         assert (comments(house), [check.conclusion for check in checks(house)]) == ([], ["failure"])
         # What is wanted after all is told at once, though nothing else happens.
         await want(house, comments=True)
@@ -56,25 +57,25 @@ async def test_without_comments_there_is_the_check_alone(on_sqlite: Database) ->
 async def test_a_muted_repository_is_told_nothing(on_sqlite: Database) -> None:
     async with harnessed(on_sqlite) as house:
         await want(house, muted=True)
-        await house.play(scenes.one_failure)
+        await house.play(one_commit.one_failure)
         assert (comments(house), checks(house)) == ([], [])
 
 
 async def test_what_was_begun_ends_when_a_repository_is_muted(on_sqlite: Database) -> None:
     async with harnessed(on_sqlite) as house:
-        await house.play(scenes.still_running)
+        await house.play(one_commit.still_running)
         assert [check.status for check in checks(house)] == ["in_progress"]
         await want(house, muted=True)
         for run in list(house.github.world.runs.living.values()):
             if run.status != "completed":
-                await scenes.finish(house, run)
+                await finish(house, run)
         await house.settle()
         assert [check.status for check in checks(house)] == ["completed"]
 
 
 async def test_without_excerpts_nothing_of_a_log_is_quoted(on_sqlite: Database) -> None:
     async with harnessed(on_sqlite) as house:
-        await house.play(scenes.one_failure)
+        await house.play(one_commit.one_failure)
         (check,), (comment,) = checks(house), comments(house)
         assert QUOTE in check.summary
         assert QUOTE in comment
@@ -90,7 +91,7 @@ async def test_without_excerpts_nothing_of_a_log_is_quoted(on_sqlite: Database) 
 async def test_drafts_are_commented_on_where_that_is_wanted(on_sqlite: Database) -> None:
     async with harnessed(on_sqlite) as house:
         await want(house, drafts=True)
-        await house.play(scenes.draft)
+        await house.play(pulls.draft)
         assert len(comments(house)) == 1
 
 

@@ -14,7 +14,8 @@ from bot.store.database import Database
 from tests.databases import quick
 from tests.feedback.harness import Harness, Scene, harnessed
 from tests.feedback.post_office import Mode
-from tests.feedback.scenes import SCENES, matrix_of_500
+from tests.feedback.scenes import SCENES
+from tests.feedback.scenes.one_commit import matrix_of_500
 from tests.feedback.shown import difference
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"

@@ -1,16 +1,18 @@
 """What was said stays true: after a push, after somebody has deleted the comment, and of jobs that may fail."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from bot.demo.github import JobSpec
 from bot.demo.github.plays import fails_in
 from bot.demo.github.state import causes
-from bot.demo.github.state.actions import Workflow
+from bot.demo.github.state.actions import Job, Workflow
+from bot.demo.github.state.checks import CheckRun
 from bot.demo.github.state.repositories import PullRequest
 from bot.store.database import Database
-from tests.feedback import scenes
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import CHECKOUT, GIVES_UP, RESUMES, finish, push_to_main, start
+from tests.feedback.moves import CHECKOUT, GIVES_UP, RESUMES, finish, push_to_main, start
+from tests.feedback.scenes import merge_queue
 
 HOUR = timedelta(hours=1).total_seconds()
 RUFF = causes.ruff()
@@ -68,7 +70,7 @@ async def test_in_place_of_a_deleted_comment_nothing_is_written_of_another_failu
 
 async def test_what_failed_in_the_queue_is_told_of_the_old_commit_after_a_push(database: Database) -> None:
     async with harnessed(database) as house:
-        await scenes.merge_group(house)
+        await merge_queue.merge_group(house)
         await house.settle()
         (pull,) = house.github.world.pull_requests.values()
         former = pull.head.sha
@@ -136,20 +138,26 @@ async def test_not_everything_passed_where_a_job_failed_as_allowed(database: Dat
         assert told == f"✅ Everything passed at `{pull.head.sha[:7]}`, but for 1 job that may fail and did."
 
 
+async def cancelled(house: Harness, cancel: Callable[[Job], None]) -> tuple[PullRequest, CheckRun]:
+    """Let GitHub cancel one job of a pull request while the other passes; return both it and the check of it."""
+    await push_to_main(house, times=2)
+    pull = house.stage.open()
+    (run,) = start(house, pull)
+    jobs = house.github.actions.jobs
+    for name in ("unit", "lint"):
+        jobs.start(run.get_job(name))
+    await house.passes(60)
+    jobs.complete(run.get_job("lint"))
+    cancel(run.get_job("unit"))
+    await house.settle()
+    assert run.latest.conclusion == "cancelled"
+    (check,) = (each for each in house.github.world.check_runs.values() if each.suite.head_sha == pull.head.sha)
+    return pull, check
+
+
 async def test_a_job_that_github_cancelled_for_its_time_has_timed_out(database: Database) -> None:
     async with harnessed(database) as house:
-        await push_to_main(house, times=2)
-        pull = house.stage.open()
-        (run,) = start(house, pull)
-        jobs = house.github.actions.jobs
-        for name in ("unit", "lint"):
-            jobs.start(run.get_job(name))
-        await house.passes(60)
-        jobs.complete(run.get_job("lint"))
-        jobs.exceed_time(run.get_job("unit"))
-        await house.settle()
-        assert run.latest.conclusion == "cancelled"
-        (check,) = (each for each in house.github.world.check_runs.values() if each.suite.head_sha == pull.head.sha)
+        pull, check = await cancelled(house, house.github.actions.jobs.exceed_time)
         assert check.conclusion == "failure"
         (comment,) = comments(house, pull)
         assert "has exceeded the maximum execution time of 60 minutes." in comment
@@ -158,18 +166,8 @@ async def test_a_job_that_github_cancelled_for_its_time_has_timed_out(database: 
 
 async def test_a_job_that_github_cancelled_for_its_runner_excuses(database: Database) -> None:
     async with harnessed(database) as house:
-        await push_to_main(house, times=2)
-        pull = house.stage.open()
-        (run,) = start(house, pull)
         jobs = house.github.actions.jobs
-        for name in ("unit", "lint"):
-            jobs.start(run.get_job(name))
-        await house.passes(60)
-        jobs.complete(run.get_job("lint"))
-        jobs.complete(run.get_job("unit"), "cancelled", cause=causes.shut_down())
-        await house.settle()
-        assert run.latest.conclusion == "cancelled"
-        (check,) = (each for each in house.github.world.check_runs.values() if each.suite.head_sha == pull.head.sha)
+        pull, check = await cancelled(house, lambda job: jobs.complete(job, "cancelled", cause=causes.shut_down()))
         assert (check.conclusion, comments(house, pull)) == ("neutral", [])
         assert check.title == "No new failures: 1 job failed because of the infrastructure"
         assert "**Infrastructure**: the runner was shut down" in (check.summary or "")

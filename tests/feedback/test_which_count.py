@@ -12,7 +12,7 @@ from bot.demo.github.state.causes import Cause
 from bot.demo.github.state.repositories import PullRequest
 from bot.store.database import Database
 from tests.feedback.harness import Harness, harnessed
-from tests.feedback.scenes import RESUMES, finish, push_to_main, start
+from tests.feedback.moves import RESUMES, finish, push_to_main, start
 
 
 @pytest.fixture

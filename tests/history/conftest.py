@@ -1,4 +1,4 @@
-"""What several tests of installations share."""
+"""A town, and a watch over a repository's history, for the tests that share them."""
 
 from collections.abc import AsyncIterator
 
@@ -7,6 +7,7 @@ import pytest
 from bot.store.database import Database
 from tests.history.settled import Settled
 from tests.history.town import Town, founded
+from tests.history.watch import Watch, watching
 
 
 @pytest.fixture
@@ -20,3 +21,9 @@ async def settled(town: Town) -> Settled:
     made = Settled(town)
     await town.sync()
     return made
+
+
+@pytest.fixture
+async def watch(database: Database) -> AsyncIterator[Watch]:
+    async with watching(database) as opened:
+        yield opened

@@ -1,26 +1,16 @@
 """Somebody asks for a run whose jobs are not there: they are fetched at once, whatever else goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-
-import pytest
 
 from bot.demo.github import let_pass
 from bot.demo.github.rest.faults import Slow
 from bot.demo.github.state.actions import WorkflowRun
 from bot.domain.wanting import JOBS_SPAN
 from bot.history import ask_for_jobs, look_back_a_month, look_back_an_hour
-from bot.store.database import Database
-from tests.history.watch import JOBS, LIST, RUN, Watch, watching
+from tests.history.watch import JOBS, LIST, RUN, Watch
 
 ATTEMPT = "actions/get-workflow-run-attempt"
-
-
-@pytest.fixture
-async def watch(database: Database) -> AsyncIterator[Watch]:
-    async with watching(database) as opened:
-        yield opened
 
 
 def old_run(watch: Watch, attempts: int = 1) -> WorkflowRun:

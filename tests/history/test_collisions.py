@@ -15,18 +15,12 @@ from bot.history import ask_for_jobs
 from bot.inbox import NewDelivery
 from bot.recorder import record
 from bot.store import connected
-from bot.store.database import Database, Transaction
+from bot.store.database import Transaction
 from bot.worker.deliveries import Deliveries
 from tests.history.watch import JOBS, Watch, watching
 from tests.inbox.sessions import other_session
 
 RUNS = 24
-
-
-@pytest.fixture
-async def watch(database: Database) -> AsyncIterator[Watch]:
-    async with watching(database) as opened:
-        yield opened
 
 
 @pytest.fixture

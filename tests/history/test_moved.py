@@ -1,21 +1,10 @@
 """What becomes of what is wanted while repositories and installations go their ways."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from bot.demo.github.state.accounts import Account
 from bot.history import find_installations
 from bot.history.requests import ask_for_backfill
 from bot.store import queries
-from bot.store.database import Database
-from tests.history.watch import Watch, watching
-
-
-@pytest.fixture
-async def watch(database: Database) -> AsyncIterator[Watch]:
-    async with watching(database) as opened:
-        yield opened
+from tests.history.watch import Watch
 
 
 async def unfinished(watch: Watch) -> None:

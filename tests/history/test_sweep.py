@@ -1,6 +1,5 @@
 """Sweep and look back: whatever GitHub never told ends in the record all the same, and costs few requests."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -9,16 +8,9 @@ from bot.demo.github import Fail
 from bot.demo.github.rest.answers import Answer
 from bot.demo.github.rest.ledger import Call
 from bot.domain.wanting import JOBS_SPAN
-from bot.store.database import Database
-from tests.history.watch import JOBS, LIST, RUN, Watch, watching
+from tests.history.watch import JOBS, LIST, RUN, Watch
 
 QUARTER = timedelta(minutes=15)
-
-
-@pytest.fixture
-async def watch(database: Database) -> AsyncIterator[Watch]:
-    async with watching(database) as opened:
-        yield opened
 
 
 async def test_a_run_whose_end_was_never_told(watch: Watch) -> None:

@@ -21,16 +21,9 @@ from bot.demo.github.state.actions import WorkflowRun
 from bot.history.shift import MOST_REFUSALS
 from bot.settings import Dialect
 from bot.store import connected
-from bot.store.database import Database
 from tests.history.watch import LIST, Watch, watching
 
 QUARTER, HALF_A_MINUTE = timedelta(minutes=15), timedelta(seconds=30)
-
-
-@pytest.fixture
-async def watch(database: Database) -> AsyncIterator[Watch]:
-    async with watching(database) as opened:
-        yield opened
 
 
 @pytest.fixture

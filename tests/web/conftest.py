@@ -1,15 +1,19 @@
 """A real server on loopback around the in-memory rooms, run as `app.py` runs it."""
 
-from collections.abc import Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from bot.web.protocol import Runner
 from bot.web.routes import HANDLER_ARGS
 from tests.web.rooms import Rooms, make_app
+from tests.web.town import Town, founded
 
 Client = TestClient[Any, Any]
 Serve = Callable[..., Awaitable[Client]]
@@ -43,3 +47,13 @@ def serve(rooms: Rooms, aiohttp_client: Any) -> Serve:
 @pytest.fixture
 async def client(serve: Serve) -> Client:
     return await serve()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """Found a town for all tests of a file; at its GitHub carl is signed in."""
+    path = tmp_path_factory.mktemp("town") / "runledger.sqlite3"
+    shutil.copy(sqlite_template, path)
+    async with founded(f"sqlite://{path}") as opened:
+        opened.github.rest.signed_in = opened.account("carl")
+        yield opened

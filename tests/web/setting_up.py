@@ -23,7 +23,7 @@ from tests.demo.browser import Browser
 KEY = "the key by which this test keeps credentials"
 ORGANIZATION, PERSON, RUNS_BEFORE = "acme", "mona", 12
 PATIENCE_SECONDS = 30
-OPEN = "Open the set-up page"
+OPEN, LOOK = "Open the set-up page", "Look at what GitHub is asked for"
 
 
 @dataclass
@@ -52,6 +52,11 @@ class Beginning:
         async with aiohttp.ClientSession(cookie_jar=jar) as session:
             yield Browser(session, "http://")
 
+    async def look(self, browser: Browser, path: str = "/setup") -> dict[str, str]:
+        """Open a page and return how each step on it is."""
+        await browser.open(self.address + path)
+        return steps(browser.text)
+
     async def open_link(self, browser: Browser) -> None:
         """Open the link and press its button, where there is one."""
         await browser.open(self.link)
@@ -63,11 +68,7 @@ class Beginning:
         await self.open_link(browser)
         assert browser.status == 200, browser.text
         asked = {"server": self.github_address, "organization": ORGANIZATION} | typed
-        await browser.press(
-            "Look at what GitHub is asked for",
-            choosing=choosing or ("An Enterprise Server, or GHE.com",),
-            **asked,
-        )
+        await browser.press(LOOK, choosing=choosing or ("An Enterprise Server, or GHE.com",), **asked)
 
     async def register(self, browser: Browser, **typed: str) -> None:
         """Go through to the App, as a person does who is signed in at GitHub."""

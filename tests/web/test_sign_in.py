@@ -1,13 +1,9 @@
 """Signing in with GitHub and out: a state is good once and in one browser, a session has a secret of its own."""
 
 import re
-import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-import pytest_asyncio
 
 from bot.access import create_token, sessions
 from bot.access.secrets import hash_of, new_secret
@@ -15,27 +11,12 @@ from bot.web import cookies
 from bot.web.pages.login import challenge_of
 from bot.web.visits import is_local
 from tests.web.conftest import Serve
-from tests.web.town import API, CALLBACK, Town, Visitor, founded
+from tests.web.town import API, CALLBACK, Town
 
 TEAMS = f"{API}/teams"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    path = tmp_path_factory.mktemp("sign-in") / "runledger.sqlite3"
-    shutil.copy(sqlite_template, path)
-    async with founded(f"sqlite://{path}") as opened:
-        opened.github.rest.signed_in = opened.account("carl")
-        yield opened
-
-
 in_town = pytest.mark.asyncio(loop_scope="module")
-
-
-async def is_signed_in(visitor: Visitor) -> bool:
-    status = (await visitor.get(TEAMS)).status
-    assert status in {200, 401}
-    return status == 200
 
 
 async def live_sessions(town: Town) -> int:
@@ -48,7 +29,7 @@ async def test_whoever_comes_back_is_signed_in_and_led_to_where_they_were(town: 
     answer = await visitor.sign_in("/login?return_to=" + quote("/teams/acme/runs?branch=a%20b", safe=""))
     assert (answer.status, answer.location) == (303, "/teams/acme/runs?branch=a%20b")
     assert answer.headers["Cache-Control"] == "no-store"
-    assert await is_signed_in(visitor)
+    assert await visitor.is_signed_in()
     (kept,) = await town.rows("SELECT hash FROM session ORDER BY id DESC LIMIT 1")
     assert kept["hash"] == hash_of(visitor.secret)
 
@@ -114,7 +95,7 @@ async def test_a_state_is_good_once(town: Town) -> None:
     assert (again.status, again.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
     assert "Sign in again" in again.text
     assert await live_sessions(town) == there
-    assert await is_signed_in(visitor)
+    assert await visitor.is_signed_in()
 
 
 @in_town
@@ -124,7 +105,7 @@ async def test_a_state_is_good_in_the_browser_that_left_with_it_alone(town: Town
     await victim.leave()
     for other in (victim, newcomer):
         assert (await other.get(back)).status == 400
-        assert not await is_signed_in(other)
+        assert not await other.is_signed_in()
     assert (await attacker.get(back)).status == 303
 
 
@@ -143,7 +124,7 @@ async def test_a_forged_way_back_leads_nowhere(town: Town, query: str) -> None:
     answer = await visitor.get(f"{CALLBACK}?{query.format(other=new_secret())}")
     assert answer.status == 400
     assert "not on its way" in answer.text
-    assert not await is_signed_in(visitor)
+    assert not await visitor.is_signed_in()
 
 
 @in_town
@@ -153,7 +134,7 @@ async def test_a_code_that_github_did_not_give_is_refused(town: Town) -> None:
     answer = await visitor.get(re.sub(r"code=\w+", "code=0123456789abcdef0123", back))
     assert answer.status == 403
     assert "GitHub did not take back the code" in answer.text
-    assert not await is_signed_in(visitor)
+    assert not await visitor.is_signed_in()
 
 
 @in_town
@@ -173,8 +154,8 @@ async def test_a_planted_session_is_never_taken_over(town: Town) -> None:
     visitor = town.visitor(**{cookies.SESSION: planted})
     await visitor.sign_in()
     assert visitor.secret != planted
-    assert await is_signed_in(visitor)
-    assert not await is_signed_in(town.visitor(**{cookies.SESSION: planted}))
+    assert await visitor.is_signed_in()
+    assert not await town.visitor(**{cookies.SESSION: planted}).is_signed_in()
 
 
 @in_town
@@ -187,7 +168,7 @@ async def test_signing_in_again_ends_the_session_before(town: Town, login: str) 
     town.github.rest.signed_in = town.account("carl")
     assert visitor.secret != before
     assert await live_sessions(town) == there
-    assert not await is_signed_in(town.visitor(**{cookies.SESSION: before}))
+    assert not await town.visitor(**{cookies.SESSION: before}).is_signed_in()
     assert f">{login}<" in (await visitor.get("/")).text
 
 
@@ -200,7 +181,7 @@ async def test_signing_out_ends_it_here_and_at_github(town: Town) -> None:
     secret = visitor.secret
     answer = await visitor.post("/logout")
     assert (answer.status, answer.location, visitor.secret) == (303, "/", "")
-    assert not await is_signed_in(town.visitor(**{cookies.SESSION: secret}))
+    assert not await town.visitor(**{cookies.SESSION: secret}).is_signed_in()
     (person,) = await town.rows("SELECT access_token FROM person WHERE login = 'olive'")
     assert person["access_token"] is None
     assert "You are signed out" in (await visitor.get("/logout")).text
@@ -252,7 +233,7 @@ async def test_a_session_ends_by_itself(town: Town) -> None:
     ahead = town.clock.ahead
     town.clock.ahead += sessions.IDLE_LASTS
     try:
-        assert not await is_signed_in(visitor)
+        assert not await visitor.is_signed_in()
     finally:
         town.clock.ahead = ahead
 

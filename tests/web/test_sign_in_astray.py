@@ -1,31 +1,18 @@
 """Signing in where something is otherwise than it should be: the address, the key, and what GitHub leads back with."""
 
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import pytest_asyncio
 
 from bot.access.secrets import new_secret
 from bot.store.sealing import Sealer
 from bot.web import cookies, keys
 from tests.web.conftest import Serve
-from tests.web.test_sign_in import is_signed_in
-from tests.web.town import CALLBACK, Town, founded
+from tests.web.town import CALLBACK, Town
 
 OURS = "https://ledger.example.com"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    path = tmp_path_factory.mktemp("astray") / "runledger.sqlite3"
-    shutil.copy(sqlite_template, path)
-    async with founded(f"sqlite://{path}") as opened:
-        opened.github.rest.signed_in = opened.account("carl")
-        yield opened
 
 
 in_town = pytest.mark.asyncio(loop_scope="module")
@@ -37,7 +24,7 @@ async def test_a_form_with_a_neighbours_cookie_does_nothing(town: Town) -> None:
     planted = town.visitor(**{f"\u2000{cookies.SESSION}": visitor.secret})
     form = {"csrf": visitor.csrf_token, "name": "planted", "days": "7"}
     assert (await planted.ask("POST", "/teams/acme/tokens", data=form)).status == 401
-    assert not await is_signed_in(planted)
+    assert not await planted.is_signed_in()
     both = town.visitor(**{cookies.SESSION: f"{visitor.secret}; {cookies.SESSION}={new_secret()}"})
     assert (await both.ask("POST", "/teams/acme/tokens", data=form)).status == 401
     assert (await visitor.ask("POST", "/teams/acme/tokens", data=form)).status == 200
@@ -131,7 +118,7 @@ async def test_what_github_adds_one_day_is_passed_over(town: Town) -> None:
     visitor = town.visitor()
     back = await visitor.leave()
     assert (await visitor.get(f"{back}&new_fangled=1&another")).status == 303
-    assert await is_signed_in(visitor)
+    assert await visitor.is_signed_in()
     assert (await visitor.get("/setup/installed?installation_id=1&setup_action=install&new_fangled=1")).status == 303
 
 
@@ -141,7 +128,7 @@ async def test_whoever_comes_from_installing_is_asked_to_sign_in(town: Town) -> 
     answer = await visitor.get(f"{CALLBACK}?code=abc&installation_id=5&setup_action=install")
     assert answer.status == 200
     assert "Sign in with GitHub" in answer.text
-    assert not await is_signed_in(visitor)
+    assert not await visitor.is_signed_in()
 
 
 async def test_browsers_are_told_to_keep_to_https_where_the_public_address_has_it(serve: Serve) -> None:

@@ -2,10 +2,7 @@
 
 import json
 import re
-import shutil
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,7 @@ from bot import access
 from bot.recorder import upsert_workflow_run
 from bot.store import models
 from tests import builders as make
-from tests.web.town import API, Answer, Town, Visitor, founded
+from tests.web.town import API, Answer, Town, Visitor
 from tests.web.wellformed import Structure
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,13 +21,10 @@ HOSTILE = "<img src=x onerror=alert(1)> & 'x' \"y\" {{ 7 * 7 }} \u202e"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    path = tmp_path_factory.mktemp("pages") / "runledger.sqlite3"
-    shutil.copy(sqlite_template, path)
-    async with founded(f"sqlite://{path}") as everybody:
-        for login in ("olive", "carl", "tess"):
-            everybody.visitors[login] = await everybody.signed_in(login)
-        yield everybody
+async def town(town: Town) -> Town:
+    for login in ("olive", "carl", "tess"):
+        town.visitors[login] = await town.signed_in(login)
+    return town
 
 
 async def shown(visitor: Visitor, path: str, status: int = 200) -> Structure:

@@ -111,6 +111,12 @@ class Visitor:
         """Sign in, and return what the service answers whoever comes back."""
         return await self.get(await self.leave(path))
 
+    async def is_signed_in(self) -> bool:
+        """Find out whether the API takes the visitor for somebody."""
+        status = (await self.get(f"{API}/teams")).status
+        assert status in {200, 401}
+        return status == 200
+
 
 @dataclass
 class Town:
