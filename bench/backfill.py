@@ -49,7 +49,12 @@ FETCHED = (
     "seconds",
     "waiting",
     "our CPU",
+    "at 900 a minute",
+    "at 15,000 an hour",
 )
+# The most requests a second that GitHub takes from an installation, for a while and on and on
+# (https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+HIGHEST_RATES = (900 / 60, 15_000 / 3600)
 
 
 @dataclass(frozen=True)
@@ -171,4 +176,5 @@ def _fetched_row(rounds: Rounds, side: str) -> tuple[str, ...]:
         f"{median['seconds']:.1f}",
         f"{median['waiting_share']:.0%}",
         f"{median['processor_share']:.0%}",
+        *(f"{median['processor_seconds_per_request'] * rate:.1%}" for rate in HIGHEST_RATES),
     )

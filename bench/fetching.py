@@ -107,4 +107,5 @@ async def fetch_all(url: str, api_url: str, folder: Path, runs: int) -> dict[str
         "waiting_share_of_listing": meter.waited_for_lists / listing,
         "waiting_share": meter.waited / seconds,
         "processor_share": cpu / seconds,
+        "processor_seconds_per_request": cpu / meter.requests,
     }
