@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from cachetools import LRUCache
 from msgspec import Struct, field
 
 from bot.clock import Clock
@@ -20,22 +21,21 @@ from bot.history.looking import Found
 from bot.history.progress import count_look
 from bot.history.requests import marks_for
 from bot.history.wanted import dropping, let_go, postpone
-from bot.recorder import commits_of_runs, end_unlisted_jobs, mark_gone, record, repository_as_known
+from bot.recorder import Marks, commits_of_runs, end_unlisted_jobs, mark_gone, record, repository_as_known
 from bot.store.conversation import Among, Conversation
 from bot.store.database import Database, Transaction, is_unavailable
-from bot.store.writes import ForEach, Pattern
 
 log = logging.getLogger(__name__)
 
-_LISTED = (
-    "SELECT run.run_id, run.jobs_attempt, EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.run_id = run.run_id"
-    " AND job.status <> 'completed') FROM workflow_run AS run WHERE run.run_id IN ({among})"
+_IS_OPEN = (
+    "EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id AND job.status <> 'completed')"
 )
-_NOTE_LISTED = Pattern(
-    "UPDATE workflow_run SET jobs_attempt = {attempt}{from_each} WHERE workflow_run.run_id = {run_id}"
-    " AND workflow_run.jobs_attempt < {attempt}",
-    {"run_id": "BIGINT", "attempt": "INTEGER"},
+_NOTE_LISTED = (
+    "UPDATE workflow_run SET jobs_attempt = ? WHERE jobs_attempt < ? AND run_id {among}"
+    f" RETURNING run_id, {_IS_OPEN}, EXISTS (SELECT 1 FROM check_summary AS summary"
+    " WHERE summary.repository_id = workflow_run.repository_id AND summary.head_sha = workflow_run.head_sha)"
 )
+_OPEN = f"SELECT run_id FROM workflow_run WHERE run_id {{among}} AND {_IS_OPEN}"
 
 
 class _Group(Struct, eq=False):
@@ -53,6 +53,7 @@ class Keeper:
         self._clock = clock
         self._group = _Group()
         self._turn = asyncio.Lock()
+        self._marks: LRUCache[int | None, Marks] = LRUCache(maxsize=100)
 
     async def keep(self, found: Found) -> None:
         """Return once what was found is committed.
@@ -87,21 +88,30 @@ class Keeper:
 
     async def _commit(self, group: Sequence[Found]) -> None:
         now = self._clock.now()
-        await self._database.transact(lambda tx: _keep(tx, group, now))
+        await self._database.transact(lambda tx: self._keep(tx, group, now))
 
+    async def _keep(self, tx: Transaction, group: Sequence[Found], now: datetime) -> None:
+        for backfill_id, found in groupby(sorted(group, key=_whose), key=_whose):
+            marks = await self._marks_for(tx, backfill_id or None)
+            await _keep_of_one(tx, backfill_id or None, list(found), marks, now)
 
-async def _keep(tx: Transaction, group: Sequence[Found], now: datetime) -> None:
-    for backfill_id, found in groupby(sorted(group, key=_whose), key=_whose):
-        await _keep_of_one(tx, backfill_id or None, list(found), now)
+    async def _marks_for(self, tx: Transaction, backfill_id: int | None) -> Marks:
+        # What a backfill is for never changes.
+        marks = self._marks.get(backfill_id)
+        if marks is None:
+            marks = self._marks[backfill_id] = await marks_for(tx, backfill_id)
+        return marks
 
 
 def _whose(found: Found) -> int:
     return found.wanted.backfill_id or 0
 
 
-async def _keep_of_one(tx: Transaction, backfill_id: int | None, group: Sequence[Found], now: datetime) -> None:
+async def _keep_of_one(
+    tx: Transaction, backfill_id: int | None, group: Sequence[Found], marks: Marks, now: datetime
+) -> None:
     """Record what was found, and note what is to be asked of the runs yet, if anything is."""
-    marks, finished = await marks_for(tx, backfill_id), [each for each in group if each.finished]
+    finished = [each for each in group if each.finished]
     listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
     is_open = await record(tx, list(_told(group)), now, marks=marks, then=lambda: _finishing(finished, listed, now))
     for run_id in is_open:
@@ -128,10 +138,19 @@ def _finishing(finished: Sequence[Found], listed: Mapping[int, int], now: dateti
     Returns those runs of which jobs are recorded that have not ended.
     """
     yield dropping(each.wanted for each in finished)
-    if not listed:
-        return []
-    known = yield Among(_LISTED, sorted(listed))
-    news = sorted(run_id for run_id, attempt, _ in known if attempt < listed[run_id])
-    yield ForEach(_NOTE_LISTED, [(run_id, listed[run_id]) for run_id in news])
-    yield commits_of_runs(news, now)
-    return sorted(run_id for run_id, _, is_open in known if is_open)
+    noted = yield from _noting(listed)
+    yield commits_of_runs([run_id for run_id, _, has_summary in noted if has_summary], now)
+    is_open = {run_id for run_id, has_open, _ in noted if has_open}
+    if again := sorted(listed.keys() - {run_id for run_id, *_ in noted}):
+        is_open.update(run_id for (run_id,) in (yield Among(_OPEN, again)))
+    return sorted(is_open)
+
+
+def _noting(listed: Mapping[int, int]) -> Conversation[list[tuple[int, bool, bool]]]:
+    """Note it where it was not known; return those runs, whether jobs of them are open, and whether marks are kept."""
+    noted: list[tuple[int, bool, bool]] = []
+    # One run after another, in the order in which every writer takes its locks.
+    for attempt, run_ids in groupby(sorted(listed), key=listed.__getitem__):
+        for run_id, has_open, has_summary in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
+            noted.append((run_id, bool(has_open), bool(has_summary)))
+    return noted

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from bot.settings import Dialect
 from bot.store import models
+from bot.store.conversation import Conversation, Question
 from bot.store.database import Executor, Transaction
 
 # After that GitHub may have become of another mind, if nothing has told so before.
@@ -15,7 +16,7 @@ _NOTHING_LEFT = (
 )
 _FINISH = (
     "UPDATE backfill SET state = CASE WHEN error IS NULL THEN 'done' ELSE 'failed' END, finished_at = ?"
-    f" WHERE id = ? AND finished_at IS NULL AND {_NOTHING_LEFT}"
+    f" WHERE id = ? AND finished_at IS NULL AND {_NOTHING_LEFT} RETURNING id"
 )
 # By then the record itself tells how many there are, also those that webhooks brought.
 _COUNT_STORED = (
@@ -30,15 +31,24 @@ async def finish_if_done(tx: Transaction, backfill_id: int, now: datetime) -> No
     if tx.dialect is Dialect.POSTGRESQL:
         # Of two that do the last of it at once, the second has to see what the first has done.
         await tx.fetch("SELECT id FROM backfill WHERE id = ? FOR UPDATE", backfill_id)
-    if await tx.execute(_FINISH, now, backfill_id):
-        await tx.execute(_COUNT_STORED, backfill_id)
+    await tx.converse(_finishing(backfill_id, now))
+
+
+def _finishing(backfill_id: int, now: datetime) -> Conversation[None]:
+    if (yield Question(_FINISH, (now, backfill_id))):
+        yield Question(_COUNT_STORED, (backfill_id,))
 
 
 async def count_look(tx: Transaction, backfill_id: int | None, jobs: int, now: datetime) -> None:
     """Add to the jobs that the backfill, if it was for one, has stored; it may have been the last of it."""
     if backfill_id is not None:
-        await tx.execute("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", jobs, backfill_id)
-        await finish_if_done(tx, backfill_id, now)
+        await tx.converse(_counting(backfill_id, jobs, now))
+
+
+def _counting(backfill_id: int, jobs: int, now: datetime) -> Conversation[None]:
+    # Whoever has counted holds the row, and sees what others have done that held it before.
+    yield Question("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", (jobs, backfill_id))
+    yield from _finishing(backfill_id, now)
 
 
 async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetime, *, refused: bool = False) -> None:

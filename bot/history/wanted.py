@@ -8,7 +8,7 @@ from bot.domain.wanting import RunState, Urgency, want_of
 from bot.store.conversation import Among, Conversation
 from bot.store.database import Executor, current, to_moment
 from bot.store.wanted import COLUMNS, WantedRun, want_runs, wanting
-from bot.store.writes import Statement
+from bot.store.writes import ForEach, Pattern
 
 # What GitHub tells of a run that has just ended may still change.
 SETTLED = timedelta(minutes=5)
@@ -19,7 +19,11 @@ _STATES = (
     " (SELECT count(*) FROM workflow_run_attempt AS attempt WHERE attempt.run_id = run.run_id"
     " AND attempt.status = 'completed' AND COALESCE(attempt.conclusion, '') <> 'action_required'),"
     " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id)"
-    " FROM workflow_run AS run WHERE run.run_id IN ({among})"
+    " FROM workflow_run AS run WHERE run.run_id {among}"
+)
+_DROP = Pattern(
+    "DELETE FROM run_wanted{using_each} WHERE run_wanted.run_id = {run_id} AND run_wanted.urgency >= {urgency}",
+    {"run_id": "BIGINT", "urgency": "INTEGER"},
 )
 
 
@@ -117,10 +121,9 @@ def _wanted_run(row: dict[str, Any]) -> WantedRun:
     return WantedRun(**row | times | {"with_jobs": bool(row["with_jobs"])})
 
 
-def dropping(wanted: Iterable[WantedRun]) -> Statement:
+def dropping(wanted: Iterable[WantedRun]) -> ForEach:
     """Return what lets runs be wanted no more, but for those of which somebody has asked for more meanwhile."""
-    sql = "DELETE FROM run_wanted WHERE run_id = ? AND urgency >= ?"
-    return Statement(sql, sorted((each.run_id, each.urgency) for each in wanted))
+    return ForEach(_DROP, sorted((each.run_id, each.urgency) for each in wanted))
 
 
 async def let_go(executor: Executor, wanted: WantedRun) -> None:

@@ -15,7 +15,7 @@ from bot.recorder.directory import (
     note_deliveries,
     record_directory,
 )
-from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, mark_commit_of_run, only_news
+from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, mark_commit_of_run, worth_marking
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
 from bot.recorder.links import linking_by_branch
@@ -96,7 +96,7 @@ def recording(
     teams = yield from look_at_directory(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )
-    marked = news if marks is Marks.ALWAYS else (yield from only_news(news))
+    marked = yield from worth_marking(news, marks)
     yield from statements(
         told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
     )

@@ -5,6 +5,7 @@ only that something may have changed; what is to be told is read off the record 
 """
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -40,6 +41,7 @@ _IS_TOLD = (
     " OR EXISTS (SELECT 1 FROM failure_comment AS comment WHERE comment.repository_id = check_summary.repository_id"
     " AND comment.head_sha = check_summary.head_sha AND comment.state = 'red'))"
 )
+_TOLD_COMMITS = f"SELECT head_sha FROM check_summary WHERE repository_id = ? AND head_sha {{among}}{_IS_TOLD}"
 _LOOK_AGAIN = _look_again("check_summary", "?")
 
 
@@ -93,6 +95,7 @@ class Marks(StrEnum):
 
 
 Told = facts.WorkflowRun | facts.WorkflowJob | facts.PullRequest
+_OF_COMMIT = (facts.WorkflowRun, facts.WorkflowJob)
 _KEYS: dict[type[Told], tuple[str, tuple[str, ...]]] = {
     facts.WorkflowRun: ("workflow_run_attempt", ("run_id", "run_attempt")),
     facts.WorkflowJob: ("workflow_job", ("job_id",)),
@@ -100,7 +103,29 @@ _KEYS: dict[type[Told], tuple[str, tuple[str, ...]]] = {
 }
 
 
-def only_news(told: Sequence[facts.Facts]) -> Conversation[list[facts.Facts]]:
+def worth_marking(told: Sequence[facts.Facts], marks: Marks) -> Conversation[Sequence[facts.Facts]]:
+    """Find those of the facts, not recorded yet, that may let something be looked at."""
+    if marks is Marks.ALWAYS:
+        return told
+    # Of a whole past hardly anything is told: then nothing of it needs to be compared.
+    return (yield from _only_news((yield from _of_what_is_told(told)) if marks is Marks.IF_TOLD else told))
+
+
+def _of_what_is_told(facts_told: Sequence[facts.Facts]) -> Conversation[list[facts.Facts]]:
+    commits: dict[int, set[str]] = defaultdict(set)
+    for fact in facts_told:
+        if isinstance(fact, _OF_COMMIT) and fact.head_sha is not None:
+            commits[fact.repository_id].add(fact.head_sha)
+    told: set[tuple[int, str]] = set()
+    for repository_id, shas in sorted(commits.items()):
+        rows = yield Among(_TOLD_COMMITS, sorted(shas), (repository_id,))
+        told.update((repository_id, sha) for (sha,) in rows)
+    return [
+        fact for fact in facts_told if not isinstance(fact, _OF_COMMIT) or (fact.repository_id, fact.head_sha) in told
+    ]
+
+
+def _only_news(told: Sequence[facts.Facts]) -> Conversation[list[facts.Facts]]:
     """Find those of the runs, jobs and pull requests that are newer than what is recorded, and tell another state."""
     newer: list[facts.Facts] = []
     for kind, (table, key) in _KEYS.items():
@@ -125,7 +150,7 @@ def _versions(
     firsts = sorted({values[0] for values in wanted})
     if not firsts:
         return {}
-    rows = yield Among(f"SELECT {', '.join(key)}, version FROM {table} WHERE {key[0]} IN ({{among}})", firsts)
+    rows = yield Among(f"SELECT {', '.join(key)}, version FROM {table} WHERE {key[0]} {{among}}", firsts)
     return {tuple(name): bytes(version) for *name, version in rows}
 
 

@@ -17,7 +17,7 @@ _LINK = (
     " JOIN pull_request AS pull ON pull.repository_id = run.repository_id AND pull.head_ref = run.head_branch"
     " AND pull.head_repository_id = run.head_repository_id AND pull.created_at <= run.created_at"
     " AND (pull.closed_at IS NULL OR pull.closed_at >= run.created_at)"
-    f" WHERE run.event IN ({', '.join('?' * len(_EVENTS))}) AND run.run_id IN ({{among}})"
+    f" WHERE run.event IN ({', '.join('?' * len(_EVENTS))}) AND run.run_id {{among}}"
     " AND NOT EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id)"
     " ON CONFLICT DO NOTHING"
 )

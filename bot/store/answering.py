@@ -16,7 +16,7 @@ from bot.store.writes import ForEach, Row, Statement, Upsert
 
 T = TypeVar("T")
 
-_AMONG_ON_SQLITE, _AMONG_ON_POSTGRESQL = "SELECT value FROM json_each(?)", "SELECT unnest(CAST(? AS BIGINT[]))"
+_AMONG_ON_SQLITE, _AMONG_ON_POSTGRESQL = "IN (SELECT value FROM json_each(?))", "= ANY (CAST(? AS {}[]))"
 
 
 def to_text(moment: datetime) -> str:
@@ -57,9 +57,9 @@ def _take(cursor: sqlite3.Cursor, step: Step) -> Rows | None:
     match step:
         case Question(sql, parameters):
             return cursor.execute(sql, texts(parameters)).fetchall()
-        case Among(sql, numbers, parameters):
+        case Among(sql, values, parameters):
             asked = sql.format(among=_AMONG_ON_SQLITE)
-            return cursor.execute(asked, [*texts(parameters), json.dumps(numbers)]).fetchall()
+            return cursor.execute(asked, [*texts(parameters), json.dumps(values)]).fetchall()
         case Statement(sql, rows):
             cursor.executemany(sql, map(texts, rows))
         case ForEach(pattern, rows):
@@ -94,9 +94,10 @@ async def _take_over_there(client: BaseDBAsyncClient, step: Step) -> Rows | None
         case Question(sql, parameters):
             answer: Rows = await postgresql.fetch(client, numbered(sql), parameters)
             return answer
-        case Among(sql, numbers, parameters):
-            asked = numbered(sql.format(among=_AMONG_ON_POSTGRESQL))
-            found: Rows = await postgresql.fetch(client, asked, [*parameters, list(numbers)])
+        case Among(sql, values, parameters):
+            kind = "TEXT" if isinstance(values[0], str) else "BIGINT"
+            asked = sql.format(among=_AMONG_ON_POSTGRESQL.format(kind))
+            found: Rows = await postgresql.fetch(client, numbered(asked), [*parameters, list(values)])
             return found
         case Statement(sql, rows):
             await client.execute_many(numbered(sql), [list(row) for row in rows])
@@ -112,12 +113,18 @@ def _columns(rows: Sequence[Row]) -> list[list[Any]]:
 
 
 def _asked(conversation: Conversation[T]) -> Generator[Step, Rows | None, T]:
-    """Pass a conversation's steps on, but for writes of no rows."""
+    """Pass a conversation's steps on, but for writes of no rows and questions about nothing."""
     rows: Rows | None = None
     try:
         while True:
             step = conversation.send(rows)  # type: ignore[arg-type]  # what begins and what writes has no rows
-            rows = (yield step) if isinstance(step, Question | Among) or step.rows else None
+            match step:
+                case Among(values=[]):
+                    rows = []
+                case ForEach(rows=[]) | Statement(rows=[]) | Upsert(rows=[]):
+                    rows = None
+                case _:
+                    rows = yield step
     except StopIteration as end:
         result: T = end.value
         return result

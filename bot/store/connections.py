@@ -86,7 +86,7 @@ def configuration(url: str) -> dict[str, Any]:
 def _connections(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if dialect_of(url) is Dialect.POSTGRESQL:
         writer, reader = _postgresql(url), _postgresql(url)
-        writer["credentials"]["server_settings"] |= postgresql.BY_KEY
+        writer["credentials"]["init"] = postgresql.plan_by_key
         return writer, reader
     file_path = expand_db_url(url.partition("?")[0])["credentials"]["file_path"]
     if file_path == ":memory:":

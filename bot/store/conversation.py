@@ -25,14 +25,14 @@ class Question(NamedTuple):
 
 
 class Among(NamedTuple):
-    """A question about many: `{among}` in its SQL stands for a query of `numbers`, which come last of all parameters.
+    """A question about many: `{among}` after a column says that it is one of `values`, which are the last parameter.
 
     However many they are, the text is the same, so that PostgreSQL plans it once: with a parameter for each it took
     longer to find a hundred than to record them. `bench/backfill` shows what it is worth.
     """
 
     sql: str
-    numbers: Sequence[int]
+    values: Sequence[int] | Sequence[str]
     parameters: Sequence[Any] = ()
 
 

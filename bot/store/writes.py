@@ -32,8 +32,9 @@ class Statement(NamedTuple):
 class Pattern:
     """SQL that does something for one row of values, or at once for many, where `{column}` is a value of the row.
 
-    `columns` gives each one's type on PostgreSQL. Where the rows come from stands as `{from_each}`, or as `{and_each}`
-    after another table; SQLite is handed them one by one, and needs to be told nothing there.
+    `columns` gives each one's type on PostgreSQL. Where the rows come from stands as `{from_each}`, in a DELETE as
+    `{using_each}`, or as `{and_each}` after another table; SQLite is handed them one by one, and needs to be told
+    nothing there.
     """
 
     sql: str
@@ -43,14 +44,14 @@ class Pattern:
     def from_values(self) -> str:
         """The SQL for one row."""
         values = {name: f"?{number}" for number, name in enumerate(self.columns, 1)}
-        return self.sql.format(from_each="", and_each="", **values)
+        return self.sql.format(from_each="", using_each="", and_each="", **values)
 
     @cached_property
     def from_arrays(self) -> str:
         """The SQL for any number of rows, with an array of values for each column."""
         each = f"unnest({_arrays(self.columns.values())}) AS each({', '.join(self.columns)})"
         values = {name: f"each.{name}" for name in self.columns}
-        return self.sql.format(from_each=f" FROM {each}", and_each=f", {each}", **values)
+        return self.sql.format(from_each=f" FROM {each}", using_each=f" USING {each}", and_each=f", {each}", **values)
 
 
 class ForEach(NamedTuple):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
+from msgspec.structs import replace
 from tortoise.exceptions import DBConnectionError
 
 from bot.domain import facts, payloads
@@ -140,3 +141,35 @@ async def test_jobs_that_are_not_listed_any_more_end_with_the_run(house: House, 
     await keep_all(house, found)
     (row,) = await house.database.fetch("SELECT status, conclusion FROM workflow_job WHERE job_id = 7")
     assert (row["status"], row["conclusion"]) == ("completed", None)
+
+
+async def test_jobs_end_with_a_run_that_was_noted_before(house: House, found: list[looking.Found]) -> None:
+    await keep_all(house, found)
+    lost = _job(house.stage.repository.id, RUNS[0], 7, "in_progress")
+    async with house.database.transaction() as tx:
+        await record(tx, [repository_as_known(found[0].repository), lost], house.clock.now())
+    await keep_all(house, found)
+    (row,) = await house.database.fetch("SELECT status FROM workflow_job WHERE job_id = 7")
+    assert row["status"] == "completed"
+
+
+async def test_each_run_is_noted_up_to_its_own_attempt_and_never_back(house: House, found: list[looking.Found]) -> None:
+    attempts = [2, 2, 1, 3, 1, 1]
+    await keep_all(house, [replace(each, listed=attempt) for each, attempt in zip(found, attempts, strict=True)])
+    await keep_all(house, [replace(each, listed=2) for each in found])
+    rows = await house.database.fetch("SELECT jobs_attempt FROM workflow_run ORDER BY run_id")
+    assert [row["jobs_attempt"] for row in rows] == [2, 2, 2, 3, 2, 2]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_the_commit_of_a_run_is_looked_at_once_its_jobs_are_known(
+    house: House, found: list[looking.Found], is_there: bool
+) -> None:
+    known: list[facts.Facts] = [repository_as_known(found[0].repository), *(job for each in found for job in each.jobs)]
+    async with house.database.transaction() as tx:
+        await record(tx, known, house.clock.now())
+    change = "UPDATE check_summary SET due_at = NULL, revision = 0" if is_there else "DELETE FROM check_summary"
+    await house.database.execute(change)
+    await keep_all(house, found)
+    marked = await house.database.fetch("SELECT head_sha FROM check_summary WHERE due_at IS NOT NULL AND revision > 0")
+    assert len(marked) == is_there

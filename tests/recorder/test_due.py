@@ -113,6 +113,23 @@ async def test_history_tells_of_nothing_that_is_known(database: Database) -> Non
     assert (await commits(database), run.head_sha) == ([(make.SHA, 1)], make.SHA)
 
 
+async def test_history_lets_nothing_be_looked_at_again_that_is_told_as_it_is_known(database: Database) -> None:
+    first, other = await of_run(), [fact for fact in await of_run("d" * 40) if isinstance(fact, facts.WorkflowRun)]
+    await write(database, [*first, *(structs.replace(fact, run_id=2) for fact in other)])
+    await database.execute(
+        "UPDATE check_summary SET due_at = NULL, status = 'in_progress' WHERE head_sha = ?", make.SHA
+    )
+    await database.execute("UPDATE check_summary SET due_at = NULL WHERE head_sha <> ?", make.SHA)
+    await write(database, first, marks=Marks.IF_TOLD)
+    assert await commits(database) == []
+    # Of the two only the first is told anything of.
+    at = NOW + timedelta(seconds=5)
+    newer = [fact for fact in await of_run("d" * 40, at) if isinstance(fact, facts.WorkflowRun)]
+    news = [*await of_run(at=at), *(structs.replace(fact, run_id=2) for fact in newer)]
+    await write(database, news, marks=Marks.IF_TOLD)
+    assert await commits(database) == [(make.SHA, 2)]
+
+
 LONG_AGO = NOW - NEWS_SPAN - timedelta(hours=1)
 
 

@@ -91,12 +91,36 @@ async def test_a_conversation_hears_what_it_has_written(database: Database) -> N
 async def test_a_question_about_many_is_the_same_text_for_any_number(database: Database) -> None:
     def talk(among: list[int]) -> Conversation[list[int]]:
         yield Upsert(form(), [row(number, 10, 5) for number in range(1, 6)])
-        asked = "SELECT workflow_id FROM workflow WHERE repository_id = ? AND workflow_id IN ({among})"
+        asked = "SELECT workflow_id FROM workflow WHERE repository_id = ? AND workflow_id {among}"
         return sorted(row[0] for row in (yield Among(asked, among, (10,))))
 
     for among in ([], [2], [3, 1, 3, 99], list(range(2, 2000))):
         async with database.transaction() as tx:
             assert await tx.converse(talk(among)) == [number for number in range(1, 6) if number in among]
+
+
+async def test_texts_can_be_asked_about_as_numbers_are(database: Database) -> None:
+    def talk(among: list[str]) -> Conversation[list[int]]:
+        yield Upsert(
+            form(), [row(1, 10, 5, "one"), row(2, 10, 5, 'it\'s "2"'), row(3, 20, 5, "one"), row(4, 10, 5, None)]
+        )
+        asked = "SELECT workflow_id FROM workflow WHERE repository_id = ? AND name {among}"
+        return sorted(row[0] for row in (yield Among(asked, among, (10,))))
+
+    for among, expected in (([], []), (["one", "three"], [1]), (['it\'s "2"', "one"], [1, 2])):
+        async with database.transaction() as tx:
+            assert await tx.converse(talk(among)) == expected
+
+
+async def test_a_pattern_deletes_for_each_row(database: Database) -> None:
+    drop = Pattern(
+        "DELETE FROM workflow{using_each} WHERE workflow.workflow_id = {id} AND workflow.repository_id >= {least}",
+        {"id": "BIGINT", "least": "BIGINT"},
+    )
+    async with database.transaction() as tx:
+        await tx.write([Upsert(form(), [row(1, 10, 5), row(2, 10, 5), row(3, 20, 5)])])
+        await tx.write([ForEach(drop, [(1, 10), (2, 11), (3, 11), (4, 0)])])
+    assert await stored(database) == [row(2, 10, 5)]
 
 
 async def test_what_is_wanted_is_merged_on_both(database: Database) -> None:

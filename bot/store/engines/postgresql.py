@@ -13,6 +13,15 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.base_postgres.client import translate_exceptions
 from tortoise.exceptions import DBConnectionError
 
+_BY_KEY = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    # What can only be read through is made to seem so dear that PostgreSQL would compile it.
+    "jit": "off",
+}
+
 
 class UnchangedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A connection that nobody leaves anything behind in: settings and locks end with the transaction they are made in.
@@ -22,6 +31,15 @@ class UnchangedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg 
 
     def get_reset_query(self) -> str:
         return ""
+
+
+async def plan_by_key(connection: asyncpg.Connection) -> None:
+    """Let a new connection plan each statement once, and find by their keys what it reads and changes.
+
+    A plan is kept until the next ANALYZE: one that was made while a table was small would read all of it each time, by
+    then however large. A pooler may refuse these as a connection begins, so they are set after that.
+    """
+    await connection.execute("; ".join(f"SET {name} = {value}" for name, value in _BY_KEY.items()))
 
 
 @translate_exceptions
