@@ -148,8 +148,8 @@ def _report(size: Size, recorded: Rounds, fetched: Rounds) -> Report:
     report.figures |= {"medians": recorded.medians(), "ratios": ratios, "fetches": fetched.medians()}
     title = (
         f"backfill: {size.runs:,} runs in pages of 100, again, and the jobs of {size.runs_with_jobs:,} of them in a"
-        f" page each, x {size.rounds} rounds; every commit on the disk; a transaction a page, but for the pages of jobs"
-        " that runledger asks for at once and commits together"
+        f" page each, x {size.rounds} rounds; every commit on the disk; a transaction a page, or a row for"
+        " update_or_create; runledger asks for several pages of jobs at once, and commits together what comes"
     )
     report.add_table(title, RECORDED, [_recorded_row(recorded, side) for side in recorded.sides])
     report.add_ratios("backfill", ratios, WANTED)

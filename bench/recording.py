@@ -1,7 +1,8 @@
 """Ways to record what REST tells: history's own, and models of Tortoise, row by row or a page at once.
 
-The models are those of the record's own tables, and besides plain ones: half the columns, and hardly an index. Each way
-records a page in one transaction, and SQLite writes with synchronous=FULL for all.
+The models are those of the record's own tables, and besides plain ones: half the columns, and hardly an index. A row is
+a transaction where it is written by itself, as Tortoise makes it one, else a page is; SQLite writes with
+synchronous=FULL for all.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -130,9 +131,8 @@ class _PlainRowByRow:
         await self._record(Job, "job_id", JOB_FIELDS, page)
 
     async def _record(self, model: type[Model], key: str, columns: list[str], page: Sequence[Json]) -> None:
-        async with in_transaction() as tx:
-            for told in page:
-                await model.update_or_create(self._values(told, columns), using_db=tx, **{key: told["id"]})
+        for told in page:
+            await model.update_or_create(self._values(told, columns), **{key: told["id"]})
 
     def _values(self, told: Json, columns: list[str]) -> dict[str, Any]:
         return {name: told.get(name) for name in columns} | {"repository": self._repository}

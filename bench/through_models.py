@@ -10,7 +10,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
 from tortoise import Model
-from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from bench.past import Bodies, Json
@@ -61,12 +60,11 @@ class _Models(ABC):
         await self._record(_Table(models.WorkflowJob, forms.JOB_KEY, jobs))
 
     async def _record(self, *tables: _Table) -> None:
-        async with in_transaction(WRITER) as tx:
-            for table in tables:
-                await self._write(tx, table)
+        for table in tables:
+            await self._write(table)
 
     @abstractmethod
-    async def _write(self, tx: BaseDBAsyncClient, table: _Table) -> None: ...
+    async def _write(self, table: _Table) -> None: ...
 
 
 def _rows(told: Iterable[facts.WorkflowRun | facts.WorkflowJob], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -75,20 +73,21 @@ def _rows(told: Iterable[facts.WorkflowRun | facts.WorkflowJob], columns: Sequen
 
 
 class RowByRow(_Models):
-    """Asks for each row, and inserts or updates it."""
+    """Asks for each row, and inserts or updates it, in a transaction that Tortoise itself makes of that."""
 
-    async def _write(self, tx: BaseDBAsyncClient, table: _Table) -> None:
+    async def _write(self, table: _Table) -> None:
         for row in table.rows:
             key = {name: row[name] for name in table.key}
-            await table.model.update_or_create({name: row[name] for name in table.others}, using_db=tx, **key)
+            await table.model.update_or_create({name: row[name] for name in table.others}, **key)
 
 
 class AtOnce(_Models):
-    """Upserts a page with one statement, whatever was there before."""
+    """Upserts a page, whatever was there before, in one transaction."""
 
-    async def _write(self, tx: BaseDBAsyncClient, table: _Table) -> None:
+    async def _write(self, table: _Table) -> None:
         rows = [table.model(**row) for row in table.rows]
-        await table.model.bulk_create(rows, on_conflict=table.key, update_fields=table.others, using_db=tx)
+        async with in_transaction(WRITER) as tx:
+            await table.model.bulk_create(rows, on_conflict=table.key, update_fields=table.others, using_db=tx)
 
 
 def through_models(kind: type[_Models]) -> Callable[[str, Bodies], AbstractAsyncContextManager[_Models]]:
