@@ -27,13 +27,13 @@ _MARK = b"told"
 _WRITE = "INSERT INTO journal_entry (holder, written_at, deliveries, guids, body) VALUES (?, ?, ?, ?, ?) RETURNING id"
 # One round trip, and no transaction but the statement's own. Other processes may have answered for the same GUIDs. The
 # limit keeps PostgreSQL from joining: a plan that it made while there were few deliveries would read all of them each
-# time until the next ANALYZE.
+# time until the next ANALYZE. So does the IS TRUE, where each GUID of others would be compared with each of ours.
 _WRITE_AND_LOOK = (
     f"WITH entry AS ({_WRITE}), asked AS (SELECT unnest(CAST(? AS text[])) AS guid)"
     " SELECT asked.guid, found.state, CAST(NULL AS bigint) AS id FROM asked CROSS JOIN LATERAL"
     " (SELECT state FROM delivery WHERE delivery.guid = asked.guid LIMIT 1) AS found"
     " UNION ALL SELECT guid, 'journaled', NULL FROM journal_entry, unnest(string_to_array(guids, ' ')) AS guid"
-    " WHERE holder <> ? AND error IS NULL AND guid IN (SELECT guid FROM asked)"
+    " WHERE holder <> ? AND error IS NULL AND (guid IN (SELECT guid FROM asked)) IS TRUE"
     " UNION ALL SELECT NULL, NULL, id FROM entry"
 )
 _TAKE = "DELETE FROM journal_entry WHERE id IN ({}) RETURNING id"
