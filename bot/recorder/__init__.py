@@ -22,8 +22,9 @@ from bot.recorder.links import linking_by_branch
 from bot.recorder.sight import sight_statements
 from bot.recorder.statements import job_statements, pull_request_statements, run_statements
 from bot.settings import Dialect
-from bot.store.conversation import Conversation, Step, written
+from bot.store.conversation import Conversation
 from bot.store.database import Transaction, current
+from bot.store.writes import Write
 
 T = TypeVar("T")
 
@@ -96,10 +97,9 @@ def recording(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )
     marked = yield from worth_marking(news, marks)
-    recorded = statements(
+    yield from statements(
         told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
     )
-    yield from written(recorded)
     yield from due_statements(marked, now, marks)
     yield from action_statements(told[facts.ActionWanted], now)
     yield from sight_statements([*told[facts.SightChange], *told[facts.AuthorizationRevoked]], now)
@@ -118,7 +118,7 @@ def statements(
     pull_requests: Sequence[facts.PullRequest],
     teams: Mapping[int, int],
     heads: Sequence[facts.PullRequestHead] = (),
-) -> list[Step]:
+) -> list[Write]:
     """Return what records all of these, in an order of tables that every writer keeps."""
     return [
         *run_statements(runs, teams),

@@ -10,11 +10,46 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.domain import facts
+from bot.domain.ordering import NO_VERSION
 from bot.recorder import forms
-from bot.recorder.links import linking_by_head, linking_of_heads
 from bot.recorder.merging import merged
-from bot.store.conversation import Step
-from bot.store.writes import Upsert
+from bot.store.writes import ForEach, Pattern, Upsert, Write
+
+_LINK = "INSERT INTO run_pull_request (run_id, repository_id, number, run_created_at, version)"
+# A fork's run lists no pull requests; its head commit, in its head repository, tells them.
+LINKS_OF_RUN = Pattern(
+    f"{_LINK} SELECT {{run_id}}, head.repository_id, head.number, {{created_at}}, {{version}}"
+    " FROM pull_request_head AS head{and_each} WHERE head.repository_id = {repository_id}"
+    " AND head.head_sha = {head_sha} AND head.head_repository_id = {head_repository_id} ON CONFLICT DO NOTHING",
+    {
+        "run_id": "BIGINT",
+        "repository_id": "BIGINT",
+        "head_sha": "TEXT",
+        "head_repository_id": "BIGINT",
+        "created_at": "TIMESTAMPTZ",
+        "version": "BYTEA",
+    },
+)
+# Of a run whose snapshot leaves out one of the two, an earlier one may have told it.
+LINKS_OF_KNOWN_RUN = Pattern(
+    f"{_LINK} SELECT run.run_id, head.repository_id, head.number, run.created_at, {{version}}"
+    " FROM workflow_run AS run JOIN pull_request_head AS head ON head.repository_id = run.repository_id"
+    " AND head.head_sha = run.head_sha AND head.head_repository_id = run.head_repository_id{and_each}"
+    " WHERE run.run_id = {run_id} ON CONFLICT DO NOTHING",
+    {"run_id": "BIGINT", "version": "BYTEA"},
+)
+LINKS_OF_HEAD = Pattern(
+    f"{_LINK} SELECT run.run_id, run.repository_id, {{number}}, run.created_at, {{version}}"
+    " FROM workflow_run AS run{and_each} WHERE run.repository_id = {repository_id} AND run.head_sha = {head_sha}"
+    " AND run.head_repository_id = {head_repository_id} ON CONFLICT DO NOTHING",
+    {
+        "number": "INTEGER",
+        "version": "BYTEA",
+        "repository_id": "BIGINT",
+        "head_sha": "TEXT",
+        "head_repository_id": "BIGINT",
+    },
+)
 
 
 @functools.cache
@@ -27,7 +62,7 @@ def _but(columns: tuple[str, ...], *others: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(column for column in columns if not any(column in each for each in others))
 
 
-def run_statements(told: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) -> list[Step]:
+def run_statements(told: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) -> list[Write]:
     """Return what records snapshots of runs; `teams` gives the team id of each repository id."""
     attempts = merged(told, forms.ATTEMPT_KEY, _but(forms.attempt_columns(), forms.ATTEMPT_KEY, forms.RUN_MUTABLE))
     # The highest attempt comes last.
@@ -43,8 +78,20 @@ def run_statements(told: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) 
         Upsert(forms.runs(), [(*values(run), teams[run.repository_id]) for run in runs.values()]),
         Upsert(forms.workflows(), _workflow_rows(told)),
         Upsert(forms.links(), [_values_of(forms.links().columns)(link) for link in links]),
-        linking_by_head(list(runs)),
+        *_links_by_head(runs.values()),
     ]
+
+
+def _links_by_head(runs: Iterable[facts.WorkflowRun]) -> list[Write]:
+    *columns, _ = LINKS_OF_RUN.columns
+    values = _values_of(tuple(columns))
+    whole, others = [], []
+    for run in runs:
+        if run.head_sha is not None and run.head_repository_id is not None:
+            whole.append((*values(run), NO_VERSION))
+        else:
+            others.append((run.run_id, NO_VERSION))
+    return [ForEach(LINKS_OF_RUN, whole), ForEach(LINKS_OF_KNOWN_RUN, others)]
 
 
 def _workflow_rows(runs: Iterable[facts.WorkflowRun]) -> list[tuple[Any, ...]]:
@@ -68,7 +115,7 @@ def _workflow_rows(runs: Iterable[facts.WorkflowRun]) -> list[tuple[Any, ...]]:
     return [tuple(row[column] for column in forms.workflows().columns) for row in rows]
 
 
-def job_statements(told: Sequence[facts.WorkflowJob], teams: Mapping[int, int]) -> list[Step]:
+def job_statements(told: Sequence[facts.WorkflowJob], teams: Mapping[int, int]) -> list[Write]:
     """Return what records snapshots of jobs; `teams` gives the team id of each repository id."""
     values = _values_of(forms.told_job_columns())
     jobs = merged(told, forms.JOB_KEY, _but(forms.told_job_columns(), forms.JOB_KEY, forms.JOB_MUTABLE))
@@ -78,14 +125,17 @@ def job_statements(told: Sequence[facts.WorkflowJob], teams: Mapping[int, int]) 
 
 def pull_request_statements(
     told: Sequence[facts.PullRequest], past_heads: Sequence[facts.PullRequestHead] = ()
-) -> list[Step]:
+) -> list[Write]:
     """Return what records snapshots of pull requests and links the runs of their head commits, past ones included."""
     pulls = merged(told, forms.PULL_REQUEST_KEY, ("created_at",))
     heads = sorted({*_heads_of(told), *_heads_of(past_heads)})
     return [
         Upsert(forms.pull_requests(), [_values_of(forms.pull_requests().columns)(pull) for pull in pulls]),
         Upsert(forms.heads(), heads),
-        linking_of_heads(heads),
+        ForEach(
+            LINKS_OF_HEAD,
+            [(number, NO_VERSION, repository, sha, head) for repository, sha, head, number in heads],
+        ),
     ]
 
 

@@ -19,10 +19,9 @@ T = TypeVar("T")
 _AMONG_ON_SQLITE, _AMONG_ON_POSTGRESQL = "IN (SELECT value FROM json_each(?))", "= ANY (CAST(? AS {}[]))"
 
 
-@functools.lru_cache(maxsize=4096)
 def to_text(moment: datetime) -> str:
     """Return a time as Tortoise keeps it on SQLite: `2026-11-02 08:00:00+00:00`."""
-    # In a third of the time that isoformat takes, which every row has several of; half of them stand in another, too.
+    # In a third of the time that isoformat takes, which every row has several of.
     written: str = msgspec.to_builtins(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
     return f"{written[:10]} {written[11:-1]}+00:00"
 

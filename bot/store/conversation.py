@@ -46,10 +46,9 @@ def lock_timeout(dialect: Dialect, longest: str) -> Conversation[None]:
         yield Question("SELECT set_config('lock_timeout', ?, true)", (longest,))
 
 
-def written(steps: Iterable[Step]) -> Conversation[None]:
-    """Say nothing but what is to be written, whatever comes back."""
-    for step in steps:  # noqa: UP028  # a list could not be sent what comes back
-        yield step
+def written(writes: Iterable[Write]) -> Conversation[None]:
+    """Say nothing but what is to be written."""
+    yield from writes
 
 
 def padded(values: Sequence[T]) -> Sequence[T]:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from bot.domain import facts
 from bot.recorder import statements
 from bot.store.answering import answer_on_sqlite
-from bot.store.conversation import Step, written
+from bot.store.conversation import written
+from bot.store.writes import Write
 from tests.domain.sent import sent, told
 from tests.recorder.records import RUN_TABLES, State, normal, selection
 
@@ -54,7 +55,7 @@ def snapshots(draw: st.DrawFn, event: str) -> Any:
     return msgspec.structs.replace(whole, **which, **changes)
 
 
-def writes(news: list[Any]) -> list[Step]:
+def writes(news: list[Any]) -> list[Write]:
     runs = [fact for fact in news if isinstance(fact, facts.WorkflowRun)]
     jobs = [fact for fact in news if isinstance(fact, facts.WorkflowJob)]
     pulls = [fact for fact in news if isinstance(fact, facts.PullRequest)]

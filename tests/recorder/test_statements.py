@@ -7,8 +7,7 @@ import msgspec
 
 from bot.domain import facts
 from bot.recorder import statements
-from bot.store.conversation import Step
-from bot.store.writes import ForEach, Upsert
+from bot.store.writes import ForEach, Upsert, Write
 from tests.domain.sent import sent, told
 
 
@@ -16,7 +15,7 @@ def only(kind: type[msgspec.Struct], event: str) -> facts.Facts:
     return next(fact for fact in told(event, sent(event)) if isinstance(fact, kind))
 
 
-def sent_for(seed: int) -> list[Step]:
+def sent_for(seed: int) -> list[Write]:
     """Return the statements for thirty of everything, handed over in some order."""
     run, job = only(facts.WorkflowRun, "workflow_run"), only(facts.WorkflowJob, "workflow_job")
     pull_request = only(facts.PullRequest, "pull_request")
@@ -55,7 +54,7 @@ def test_rows_come_once_and_by_key_whatever_order_the_facts_came_in() -> None:
         assert found == sorted(set(found))
 
 
-def name(write: Step) -> object:
+def name(write: Write) -> object:
     return write.form.table if isinstance(write, Upsert) else write[0]
 
 
