@@ -67,7 +67,9 @@ _ENDED = RunState(
 
 
 class _History:
-    """As a backfill does it: a run is two rows, it and its attempt, and what is to be asked about it is noted.
+    """As a backfill does it, but for moving on in its window and counting, which are three small statements a page.
+
+    A run is two rows, it and its attempt, and what is to be asked about it is noted.
 
     What it records is no news to anybody, so a look at what is known comes first, and only what is told is kept true.
     The jobs of as many runs are offered at once as the client lets be under way, and share commits.

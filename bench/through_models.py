@@ -31,11 +31,6 @@ class _Table(NamedTuple):
     key: Sequence[str]
     rows: Sequence[dict[str, Any]]
 
-    @property
-    def others(self) -> list[str]:
-        """The columns that are none of the key's."""
-        return [name for name in self.rows[0] if name not in self.key]
-
 
 class _Models(ABC):
     at_once = 1
@@ -59,12 +54,8 @@ class _Models(ABC):
         jobs = [row | {"team_id": TEAM, "listed_at": row["created_at"]} for row in rows]
         await self._record(_Table(models.WorkflowJob, forms.JOB_KEY, jobs))
 
-    async def _record(self, *tables: _Table) -> None:
-        for table in tables:
-            await self._write(table)
-
     @abstractmethod
-    async def _write(self, table: _Table) -> None: ...
+    async def _record(self, *tables: _Table) -> None: ...
 
 
 def _rows(told: Iterable[facts.WorkflowRun | facts.WorkflowJob], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -75,19 +66,22 @@ def _rows(told: Iterable[facts.WorkflowRun | facts.WorkflowJob], columns: Sequen
 class RowByRow(_Models):
     """Asks for each row, and inserts or updates it, in a transaction that Tortoise itself makes of that."""
 
-    async def _write(self, table: _Table) -> None:
-        for row in table.rows:
-            key = {name: row[name] for name in table.key}
-            await table.model.update_or_create({name: row[name] for name in table.others}, **key)
+    async def _record(self, *tables: _Table) -> None:
+        for model, key, rows in tables:
+            for row in rows:
+                others = {name: value for name, value in row.items() if name not in key}
+                await model.update_or_create(others, **{name: row[name] for name in key})
 
 
 class AtOnce(_Models):
     """Upserts a page, whatever was there before, in one transaction."""
 
-    async def _write(self, table: _Table) -> None:
-        rows = [table.model(**row) for row in table.rows]
+    async def _record(self, *tables: _Table) -> None:
         async with in_transaction(WRITER) as tx:
-            await table.model.bulk_create(rows, on_conflict=table.key, update_fields=table.others, using_db=tx)
+            for model, key, rows in tables:
+                made = [model(**row) for row in rows]
+                others = [name for name in rows[0] if name not in key]
+                await model.bulk_create(made, on_conflict=key, update_fields=others, using_db=tx)
 
 
 def through_models(kind: type[_Models]) -> Callable[[str, Bodies], AbstractAsyncContextManager[_Models]]:

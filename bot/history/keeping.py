@@ -31,9 +31,7 @@ _IS_OPEN = (
     "EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id AND job.status <> 'completed')"
 )
 _NOTE_LISTED = (
-    "UPDATE workflow_run SET jobs_attempt = ? WHERE jobs_attempt < ? AND run_id {among}"
-    f" RETURNING run_id, {_IS_OPEN}, EXISTS (SELECT 1 FROM check_summary AS summary"
-    " WHERE summary.repository_id = workflow_run.repository_id AND summary.head_sha = workflow_run.head_sha)"
+    f"UPDATE workflow_run SET jobs_attempt = ? WHERE jobs_attempt < ? AND run_id {{among}} RETURNING run_id, {_IS_OPEN}"
 )
 _OPEN = f"SELECT run_id FROM workflow_run WHERE run_id {{among}} AND {_IS_OPEN}"
 
@@ -139,18 +137,18 @@ def _finishing(finished: Sequence[Found], listed: Mapping[int, int], now: dateti
     """
     yield dropping(each.wanted for each in finished)
     noted = yield from _noting(listed)
-    yield commits_of_runs([run_id for run_id, _, has_summary in noted if has_summary], now)
-    is_open = {run_id for run_id, has_open, _ in noted if has_open}
-    if again := sorted(listed.keys() - {run_id for run_id, *_ in noted}):
+    yield commits_of_runs(sorted(noted), now)
+    is_open = {run_id for run_id, has_open in noted.items() if has_open}
+    if again := sorted(listed.keys() - noted.keys()):
         is_open.update(run_id for (run_id,) in (yield Among(_OPEN, again)))
     return sorted(is_open)
 
 
-def _noting(listed: Mapping[int, int]) -> Conversation[list[tuple[int, bool, bool]]]:
-    """Note it where it was not known; return those runs, whether jobs of them are open, and whether marks are kept."""
-    noted: list[tuple[int, bool, bool]] = []
+def _noting(listed: Mapping[int, int]) -> Conversation[dict[int, bool]]:
+    """Note it where it was not known; return those runs, and of each whether jobs of it are open."""
+    noted: dict[int, bool] = {}
     # One run after another, in the order in which every writer takes its locks.
     for attempt, run_ids in groupby(sorted(listed), key=listed.__getitem__):
-        for run_id, has_open, has_summary in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
-            noted.append((run_id, bool(has_open), bool(has_summary)))
+        for run_id, has_open in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
+            noted[run_id] = bool(has_open)
     return noted

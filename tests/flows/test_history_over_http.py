@@ -139,7 +139,7 @@ async def test_history_that_is_asked_for_is_fetched_whole(town: Town) -> None:
 
 async def test_the_same_asked_again_is_the_same_until_it_is_done(town: Town) -> None:
     town.add_past(5, days=3)
-    town.github.rest.scripted_faults.add(Slow(0.3), operation=JOBS, times=None)
+    town.github.rest.scripted_faults.add(Slow(2.0), operation=JOBS, times=None)
     since = f"{town.github.clock.now() - timedelta(days=30):%Y-%m-%d}"
     asked = {"team": "acme", "repoFullName": "acme/rocket", "since": since}
     answers = await asyncio.gather(*(town.ask("POST", "/backfills", json=asked) for _ in range(6)))

@@ -37,7 +37,7 @@ async def plan_by_key(connection: asyncpg.Connection) -> None:
     """Let a new connection plan each statement once, and find by their keys what it reads and changes.
 
     A plan is kept until the next ANALYZE: one that was made while a table was small would read all of it each time, by
-    then however large. A pooler may refuse these as a connection begins, so they are set after that.
+    then however large.
     """
     await connection.execute("; ".join(f"SET {name} = {value}" for name, value in _BY_KEY.items()))
 
