@@ -39,6 +39,8 @@ def _become(arguments: list[str], environment: dict[str, str], folder: str, name
         file = os.open(f"{name}.{suffix}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, descriptor)
     sys.argv = ["bot", *arguments]
+    # Whoever starts the suite in the background lets it ignore what Ctrl-C sends, and each program with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     runpy.run_module("bot", run_name="__main__", alter_sys=True)
 
 
