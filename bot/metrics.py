@@ -22,6 +22,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bot.errors import RunledgerError
+from bot.tallies import Spread, Tally
 
 # They would double the number of series to tell when each began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -52,8 +53,8 @@ FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 
 
 FEEDBACK_TIMES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 75.0, 120.0, 300.0, 900.0)
 
-DELIVERIES = Counter("runledger_deliveries", "Deliveries posted to the webhook", ("event", "result"), registry=REGISTRY)
-HANDLED = Counter(
+DELIVERIES = Tally("runledger_deliveries", "Deliveries posted to the webhook", ("event", "result"), registry=REGISTRY)
+HANDLED = Tally(
     "runledger_deliveries_handled", "Deliveries that a worker is through with", ("event", "result"), registry=REGISTRY
 )
 BATCH_SIZE = Histogram(
@@ -68,15 +69,13 @@ MISSED = Counter(
 ACTIONS = Counter(
     "runledger_actions", "Buttons pressed on GitHub, by what became of it", ("kind", "outcome"), registry=REGISTRY
 )
-HANDLER_SECONDS = Histogram(
+HANDLER_SECONDS = Spread(
     "runledger_handler_seconds", "Time to turn one delivery into facts", ("event",), buckets=FAST, registry=REGISTRY
 )
 QUERY_SECONDS = Histogram(
     "runledger_query_seconds", "Time to answer one query of the API", ("query",), buckets=FAST, registry=REGISTRY
 )
-HTTP_REQUESTS = Counter(
-    "runledger_http_requests", "Requests answered", ("route", "method", "status"), registry=REGISTRY
-)
+HTTP_REQUESTS = Tally("runledger_http_requests", "Requests answered", ("route", "method", "status"), registry=REGISTRY)
 BYTES_IN_FLIGHT = Gauge(
     "runledger_webhook_bytes_in_flight", "Bytes of webhook bodies held in memory", registry=REGISTRY
 )
@@ -149,27 +148,7 @@ LOOKS = Counter(
 GITHUB_OUTCOMES = ("answered", "not_modified", "rate_limited", "refused", "failed", "no_answer")
 
 
-# Looking a counter up by its labels costs more than counting, and there are only so many.
-@cache
-def _deliveries(event: str, result: str) -> Counter:
-    return DELIVERIES.labels(event, result)
-
-
-@cache
-def _handled(event: str, result: str) -> Counter:
-    return HANDLED.labels(event, result)
-
-
-@cache
-def _reading_seconds(event: str) -> Histogram:
-    return HANDLER_SECONDS.labels(event)
-
-
-@cache
-def _requests(route: str, method: str, status: int) -> Counter:
-    return HTTP_REQUESTS.labels(route, method, str(status))
-
-
+# Looking a histogram up by its labels costs more than noting a value, and there are only so many.
 @cache
 def _query_seconds(query: str) -> Histogram:
     return QUERY_SECONDS.labels(query)
@@ -187,17 +166,17 @@ def event_label(event: str) -> str:
 
 def count_delivery(event: str, result: str) -> None:
     """Count one post to the webhook: accepted, duplicate, refused_…, unavailable, disconnected or failed."""
-    _deliveries(event_label(event), result).inc()
+    DELIVERIES.count(event_label(event), result)
 
 
 def count_handled(event: str, result: str) -> None:
     """Count one delivery that a worker handled, such as `handled`, `ignored`, `retried` or `dead`."""
-    _handled(event_label(event), result).inc()
+    HANDLED.count(event_label(event), result)
 
 
 def observe_reading(event: str, seconds: float) -> None:
     """Note how long reading a delivery took."""
-    _reading_seconds(event_label(event)).observe(seconds)
+    HANDLER_SECONDS.observe(seconds, event_label(event))
 
 
 def count_missed(outcome: str, deliveries: int) -> None:
@@ -212,7 +191,7 @@ def count_action(kind: str, outcome: str) -> None:
 
 def count_request(route: str, method: str, status: int) -> None:
     """Count one answer; `route` is the path's template, never the path itself."""
-    _requests(route, method if method in KNOWN_METHODS else "other", status).inc()
+    HTTP_REQUESTS.count(route, method if method in KNOWN_METHODS else "other", str(status))
 
 
 def count_github_request(installation: str, outcome: str) -> None:

@@ -20,6 +20,7 @@ from bot.cli import cli
 from bot.cli import demo as demo_command
 from bot.demo.scenario import Agreement
 from bot.settings import Settings
+from bot.tallies import Spread, Tally
 from bot.web.routes import ROUTES
 from tests.markdown import (
     ALL_MARKDOWN,
@@ -187,6 +188,8 @@ def metrics_of_the_code() -> dict[str, set[str]]:
         found[each] = {"installation"}
     for family in (value for value in vars(metrics).values() if hasattr(value, "_labelnames")):
         found[family._name + ("_total" if family._type == "counter" else "")] = set(family._labelnames)
+    for family in (next(value.describe()) for value in vars(metrics).values() if isinstance(value, Tally | Spread)):
+        found[family.name + ("_total" if family.type == "counter" else "")] = set(family._labelnames)  # type: ignore[attr-defined]
     return found
 
 

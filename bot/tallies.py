@@ -1,0 +1,81 @@
+"""Counters and histograms of what happens thousands of times a second.
+
+The library's own take a lock and look for an exemplar each time, which cost a delivery 3 µs of its 120
+(`bench/ingest`); these take a tenth of it. Only the event loop's thread may count. Whoever asks may be any thread.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+Labels = tuple[str, ...]
+
+
+class Tally(Collector):
+    """A counter."""
+
+    def __init__(self, name: str, explanation: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
+        self._family = (name, explanation, labels)
+        self._counts: defaultdict[Labels, int] = defaultdict(int)
+        registry.register(self)
+
+    def count(self, *labels: str) -> None:
+        """Count one more with these values of the labels."""
+        self._counts[labels] += 1
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Return the counter without its counts."""
+        name, explanation, labels = self._family
+        yield CounterMetricFamily(name, explanation, labels=labels)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Return the counts so far."""
+        (family,) = self.describe()
+        for values, count in list(self._counts.items()):
+            family.add_metric(values, count)
+        yield family
+
+
+class Spread(Collector):
+    """A histogram; `buckets` are the upper bounds of all but the last."""
+
+    def __init__(
+        self,
+        name: str,
+        explanation: str,
+        labels: Sequence[str],
+        *,
+        buckets: Sequence[float],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._family = (name, explanation, labels)
+        self._bounds = tuple(buckets)
+        self._counts: defaultdict[Labels, list[int]] = defaultdict(lambda: [0] * (len(buckets) + 1))
+        self._sums: defaultdict[Labels, float] = defaultdict(float)
+        registry.register(self)
+
+    def observe(self, value: float, *labels: str) -> None:
+        """Note one value with these values of the labels."""
+        self._counts[labels][bisect_left(self._bounds, value)] += 1
+        self._sums[labels] += value
+
+    def describe(self) -> Iterator[HistogramMetricFamily]:
+        """Return the histogram without what was noted."""
+        name, explanation, labels = self._family
+        yield HistogramMetricFamily(name, explanation, labels=labels)
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Return how the values so far are spread."""
+        (family,) = self.describe()
+        for values, counts in list(self._counts.items()):
+            family.add_metric(values, list(self._buckets(counts)), self._sums[values])
+        yield family
+
+    def _buckets(self, counts: Iterable[int]) -> Iterator[tuple[str, float]]:
+        bounds = [*map(str, self._bounds), "+Inf"]
+        return zip(bounds, accumulate(counts), strict=True)
