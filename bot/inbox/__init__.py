@@ -8,7 +8,7 @@ back at once, and no other can have handled them in between.
 """
 
 from bot.inbox.append import Inbox
-from bot.inbox.batch import NewDelivery, Outcome
+from bot.inbox.batch import NewDelivery, Outcome, Settle
 from bot.inbox.behind import record_left_behind
 from bot.inbox.bodies import LARGE
 from bot.inbox.handler import Posted
@@ -34,6 +34,7 @@ __all__ = [
     "NewDelivery",
     "Outcome",
     "Posted",
+    "Settle",
     "Told",
     "get_statistics",
     "lease",

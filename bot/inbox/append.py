@@ -6,13 +6,13 @@ can't be read so is kept, and waits for a worker.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from bot.clock import Clock
 from bot.errors import DatabaseUnavailable
-from bot.inbox.batch import Batch, NewDelivery, Outcome, Waiting
+from bot.inbox.batch import Batch, NewDelivery, Outcome, Settle, Waiting
 from bot.inbox.behind import Behind
 from bot.inbox.bodies import LARGE, compress, pack
 from bot.inbox.handler import Handler, LeaveAll
@@ -81,27 +81,27 @@ class Inbox:
         kept = None
         if len(delivery.body) > LARGE and self._is_told(delivery):
             kept = await compress(delivery.body)
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         # Only now, as compressing may take a turn of the loop in which the inbox closes.
-        return await self._put(delivery, kept)
+        self._put(delivery, partial(_resolve, outcome), kept)
+        return await outcome
 
-    def put(self, delivery: NewDelivery) -> asyncio.Future[Outcome]:
-        """Do the same for a body of at most LARGE bytes, and tell how it ended by the future.
+    def put(self, delivery: NewDelivery, settle: Settle) -> None:
+        """Do the same for a body of at most LARGE bytes, and call `settle` when it has ended.
 
         Raises DatabaseUnavailable where it is not even begun.
         """
-        return self._put(delivery, None)
+        self._put(delivery, settle, None)
 
     def _is_told(self, delivery: NewDelivery) -> bool:
         return delivery.event in self._acted_on and self._may_tell(delivery.event, delivery.body)
 
-    def _put(self, delivery: NewDelivery, kept: bytes | None) -> asyncio.Future[Outcome]:
+    def _put(self, delivery: NewDelivery, settle: Settle, kept: bytes | None) -> None:
         if self._closing or all(each.done() for each in self._writers):
             message = "the inbox is closed"
             raise DatabaseUnavailable(message)
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append(Waiting(delivery, outcome, self._is_told(delivery), kept=kept))
+        self._queue.append(Waiting(delivery, settle, self._is_told(delivery), kept=kept))
         self._queued.set()
-        return outcome
 
     async def _write(self) -> None:
         while not (self._closing and not self._queue):
@@ -127,10 +127,10 @@ class Inbox:
         except Exception as error:  # noqa: BLE001
             _refuse(waiting, error)
             return
-        for each in waiting:
-            _resolve(each, batch.outcome_of(each))
         if batch.entry is not None:
             self._behind.hold(batch.entry)
+        for each in waiting:
+            _settle(each, batch.outcome_of(each))
         if batch.leaves_work():
             self.arrived.set()
 
@@ -166,15 +166,26 @@ class Inbox:
         return batch
 
 
-def _resolve(waiting: Waiting, outcome: Outcome) -> None:
-    with contextlib.suppress(asyncio.InvalidStateError):
-        waiting.outcome.set_result(outcome)
-
-
 def _refuse(waiting: Sequence[Waiting], error: Exception) -> None:
     message = f"the delivery could not be stored ({type(error).__name__})"
     for each in waiting:
-        if not each.outcome.done():
-            refusal = DatabaseUnavailable(message)
-            refusal.__cause__ = error
-            each.outcome.set_exception(refusal)
+        refusal = DatabaseUnavailable(message)
+        refusal.__cause__ = error
+        _settle(each, refusal)
+
+
+def _settle(waiting: Waiting, outcome: Outcome | DatabaseUnavailable) -> None:
+    try:
+        waiting.settle(outcome)
+    except Exception as error:
+        # Whatever it is, it must not harm those that share the commit.
+        log.error("a delivery can't be answered", extra={"delivery": waiting.delivery.guid}, exc_info=error)
+
+
+def _resolve(answer: asyncio.Future[Outcome], outcome: Outcome | DatabaseUnavailable) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, DatabaseUnavailable):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)

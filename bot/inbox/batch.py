@@ -4,14 +4,14 @@ On SQLite all of it is one turn of the connection's thread, its commit included;
 nearly always one statement. `bench/ingest` and `bench/ingest_postgres` show what that is worth.
 """
 
-import asyncio
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from bot.domain.news import News
+from bot.errors import DatabaseUnavailable
 from bot.inbox import journal
 from bot.inbox.bodies import pack
 from bot.inbox.journal import Entry, Told
@@ -21,6 +21,8 @@ from bot.store.conversation import Conversation
 from bot.store.database import Database, Transaction
 
 Outcome = Literal["accepted", "duplicate"]
+Settle = Callable[[Outcome | DatabaseUnavailable], None]
+"""Is told, once, that a delivery is durable, or that nothing of it was stored."""
 
 
 class NewDelivery(Struct, frozen=True):
@@ -36,7 +38,7 @@ class Waiting(Struct):
     """A delivery whose sender waits: `kept` where a worker is to handle it, else `news` where it tells anything."""
 
     delivery: NewDelivery
-    outcome: asyncio.Future[Outcome]
+    settle: Settle
     is_told: bool
     news: News | None = None
     kept: bytes | None = None

@@ -1,11 +1,12 @@
 """A connection on which deliveries come, and until anything else comes nothing but the lane is concerned with it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from bot.errors import TooMuchWaiting
+from bot.errors import DatabaseUnavailable, TooMuchWaiting
 from bot.inbox import Outcome
 from bot.web.head import HeadReader
 from bot.web.lane import WANTED, Lane, Passing
@@ -40,6 +41,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_idle = True
         self._is_full = False
         self._stopping = False
+        self._stopped: asyncio.Event | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -62,7 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         passing = self._passing
         if passing is None:
             self._begin(data)
-        elif passing.outcome is None:
+        elif not passing.is_in_hand:
             self._go_on(passing, data)
         else:
             self._hold(data)
@@ -106,17 +108,16 @@ class Connection(asyncio.BufferedProtocol):
             self._hold(data[length:])
         try:
             self._room.grow(length)
-            passing.outcome = self._lane.take_in(passing)
+            self._lane.take_in(passing, partial(self._answer, passing))
         except Exception as error:  # noqa: BLE001, whatever it is, the route tells it
             self._refuse(passing, error)
             return
-        if passing.outcome is None:
+        if not passing.is_in_hand:
             self._hand_on(passing.request + self._held)
             return
         if not passing.head.is_familiar:
             self._heads.remember(passing.head)
         self._passing = passing
-        passing.outcome.add_done_callback(partial(self._answer, passing))
 
     def _hold(self, data: bytes | memoryview) -> None:
         # Nothing more is read until the one in hand is answered, so that nobody fills our memory.
@@ -124,12 +125,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         self._held += data
 
-    def _answer(self, passing: Passing, outcome: asyncio.Future[Outcome]) -> None:
-        error = outcome.exception()
-        if isinstance(error, Exception):
-            self._refuse(passing, error)
+    def _answer(self, passing: Passing, outcome: Outcome | DatabaseUnavailable) -> None:
+        if isinstance(outcome, Exception):
+            self._refuse(passing, outcome)
             return
-        answer, rest = self._lane.answer(passing, outcome.result()), bytes(self._held)
+        answer, rest = self._lane.answer(passing, outcome), bytes(self._held)
         self._let_go()
         if self._transport is None or self._transport.is_closing():
             return
@@ -166,6 +166,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+        if self._stopped is not None:
+            self._stopped.set()
 
     def _leave(self) -> asyncio.Transport | None:
         transport, self._transport = self._transport, None
@@ -182,22 +184,24 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._leave()
-        if self._passing is not None and self._passing.outcome is None:
+        if self._passing is not None and not self._passing.is_in_hand:
             self._refuse(self._passing, Refused(400, "disconnected"))
 
     def stop(self) -> None:
         """Answer what is in hand, and wait for nothing more."""
         self._stopping = True
-        if self._transport is not None and self._in_hand is None:
+        if self._transport is not None and not self._has_in_hand:
             self._transport.close()
 
     async def stopped(self, seconds: float | None) -> None:
         """Wait for what is in hand to be answered, but no longer than that."""
-        if self._in_hand is not None:
-            await asyncio.wait({self._in_hand}, timeout=seconds)
+        if self._has_in_hand:
+            self._stopped = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), seconds)
         if self._transport is not None:
             self._transport.close()
 
     @property
-    def _in_hand(self) -> asyncio.Future[Outcome] | None:
-        return None if self._passing is None else self._passing.outcome
+    def _has_in_hand(self) -> bool:
+        return self._passing is not None and self._passing.is_in_hand

@@ -5,7 +5,6 @@ needed for a POST to one address with one answer that lies ready. `bench/ingest`
 well is done here. Whatever goes wrong is told the ordinary way, so that each refusal has one implementation.
 """
 
-import asyncio
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from bot import metrics
-from bot.inbox import LARGE, NewDelivery, Outcome
+from bot.inbox import LARGE, NewDelivery, Outcome, Settle
 from bot.web import keys, webhook
 from bot.web.body import is_media_type
 from bot.web.hardening import DATA_POLICY, common_headers, is_behind_tls
@@ -31,12 +30,12 @@ WANTED = frozenset({"content-type", _EVENT, _GUID, _SIGNATURE, _REQUEST_ID})
 
 
 class Passing(msgspec.Struct):
-    """A delivery in the lane, whose body may still be on its way; with an `outcome` it is in hand."""
+    """A delivery in the lane: its body is still on its way, or else it is in the inbox's hand."""
 
     head: Head
     digest: bytes
     body: bytes = b""
-    outcome: asyncio.Future[Outcome] | None = None
+    is_in_hand: bool = False
 
     @property
     def request(self) -> bytes:
@@ -65,18 +64,19 @@ class Lane:
             return None
         return Passing(head, digest)
 
-    def take_in(self, passing: Passing) -> asyncio.Future[Outcome] | None:
-        """Give a delivery to the inbox, now that its body is whole.
+    def take_in(self, passing: Passing, settle: Settle) -> None:
+        """Give a delivery to the inbox, now that its body is whole; `settle` is called when that is through with it.
 
-        None, and nothing done, where the signature is wrong as far as is known here. Raises what `webhook.receive`
-        does.
+        It is not in hand then, and nothing is done, where the signature is wrong as far as is known here. Raises what
+        `webhook.receive` does.
         """
         head = passing.head
         if not verifies(passing.body, passing.digest, self._configuration.current.webhook_secrets):
-            return None
+            return
         about = webhook.delivery_headers(_all(head, _EVENT), _all(head, _GUID))
         delivery = NewDelivery(about.guid, about.event, passing.body, self._clock.now())
-        return webhook.get_inbox(self._app).put(delivery)
+        webhook.get_inbox(self._app).put(delivery, settle)
+        passing.is_in_hand = True
 
     def answer(self, passing: Passing, outcome: Outcome) -> bytes:
         """Return the whole answer to a delivery that is durable, and count it."""

@@ -139,15 +139,34 @@ async def test_closing_stores_what_is_queued(database: Database, clock: ManualCl
 
 
 async def test_a_delivery_can_be_put_without_waiting(database: Database, clock: ManualClock) -> None:
+    told: list[object] = []
     async with Inbox(database, clock, ACTED_ON) as opened:
-        first, again = opened.put(delivery("guid")), opened.put(delivery("guid"))
-        assert not first.done()
-        assert [await first, await again] == ["accepted", "duplicate"]
-        last = opened.put(delivery("last"))
-    assert await last == "accepted"
+        opened.put(delivery("guid"), told.append)
+        opened.put(delivery("guid"), told.append)
+        assert told == []
+        assert await opened.append(delivery("guid")) == "duplicate"
+        assert told == ["accepted", "duplicate"]
+        opened.put(delivery("last"), told.append)
+    assert told == ["accepted", "duplicate", "accepted"]
     assert await count(database, "waiting") == 2
     with pytest.raises(DatabaseUnavailable):
-        opened.put(delivery("late"))
+        opened.put(delivery("late"), told.append)
+
+
+async def test_who_can_not_be_told_harms_nobody(
+    database: Database, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[object] = []
+
+    def break_down(_outcome: object) -> None:
+        raise RuntimeError("gone")
+
+    async with Inbox(database, clock, ACTED_ON) as opened:
+        for guid, settle in (("first", told.append), ("second", break_down), ("third", told.append)):
+            opened.put(delivery(guid), settle)
+    assert told == ["accepted", "accepted"]
+    assert await count(database, "waiting") == 3
+    assert [record.__dict__["delivery"] for record in caplog.records if record.levelname == "ERROR"] == ["second"]
 
 
 async def test_closing_forgets_nobody_who_is_still_compressing(database: Database, clock: ManualClock) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot import access, history, inbox
 from bot.clock import ManualClock
-from bot.errors import NotFound
+from bot.errors import DatabaseUnavailable, NotFound
 from bot.settings import Settings
 from bot.store import health, queries, views
 from bot.store.registration import Configuration
@@ -73,8 +73,12 @@ class Rooms:
         self.kept[delivery.guid] = delivery
         return "accepted"
 
-    def put(self, delivery: inbox.NewDelivery) -> asyncio.Future[Literal["accepted", "duplicate"]]:
-        return asyncio.ensure_future(self.append(delivery))
+    def put(self, delivery: inbox.NewDelivery, settle: inbox.Settle) -> None:
+        def tell(ended: asyncio.Future[Literal["accepted", "duplicate"]]) -> None:
+            failure = cast("DatabaseUnavailable | None", ended.exception())
+            settle(ended.result() if failure is None else failure)
+
+        asyncio.ensure_future(self.append(delivery)).add_done_callback(tell)
 
     async def _answer(self) -> None:
         await self.hold.wait()
