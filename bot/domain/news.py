@@ -5,6 +5,10 @@ from msgspec import Struct, field
 from bot.domain import facts
 
 
+# Asked of each delivery: a tuple of classes is told apart in a quarter of the time that a union takes.
+_TELLING_INSTALLATION = (facts.Repository, facts.Installation)
+
+
 class News(Struct, array_like=True):
     """Handlers add to `told`, or say by `ignored` that nothing acts on this action.
 
@@ -22,7 +26,7 @@ class News(Struct, array_like=True):
     def installation_id(self) -> int | None:
         """The installation that the delivery came from, where it says so."""
         for fact in self.told:
-            if isinstance(fact, facts.Repository | facts.Installation) and fact.installation_id is not None:
+            if isinstance(fact, _TELLING_INSTALLATION) and fact.installation_id is not None:
                 return fact.installation_id
         return None
 

@@ -95,6 +95,7 @@ class Marks(StrEnum):
 
 
 Told = facts.WorkflowRun | facts.WorkflowJob | facts.PullRequest
+_TOLD = (facts.WorkflowRun, facts.WorkflowJob, facts.PullRequest)
 _OF_COMMIT = (facts.WorkflowRun, facts.WorkflowJob)
 _KEYS: dict[type[Told], tuple[str, tuple[str, ...]]] = {
     facts.WorkflowRun: ("workflow_run_attempt", ("run_id", "run_attempt")),
@@ -159,7 +160,7 @@ def due_statements(told: Sequence[facts.Facts], now: datetime, marks: Marks = Ma
 
     What is not recent, or no news by `marks`, begins nothing: it lets be looked at what is told already.
     """
-    marking = [fact for fact in told if isinstance(fact, Told)]
+    marking = [fact for fact in told if isinstance(fact, _TOLD)]
     return [*_commit_marks(marking, now, marks), *_comment_marks(marking, now, marks)]
 
 
