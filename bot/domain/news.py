@@ -4,7 +4,6 @@ from msgspec import Struct, field
 
 from bot.domain import facts
 
-
 # Asked of each delivery: a tuple of classes is told apart in a quarter of the time that a union takes.
 _TELLING_INSTALLATION = (facts.Repository, facts.Installation)
 
