@@ -19,7 +19,7 @@ class Clock:
 
     def time(self) -> float:
         """Return the current moment in seconds since the Unix epoch."""
-        return time.time()
+        return self.now().timestamp()
 
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds` of this clock's time."""
@@ -40,9 +40,6 @@ class ManualClock(Clock):
 
     def now(self) -> datetime:
         return self._now
-
-    def time(self) -> float:
-        return self._now.timestamp()
 
     def monotonic(self) -> float:
         return self._now.timestamp()

@@ -57,10 +57,10 @@ UNASKED = frozenset(
 ACTED_ON = frozenset(ROUTERS)
 _NOTHING_TOLD = {"pull_request": pull_request.IGNORED_ACTIONS}
 _ONLY_TOLD = {"check_run": check_run.ACTIONS, "check_suite": check_suite.ACTIONS}
-# How the bodies begin of all other actions that there are.
-_OTHERS = {"check_run": ("completed", "created"), "check_suite": ("completed", "requested")}
+# How the bodies begin of all others that there are.
 _NOTHING_BEGINS = {
-    event: tuple(f'{{"action":"{action}"'.encode() for action in actions) for event, actions in _OTHERS.items()
+    event: tuple(f'{{"action":"{action}"'.encode() for action in sorted(actions))
+    for event, actions in (("check_run", check_run.IGNORED_ACTIONS), ("check_suite", check_suite.IGNORED_ACTIONS))
 }
 _WORDS = {event: [action.encode() for action in sorted(actions)] for event, actions in _ONLY_TOLD.items()}
 
@@ -82,7 +82,9 @@ def may_tell(event: str, body: bytes) -> bool:
     escapes letters in JSON; it may be there by chance, too.
     """
     words = _WORDS.get(event)
-    return words is None or (not body.startswith(_NOTHING_BEGINS[event]) and any(word in body for word in words))
+    if words is None:
+        return True
+    return not body.startswith(_NOTHING_BEGINS.get(event, ())) and any(word in body for word in words)
 
 
 async def read(guid: str, event: str, body: bytes, received_at: datetime) -> News:
@@ -99,7 +101,7 @@ async def read(guid: str, event: str, body: bytes, received_at: datetime) -> New
     return news
 
 
-# Which they are the event's name alone decides, as nothing else of it is known to the router.
+# No route asks for more than the event's name.
 @lru_cache(maxsize=64)
 def _handlers(event: str) -> tuple[Handler, ...]:
     return tuple(router.fetch(sansio.Event(b"", event=event, delivery_id="")))

@@ -13,6 +13,7 @@ router = routing.Router()
 
 # GitHub sends these to the App alone whose check run it is; all others come of the check runs of every App.
 ACTIONS = frozenset({"requested_action", "rerequested"})
+IGNORED_ACTIONS = frozenset({"completed", "created"})
 
 
 @router.register("check_run")

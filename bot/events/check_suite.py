@@ -12,6 +12,7 @@ router = routing.Router()
 
 # All others tell of suites as they come and go, those of every App.
 ACTIONS = frozenset({"rerequested"})
+IGNORED_ACTIONS = frozenset({"completed", "requested"})
 
 
 @router.register("check_suite")

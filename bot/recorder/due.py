@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
+from typing import get_args
 
 from bot.domain import facts, ordering
 from bot.store import models
@@ -95,7 +96,8 @@ class Marks(StrEnum):
 
 
 Told = facts.WorkflowRun | facts.WorkflowJob | facts.PullRequest
-_TOLD = (facts.WorkflowRun, facts.WorkflowJob, facts.PullRequest)
+# Asked of each fact: a tuple of classes is told apart in a quarter of the time that a union takes.
+_TOLD = get_args(Told)
 _OF_COMMIT = (facts.WorkflowRun, facts.WorkflowJob)
 _KEYS: dict[type[Told], tuple[str, tuple[str, ...]]] = {
     facts.WorkflowRun: ("workflow_run_attempt", ("run_id", "run_attempt")),

@@ -108,11 +108,11 @@ class Connection(asyncio.BufferedProtocol):
             self._hold(data[length:])
         try:
             self._room.grow(length)
-            self._lane.take_in(passing, partial(self._answer, passing))
+            is_taken = self._lane.take_in(passing, partial(self._settle, passing))
         except Exception as error:  # noqa: BLE001, whatever it is, the route tells it
             self._refuse(passing, error)
             return
-        if not passing.is_in_hand:
+        if not is_taken:
             self._hand_on(passing.request + self._held)
             return
         if not passing.head.is_familiar:
@@ -125,10 +125,20 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         self._held += data
 
-    def _answer(self, passing: Passing, outcome: Outcome | DatabaseUnavailable) -> None:
-        if isinstance(outcome, Exception):
-            self._refuse(passing, outcome)
-            return
+    def _settle(self, passing: Passing, outcome: Outcome | DatabaseUnavailable) -> None:
+        try:
+            if isinstance(outcome, DatabaseUnavailable):
+                self._refuse(passing, outcome)
+            else:
+                self._answer(passing, outcome)
+        except Exception:
+            # Nobody is to wait for an answer that does not come, nor is what the delivery takes to be held for it.
+            self._let_go()
+            if self._transport is not None:
+                self._transport.abort()
+            raise
+
+    def _answer(self, passing: Passing, outcome: Outcome) -> None:
         answer, rest = self._lane.answer(passing, outcome), bytes(self._held)
         self._let_go()
         if self._transport is None or self._transport.is_closing():

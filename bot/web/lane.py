@@ -30,7 +30,7 @@ WANTED = frozenset({"content-type", _EVENT, _GUID, _SIGNATURE, _REQUEST_ID})
 
 
 class Passing(msgspec.Struct):
-    """A delivery in the lane: its body is still on its way, or else it is in the inbox's hand."""
+    """A delivery in the lane; until it `is_in_hand`, the inbox's, its body is on its way."""
 
     head: Head
     digest: bytes
@@ -64,19 +64,20 @@ class Lane:
             return None
         return Passing(head, digest)
 
-    def take_in(self, passing: Passing, settle: Settle) -> None:
+    def take_in(self, passing: Passing, settle: Settle) -> bool:
         """Give a delivery to the inbox, now that its body is whole; `settle` is called when that is through with it.
 
-        It is not in hand then, and nothing is done, where the signature is wrong as far as is known here. Raises what
-        `webhook.receive` does.
+        False, and nothing done, where the signature is wrong as far as is known here. Raises what `webhook.receive`
+        does.
         """
         head = passing.head
         if not verifies(passing.body, passing.digest, self._configuration.current.webhook_secrets):
-            return
+            return False
         about = webhook.delivery_headers(_all(head, _EVENT), _all(head, _GUID))
         delivery = NewDelivery(about.guid, about.event, passing.body, self._clock.now())
         webhook.get_inbox(self._app).put(delivery, settle)
         passing.is_in_hand = True
+        return True
 
     def answer(self, passing: Passing, outcome: Outcome) -> bytes:
         """Return the whole answer to a delivery that is durable, and count it."""

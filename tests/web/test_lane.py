@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from bot.errors import DatabaseUnavailable
-from bot.web import connection
+from bot.web import connection, keys
 from bot.web.lane import Lane
 from bot.web.problems import Problem
 from bot.web.protocol import Runner
@@ -57,11 +57,11 @@ class Wire(asyncio.Transport):
 class Place:
     """The service, who has been routed there, and the lines to it."""
 
-    def __init__(self, rooms: Rooms, **settings: Any) -> None:
+    def __init__(self, rooms: Rooms, shutdown_timeout: float = LONG, **settings: Any) -> None:
         self.routed: Counter[str] = Counter()
         self.app = make_app(rooms, **settings)
         self.app.on_response_prepare.append(self._note)
-        self.runner = Runner(self.app, handler_args=HANDLER_ARGS, shutdown_timeout=LONG)
+        self.runner = Runner(self.app, handler_args=HANDLER_ARGS, shutdown_timeout=shutdown_timeout)
         self.lines: list[Line] = []
 
     async def _note(self, request: web.Request, _: web.StreamResponse) -> None:
@@ -269,8 +269,34 @@ async def test_a_stop_waits_for_the_delivery_in_hand_and_for_nobody_else(place: 
     assert not stopping.done()
     rooms.hold.set()
     assert (await busy.hear())[0] == "HTTP/1.1 202 Accepted"
-    await stopping
+    async with asyncio.timeout(LONG / 8):
+        await stopping
     assert [await line.reader.read() for line in (busy, idle, silent)] == [b""] * 3
+
+
+async def test_a_stop_does_not_wait_for_ever(rooms: Rooms) -> None:
+    rooms.hold.clear()
+    async with opened(rooms, shutdown_timeout=0.05) as place:
+        line = await place.line()
+        await line.say(post(1))
+        await asyncio.sleep(0.02)
+        await place.runner.cleanup()
+        assert await line.reader.read() == b""
+    rooms.hold.set()
+
+
+async def test_who_can_not_be_answered_is_not_left_waiting(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*_: object) -> bytes:
+        raise RuntimeError("gone")
+
+    line = await place.line()
+    monkeypatch.setattr(Lane, "answer", break_down)
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    await line.say(post(1))
+    assert await line.reader.read() == b""
+    assert place.app[keys.RECEIVER].memory.held == 0
+    assert [str(each["exception"]) for each in told] == ["gone"]
 
 
 async def test_who_leaves_before_the_answer_has_delivered_all_the_same(
