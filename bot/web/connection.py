@@ -127,7 +127,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _settle(self, passing: Passing, outcome: Outcome | DatabaseUnavailable) -> None:
         try:
-            if isinstance(outcome, DatabaseUnavailable):
+            if isinstance(outcome, Exception):
                 self._refuse(passing, outcome)
             else:
                 self._answer(passing, outcome)

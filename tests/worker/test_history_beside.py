@@ -48,7 +48,8 @@ async def unheard_of(service: Service) -> WorkflowRun:
 async def test_the_service_finds_by_itself_what_it_was_not_told(migrated_url: str) -> None:
     async with serving(migrated_url) as service:
         run = await unheard_of(service)
-        assert tasks_named("history") == ["history"]
+        # Pruning, which has the word in its name, too, may be under way.
+        assert tasks_named("history").count("history") == 1
         assert await service.state(run) == ("queued", None)
         await service.until_whole()
         assert await service.state(run) == ("completed", "success")
