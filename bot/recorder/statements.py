@@ -30,12 +30,14 @@ LINKS_OF_RUN = Pattern(
         "version": "BYTEA",
     },
 )
-# Of a run whose snapshot leaves out one of the two, an earlier one may have told it.
+# Of a run whose snapshot leaves out one of the two, an earlier one may have told it. What is known of it is asked for
+# by questions of their own: PostgreSQL may join tables of which it knows no rows yet by reading all of one.
+_KNOWN = "(SELECT run.{} FROM workflow_run AS run WHERE run.run_id = {{run_id}})"
 LINKS_OF_KNOWN_RUN = Pattern(
-    f"{_LINK} SELECT run.run_id, head.repository_id, head.number, run.created_at, {{version}}"
-    " FROM workflow_run AS run JOIN pull_request_head AS head ON head.repository_id = run.repository_id"
-    " AND head.head_sha = run.head_sha AND head.head_repository_id = run.head_repository_id{and_each}"
-    " WHERE run.run_id = {run_id} ON CONFLICT DO NOTHING",
+    f"{_LINK} SELECT {{run_id}}, head.repository_id, head.number, {_KNOWN.format('created_at')}, {{version}}"
+    f" FROM pull_request_head AS head{{and_each}} WHERE head.repository_id = {_KNOWN.format('repository_id')}"
+    f" AND head.head_sha = {_KNOWN.format('head_sha')}"
+    f" AND head.head_repository_id = {_KNOWN.format('head_repository_id')} ON CONFLICT DO NOTHING",
     {"run_id": "BIGINT", "version": "BYTEA"},
 )
 LINKS_OF_HEAD = Pattern(
