@@ -7,6 +7,7 @@ The library's own take a lock and look for an exemplar each time. A delivery is 
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
@@ -20,7 +21,7 @@ class Tally(Collector):
     """A counter, for each combination of values that its labels have had."""
 
     def __init__(self, name: str, explanation: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
-        self._family = (name, explanation, labels)
+        self._family = partial(CounterMetricFamily, name, explanation, labels=labels)
         self._counts: defaultdict[Labels, int] = defaultdict(int)
         registry.register(self)
 
@@ -30,12 +31,11 @@ class Tally(Collector):
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         """Return the counter without its counts."""
-        name, explanation, labels = self._family
-        yield CounterMetricFamily(name, explanation, labels=labels)
+        yield self._family()
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Return the counts so far."""
-        (family,) = self.describe()
+        family = self._family()
         for values, count in list(self._counts.items()):
             family.add_metric(values, count)
         yield family
@@ -53,7 +53,7 @@ class Spread(Collector):
         buckets: Sequence[float],
         registry: CollectorRegistry,
     ) -> None:
-        self._family = (name, explanation, labels)
+        self._family = partial(HistogramMetricFamily, name, explanation, labels=labels)
         self._bounds = tuple(map(float, buckets))
         self._counts: defaultdict[Labels, list[int]] = defaultdict(lambda: [0] * (len(buckets) + 1))
         self._sums: defaultdict[Labels, float] = defaultdict(float)
@@ -66,12 +66,11 @@ class Spread(Collector):
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
         """Return the histogram without what was noted."""
-        name, explanation, labels = self._family
-        yield HistogramMetricFamily(name, explanation, labels=labels)
+        yield self._family()
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """Return how the values so far are spread."""
-        (family,) = self.describe()
+        family = self._family()
         for values, counts in list(self._counts.items()):
             family.add_metric(values, list(self._buckets(counts)), self._sums.get(values, 0.0))
         yield family

@@ -4,9 +4,7 @@ To add an event, write `events/<event>.py` with a router, join it here, and name
 sends it unasked.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import lru_cache
 
 from gidgethub import routing, sansio
 
@@ -25,8 +23,6 @@ from bot.events import (
     workflow_job,
     workflow_run,
 )
-
-Handler = Callable[[sansio.Event, News], Awaitable[None]]
 
 ROUTERS = {
     "check_run": check_run.router,
@@ -56,11 +52,12 @@ UNASKED = frozenset(
 )
 ACTED_ON = frozenset(ROUTERS)
 _NOTHING_TOLD = {"pull_request": pull_request.IGNORED_ACTIONS}
-_ONLY_TOLD = {"check_run": check_run.ACTIONS, "check_suite": check_suite.ACTIONS}
+_CHECKS = {"check_run": check_run, "check_suite": check_suite}
+_ONLY_TOLD = {event: module.ACTIONS for event, module in _CHECKS.items()}
 # How the bodies begin of all others that there are.
 _NOTHING_BEGINS = {
-    event: tuple(f'{{"action":"{action}"'.encode() for action in sorted(actions))
-    for event, actions in (("check_run", check_run.IGNORED_ACTIONS), ("check_suite", check_suite.IGNORED_ACTIONS))
+    event: tuple(f'{{"action":"{action}"'.encode() for action in sorted(module.IGNORED_ACTIONS))
+    for event, module in _CHECKS.items()
 }
 _WORDS = {event: [action.encode() for action in sorted(actions)] for event, actions in _ONLY_TOLD.items()}
 
@@ -84,7 +81,7 @@ def may_tell(event: str, body: bytes) -> bool:
     words = _WORDS.get(event)
     if words is None:
         return True
-    return not body.startswith(_NOTHING_BEGINS.get(event, ())) and any(word in body for word in words)
+    return not body.startswith(_NOTHING_BEGINS[event]) and any(word in body for word in words)
 
 
 async def read(guid: str, event: str, body: bytes, received_at: datetime) -> News:
@@ -96,12 +93,6 @@ async def read(guid: str, event: str, body: bytes, received_at: datetime) -> New
     news = News(made_at=made, seen_at=made or ordering.microseconds(received_at))
     delivered = sansio.Event(body, event=event, delivery_id=guid)
     # The body stays bytes: each handler reads it as the shape that it needs.
-    for handle in _handlers(event):
+    for handle in router.fetch(delivered):
         await handle(delivered, news)
     return news
-
-
-# No route asks for more than the event's name.
-@lru_cache(maxsize=64)
-def _handlers(event: str) -> tuple[Handler, ...]:
-    return tuple(router.fetch(sansio.Event(b"", event=event, delivery_id="")))

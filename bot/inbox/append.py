@@ -174,7 +174,7 @@ def _refuse(waiting: Sequence[Waiting], error: Exception) -> None:
         _settle(each, refusal)
 
 
-def _settle(waiting: Waiting, outcome: Outcome | DatabaseUnavailable) -> None:
+def _settle(waiting: Waiting, outcome: Outcome | Exception) -> None:
     try:
         waiting.settle(outcome)
     except Exception as error:
@@ -182,10 +182,10 @@ def _settle(waiting: Waiting, outcome: Outcome | DatabaseUnavailable) -> None:
         log.error("a delivery can't be answered", extra={"delivery": waiting.delivery.guid}, exc_info=error)
 
 
-def _resolve(answer: asyncio.Future[Outcome], outcome: Outcome | DatabaseUnavailable) -> None:
+def _resolve(answer: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:
     if answer.done():
         return
-    if isinstance(outcome, DatabaseUnavailable):
+    if isinstance(outcome, Exception):
         answer.set_exception(outcome)
     else:
         answer.set_result(outcome)

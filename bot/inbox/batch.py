@@ -11,7 +11,6 @@ from typing import Literal
 from msgspec import Struct
 
 from bot.domain.news import News
-from bot.errors import DatabaseUnavailable
 from bot.inbox import journal
 from bot.inbox.bodies import pack
 from bot.inbox.journal import Entry, Told
@@ -21,8 +20,8 @@ from bot.store.conversation import Conversation
 from bot.store.database import Database, Transaction
 
 Outcome = Literal["accepted", "duplicate"]
-Settle = Callable[[Outcome | DatabaseUnavailable], None]
-"""Is told, once, that a delivery is durable, or that nothing of it was stored."""
+Settle = Callable[[Outcome | Exception], None]
+"""Is told, once, that a delivery is durable, or why nothing of it was stored."""
 
 
 class NewDelivery(Struct, frozen=True):

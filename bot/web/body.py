@@ -35,7 +35,7 @@ def is_plain(headers: CIMultiDictProxy[str], media_type: str) -> bool:
 
 def is_media_type(said: str, media_type: str) -> bool:
     """Tell whether a Content-Type says `media_type`, whatever its parameters."""
-    return said == media_type or said.partition(";")[0].strip().lower() == media_type
+    return said.partition(";")[0].strip().lower() == media_type
 
 
 def is_plain_json(headers: CIMultiDictProxy[str]) -> bool:

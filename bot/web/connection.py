@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from bot.errors import DatabaseUnavailable, TooMuchWaiting
+from bot.errors import TooMuchWaiting
 from bot.inbox import Outcome
 from bot.web.head import HeadReader
 from bot.web.lane import WANTED, Lane, Passing
@@ -125,7 +125,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         self._held += data
 
-    def _settle(self, passing: Passing, outcome: Outcome | DatabaseUnavailable) -> None:
+    def _settle(self, passing: Passing, outcome: Outcome | Exception) -> None:
         try:
             if isinstance(outcome, Exception):
                 self._refuse(passing, outcome)

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot import access, history, inbox
 from bot.clock import ManualClock
-from bot.errors import DatabaseUnavailable, NotFound
+from bot.errors import NotFound
 from bot.settings import Settings
 from bot.store import health, queries, views
 from bot.store.registration import Configuration
@@ -75,8 +75,8 @@ class Rooms:
 
     def put(self, delivery: inbox.NewDelivery, settle: inbox.Settle) -> None:
         def tell(ended: asyncio.Future[Literal["accepted", "duplicate"]]) -> None:
-            failure = cast("DatabaseUnavailable | None", ended.exception())
-            settle(ended.result() if failure is None else failure)
+            failure = ended.exception()
+            settle(failure if isinstance(failure, Exception) else ended.result())
 
         asyncio.ensure_future(self.append(delivery)).add_done_callback(tell)
 
