@@ -3,9 +3,9 @@
 Names follow https://prometheus.io/docs/practices/naming/: times in seconds, sizes in bytes, counters end in `_total`.
 """
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from functools import cache
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
 
 from prometheus_client import (
     CollectorRegistry,
@@ -72,7 +72,7 @@ ACTIONS = Counter(
 HANDLER_SECONDS = Spread(
     "runledger_handler_seconds", "Time to turn one delivery into facts", ("event",), buckets=FAST, registry=REGISTRY
 )
-QUERY_SECONDS = Histogram(
+QUERY_SECONDS = Spread(
     "runledger_query_seconds", "Time to answer one query of the API", ("query",), buckets=FAST, registry=REGISTRY
 )
 HTTP_REQUESTS = Tally("runledger_http_requests", "Requests answered", ("route", "method", "status"), registry=REGISTRY)
@@ -148,15 +148,14 @@ LOOKS = Counter(
 GITHUB_OUTCOMES = ("answered", "not_modified", "rate_limited", "refused", "failed", "no_answer")
 
 
-# Looking a histogram up by its labels costs more than noting a value, and there are only so many.
-@cache
-def _query_seconds(query: str) -> Histogram:
-    return QUERY_SECONDS.labels(query)
-
-
-def time_query(query: str) -> AbstractContextManager[object]:
+@contextmanager
+def time_query(query: str) -> Iterator[None]:
     """Note how long a block takes that answers a query of the API, however it ends."""
-    return _query_seconds(query).time()
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        QUERY_SECONDS.observe(perf_counter() - began, query)
 
 
 def event_label(event: str) -> str:

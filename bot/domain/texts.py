@@ -3,4 +3,8 @@
 
 def is_storable(text: str) -> bool:
     """Tell whether both databases take `text`: UTF-8, so no lone surrogate, and no NUL, which PostgreSQL refuses."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

@@ -54,11 +54,10 @@ def _size_of(scope: Scope) -> int:
 def _page(view: msgspec.Struct, query: str) -> _Page:
     body = msgspec.json.encode(view)
     first = urlencode([pair for pair in query_pairs(query) if pair[0] != "cursor"])
-    links = [("first", first)]
     next_cursor = view.next_cursor  # type: ignore[attr-defined]  # as every page of a list has
-    if next_cursor is not None:
-        links.insert(0, ("next", f"{first}&{urlencode({'cursor': next_cursor})}"))
-    return _Page(body, _etag(body), tuple(links))
+    # A cursor has nothing that would have to be quoted.
+    following = [("next", f"{first}&cursor={next_cursor}")] if next_cursor is not None else []
+    return _Page(body, _etag(body), (*following, ("first", first)))
 
 
 def json_answer(request: web.Request, view: msgspec.Struct) -> web.Response:

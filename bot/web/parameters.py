@@ -4,7 +4,6 @@ Each parameter is looked at on its own, so that one answer names everything that
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -107,9 +106,13 @@ def parameters_of(struct: type[msgspec.Struct]) -> Mapping[str, Parameter]:
     }
 
 
+@lru_cache(maxsize=128)
 def query_pairs(raw_query: str) -> Pairs:
-    """Split a query string; bytes that are not UTF-8 become lone surrogates, which no parameter takes."""
-    return parse_qsl(raw_query, keep_blank_values=True, errors="surrogateescape")
+    """Split a query string; bytes that are not UTF-8 become lone surrogates, which no parameter takes.
+
+    A page is asked for by it, and then links to others by it.
+    """
+    return tuple(parse_qsl(raw_query, keep_blank_values=True, errors="surrogateescape"))
 
 
 @lru_cache(maxsize=1024)
@@ -152,10 +155,11 @@ def collect(struct: type[S], pairs: Pairs, faults: list[ParameterError]) -> S | 
 
 
 def _misnamed(known: Mapping[str, Parameter], pairs: Pairs) -> Iterable[ParameterError]:
-    for name, count in Counter(name for name, _ in pairs).items():
+    given = [name for name, _ in pairs]
+    for name in dict.fromkeys(given):
         if name not in known:
             yield ParameterError(printable(name), "is not a parameter here")
-        elif count > 1:
+        elif given.count(name) > 1:
             yield ParameterError(name, "is given more than once")
 
 

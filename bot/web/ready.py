@@ -133,7 +133,8 @@ class Ready:
         kept = _Kept(_head(response), body, route_of(request), response.status, caller)
         size = len(kept.head) + len(body) + len(repr(asked.question)) + _CALLER_BYTES
         database.remembered.keep(asked.question, kept, size, asked.revision)
-        database.remembered.keep(_who(request), caller, _CALLER_BYTES, asked.revision)
+        if keys.KNOWN not in request:
+            database.remembered.keep(_who(request), caller, _CALLER_BYTES, asked.revision)
 
 
 def _may_be_ready(request: web.BaseRequest) -> bool:
