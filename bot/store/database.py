@@ -10,7 +10,7 @@ import functools
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import asyncpg
@@ -30,11 +30,14 @@ from bot.store.engines import postgresql, sqlite
 from bot.store.glances import Glances, NotAtOnce
 from bot.store.remembered import Remembered
 from bot.store.writes import Write
+from bot.store.written import Written
 
 T = TypeVar("T")
 
 # Some hundreds of pages of lists.
 REMEMBERED_BYTES = 16 * 1024 * 1024
+# Some thousand rows of lists, be they runs or jobs.
+WRITTEN_BYTES = 6 * 1024 * 1024
 # PostgreSQL ends one of two transactions that wait for each other; the other is through a moment later.
 Locked = asyncpg.LockNotAvailableError
 COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Locked)
@@ -43,9 +46,12 @@ TRIES_AFTER_COLLISION = 5
 
 def to_moment(value: Any) -> datetime | None:
     """Return a time as either database gives it back, aware and in UTC."""
-    if value is None or isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value)
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if value is None or value.tzinfo is not None:
+        return cast("datetime | None", value)
+    # The first moment that Python knows is PostgreSQL's infinite past, which comes back without an offset.
+    return cast(datetime, value.replace(tzinfo=UTC))
 
 
 class Executor:
@@ -113,6 +119,7 @@ class Database(Executor):
         super().__init__(writer, dialect)
         self.reader = Executor(reader, dialect)
         self.remembered = Remembered(REMEMBERED_BYTES)
+        self.written_runs, self.written_jobs = Written(WRITTEN_BYTES), Written(WRITTEN_BYTES)
         self._turn = asyncio.Lock()
         self._glances = Glances(writer.filename) if isinstance(writer, SqliteClient) else None
 

@@ -20,6 +20,7 @@ from bot.store.database import Database
 from tests.recorder.arrived import Story, batches, read, stories
 from tests.recorder.quick import QuickRecord
 from tests.recorder.records import State, assert_truth, clear, state_of, told
+from tests.store.shown import assert_shown_as_it_stands
 
 IN_MEMORY = 250
 IN_MEMORY_DEEP = 20_000
@@ -81,6 +82,8 @@ async def recorded(database: Database, news: Told, story: Story, rng: Random) ->
     for batch in batches(news, rng):
         async with database.transaction() as tx:
             await record(tx, list(itertools.chain.from_iterable(batch)), next(times))
+        for team in await database.fetch("SELECT slug FROM team"):
+            await assert_shown_as_it_stands(database, team["slug"])
     return await state_of(database)
 
 

@@ -10,6 +10,7 @@ from bot.store.database import Database
 from bot.store.queries import JobsQuery, Scope
 from bot.store.queries.jobs import _listed
 from bot.store.views import JobPage
+from bot.store.written import read_back
 from tests import builders as make
 from tests.store.recording import record, stamp
 
@@ -23,7 +24,7 @@ async def _asked(database: Database, scope: Scope, between: Callable[[str], Awai
     def alone(step: Step) -> Conversation[Rows]:
         return (yield step)
 
-    asking: Any = _listed(scope, QUERY, database.dialect, False)
+    asking: Any = _listed(scope, QUERY, database.dialect)
     rows: Any = None
     try:
         while True:
@@ -33,7 +34,7 @@ async def _asked(database: Database, scope: Scope, between: Callable[[str], Awai
             rows = await database.reader.converse(alone(step))
     except StopIteration as end:
         page: JobPage = end.value
-        return page
+        return read_back(page)
 
 
 @pytest.fixture

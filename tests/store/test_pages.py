@@ -126,12 +126,12 @@ async def test_a_list_takes_its_own_cursors_at_both_ends_of_time(database: Datab
 async def test_a_list_is_answered_while_a_transaction_writes(database: Database) -> None:
     scope = await record(database, HOME, runs=[make.run(1)], jobs=[make.job()])
     async with database.transaction() as tx:
-        await tx.execute("UPDATE workflow_run SET head_branch = ?", "not committed")
+        await tx.execute("UPDATE workflow_run SET conclusion = ?", "cancelled")
         async with asyncio.timeout(10):
             page = await list_runs(scope, RunsQuery(team="octo-org"))
             jobs = await list_jobs(scope, JobsQuery(team="octo-org"))
-    assert ([run.head_branch for run in page.runs], jobs.total) == (["topic"], 1)
-    assert (await list_runs(scope, RunsQuery(team="octo-org"))).runs[0].head_branch == "not committed"
+    assert ([run.conclusion for run in page.runs], jobs.total) == (["success"], 1)
+    assert (await list_runs(scope, RunsQuery(team="octo-org"))).runs[0].conclusion == "cancelled"
 
 
 async def test_the_readers_connection_does_not_write(database: Database) -> None:

@@ -99,7 +99,7 @@ class Rooms:
     async def list_teams(self, caller: Any) -> views.TeamList:
         return views.TeamList(teams=[views.Team(id=1, slug="octo", name="Octo", installations=[])])
 
-    async def list_runs(self, scope: Any, query: Any) -> views.RunPage:
+    async def list_runs(self, scope: Any, query: Any, *, as_json: bool = False) -> views.RunPage:
         await self._answer()
         if self.query_failure is not None:
             raise self.query_failure
@@ -110,7 +110,7 @@ class Rooms:
         hash(question)
         return await find_out()
 
-    async def list_jobs(self, scope: Any, query: Any, *, as_stored: bool = False) -> views.JobPage:
+    async def list_jobs(self, scope: Any, query: Any, *, as_json: bool = False) -> views.JobPage:
         self.asked.append((scope.slug, query))
         return views.JobPage(jobs=[], total=0, total_is_exact=True, next_cursor=None)
 

@@ -175,8 +175,8 @@ async def test_each_is_counted(desk: Desk) -> None:
 async def test_what_is_committed_meanwhile_is_not_missed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     find_out = queries.list_runs
 
-    async def slowly(*asked: Any) -> Any:
-        page = await find_out(*asked)
+    async def slowly(*asked: Any, **how: Any) -> Any:
+        page = await find_out(*asked, **how)
         await record(current(), make.repository(), runs=[make.run(2)])
         return page
 

@@ -20,9 +20,10 @@ from bot.store.queries.job_filters import (
     are_few_runs,
     told_by_runs,
 )
-from bot.store.queries.pages import Counted, add_cursor, count, cut, encode_cursor, page
+from bot.store.queries.pages import Counted, add_cursor, count, cursor_after, cut, page
 from bot.store.queries.scope import Condition, Lead, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
+from bot.store.written import gaps, read_back
 
 # So many times and ids are put in order in a few milliseconds.
 MOST_PUT_IN_ORDER = 20_000
@@ -52,6 +53,10 @@ _COLUMNS = ", ".join(
         "steps",
     )
 )
+JOB_FILLED_IN = ("run_attempt", "workflow_name", "head_sha", "head_branch", "html_url", "created_at")
+# Whatever else _COLUMNS hold of a job changes with its version only (`bot.recorder.forms`); one whose run was found to
+# be gone, or to list it no more, is ended without (`bot.recorder.gone`).
+_STATE = f"job.job_id, job.listed_at, job.id, job.version, job.status, {gaps('job', JOB_FILLED_IN)}"
 _NOT_BEGUN = frozenset({"queued", "waiting", "pending", "requested"})
 _read_labels = msgspec.json.Decoder(list[str])
 _read_steps = msgspec.json.Decoder(list[Step])
@@ -103,18 +108,18 @@ def _job(row: Sequence[Any], *, as_stored: bool = False) -> Job:
     )
 
 
-async def list_jobs(scope: Scope, query: JobsQuery, *, as_stored: bool = False) -> JobPage:
-    """Return a page of jobs, newest first.
+async def list_jobs(scope: Scope, query: JobsQuery, *, as_json: bool = False) -> JobPage:
+    """Return a page of jobs, newest first; with `as_json` each job is JSON, for whoever makes JSON of the page anyway.
 
-    With `as_stored` labels and steps are the JSON that they are kept as, for whoever makes JSON of them anyway: reading
-    and writing the steps would be most of the work. Raises ParameterError for a cursor that no list has given out.
+    Raises ParameterError for a cursor that no list has given out.
     """
     with database_errors():
         database = current()
-        return await database.read(lambda: _listed(scope, query, database.dialect, as_stored))
+        page = await database.read(lambda: _listed(scope, query, database.dialect))
+    return page if as_json else read_back(page)
 
 
-def _listed(scope: Scope, query: JobsQuery, dialect: Dialect, as_stored: bool) -> Conversation[JobPage]:
+def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[JobPage]:
     condition = Condition()
     add_job_filter(condition, query)
     if not (yield from add_visible(condition, scope, "job", query.repo_full_name, query.installation_id)):
@@ -128,17 +133,20 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect, as_stored: bool) -
         found = yield from _found_by_few_runs(condition, told, query)
     else:
         found = yield from _found_by_many_runs(condition, told, query)
-    return _shown(*found, query.limit, as_stored)
+    return (yield from _shown(*found, query.limit))
 
 
-def _shown(rows: Rows, counted: Counted, limit: int, as_stored: bool) -> JobPage:
+def _shown(rows: Rows, counted: Counted, limit: int) -> Conversation[JobPage]:
     shown, more = cut(rows, limit)
-    following = encode_cursor(to_moment(shown[-1][1]), shown[-1][0]) if more else None  # type: ignore[arg-type]
-    return JobPage([_job(row, as_stored=as_stored) for row in shown], *counted, following)
+    states = {row[0]: row for row in shown}
+    sql = f"SELECT {_COLUMNS} FROM {_JOBS} WHERE job.job_id IN"
+    # Reading and writing labels and steps would be most of the work, and they are kept as the JSON that they become.
+    jobs = yield from current().written_jobs.json_of(states, sql, lambda row: _job(row, as_stored=True))
+    return JobPage(cast(list[Job], jobs), *counted, cursor_after(shown) if more else None)
 
 
 def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    rows = yield page(_COLUMNS, _JOBS, condition, query.cursor, query.limit)
+    rows = yield page(_STATE, _JOBS, condition, query.cursor, query.limit)
     # A first page that is the last one as well shows all that match.
     is_all = len(rows) <= query.limit and query.cursor is None
     return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
@@ -150,7 +158,7 @@ def _found_by_many_runs(condition: Condition, told: Condition, query: JobsQuery)
     add_told_by_runs(looked_through, told)
     if condition.lead < Lead.REPOSITORY:
         return (yield from _found(looked_through, query))
-    rows = yield page(_COLUMNS, _JOBS, looked_through, query.cursor, query.limit)
+    rows = yield page(_STATE, _JOBS, looked_through, query.cursor, query.limit)
     if len(rows) <= query.limit and query.cursor is None:
         return rows, (len(rows), True)
     return rows, (yield from _count_of_runs(condition, told))
@@ -168,7 +176,7 @@ def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) 
     wanted = Condition()
     newest = sorted(map(tuple, fitting), reverse=True)[: query.limit + 1]
     wanted.add_among("job.job_id", [identifier for _, identifier in newest])
-    rows = yield Question(f"SELECT {_COLUMNS} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
+    rows = yield Question(f"SELECT {_STATE} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
         return (yield from _found_by_many_runs(condition, told, query))

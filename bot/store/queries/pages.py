@@ -4,12 +4,12 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from bot.errors import ParameterError
 from bot.settings import Dialect
-from bot.store.conversation import Conversation, Question
-from bot.store.database import current
+from bot.store.conversation import Conversation, Question, Rows
+from bot.store.database import current, to_moment
 from bot.store.queries.scope import Condition
 
 COUNTED_EXACTLY = 1000
@@ -46,6 +46,12 @@ def decode_cursor(cursor: str) -> tuple[datetime, int]:
         problem = "is not a cursor that this list has given out"
         raise ParameterError("cursor", problem) from None
     return place
+
+
+def cursor_after(shown: Rows) -> str:
+    """Return the cursor of what comes after these rows, of which the first two columns are the id and the time."""
+    identifier, moment = shown[-1][:2]
+    return encode_cursor(cast(datetime, to_moment(moment)), identifier)
 
 
 def add_cursor(condition: Condition, cursor: str | None, moment: str, identifier: str) -> None:

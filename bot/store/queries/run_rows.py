@@ -1,15 +1,18 @@
 """Rows of runs, and of attempts of them, as the answers show them."""
 
-from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
+
+from msgspec import Raw
 
 from bot.domain.durations import seconds_between
 from bot.domain.triggers import triggering_pull_request
 from bot.store.conversation import Conversation, Question, Rows
-from bot.store.database import to_moment
+from bot.store.database import current, to_moment
 from bot.store.queries.scope import Scope
 from bot.store.views import LinkedPullRequest, Run
+from bot.store.written import gaps
 
 REPOSITORY = " JOIN repository ON repository.repository_id = run.repository_id"
 # In the order in which `_run` takes them.
@@ -20,6 +23,28 @@ ATTEMPT_COLUMNS = (
     " run.actor_login, run.actor_id, run.triggering_actor_login, run.head_repo_full_name"
 )
 RUN_COLUMNS = f"{ATTEMPT_COLUMNS}, run.gone_at"
+RUN_FILLED_IN = (
+    "run_number",
+    "workflow_id",
+    "workflow_name",
+    "workflow_path",
+    "display_title",
+    "event",
+    "head_branch",
+    "head_sha",
+    "html_url",
+    "run_started_at",
+    "actor_login",
+    "actor_id",
+    "triggering_actor_login",
+    "head_repo_full_name",
+)
+# Whatever else RUN_COLUMNS hold of a run changes with its attempt or version only (`bot.recorder.forms`); one that was
+# found to be gone is ended without (`bot.recorder.gone`).
+RUN_STATE = (
+    "run.run_id, run.created_at, run.id, run.run_attempt, run.version, run.status, run.conclusion, run.gone_at,"
+    f" repository.installation_id, repository.full_name, {gaps('run', RUN_FILLED_IN)}"
+)
 # What GitHub itself lists counts; only for a run that lists nothing, as those of forks do, the head commit tells.
 # PostgreSQL might gather all links for a NOT EXISTS here.
 COUNTS = (
@@ -98,18 +123,20 @@ def _run(row: Sequence[Any], slug: str, linked: Sequence[Sequence[Any]]) -> Run:
     )
 
 
-def _links(run_ids: Sequence[int]) -> Conversation[dict[int, list[tuple[int, str | None, str | None]]]]:
+Link = tuple[int, str | None, str | None]
+
+
+def _links(run_ids: Sequence[int]) -> Conversation[dict[int, list[Link]]]:
     """Find out the pull requests of runs: number, the head that GitHub listed, if any, and base."""
+    links: dict[int, list[Link]] = {}
     rows = yield Question(f"{_LINKS}({', '.join('?' * len(run_ids))})", run_ids)
-    links: dict[int, list[tuple[int, str | None, str | None]]] = defaultdict(list)
-    for run_id, number, head_sha, base_ref in sorted(rows, key=lambda row: row[1]):
-        links[run_id].append((number, head_sha, base_ref))
-    return {run_id: _that_count(each) for run_id, each in links.items()}
+    for run_id, number, head_sha, base_ref in rows:
+        links.setdefault(run_id, []).append((number, head_sha, base_ref))
+    return {run_id: each if len(each) == 1 else _that_count(each) for run_id, each in links.items()}
 
 
-def _that_count(links: list[tuple[int, str | None, str | None]]) -> list[tuple[int, str | None, str | None]]:
-    if len(links) == 1:
-        return links
+def _that_count(links: list[Link]) -> list[Link]:
+    links = sorted(links, key=itemgetter(0))
     return [link for link in links if link[1] is not None] or links
 
 
@@ -117,3 +144,15 @@ def runs_of(rows: Rows, scope: Scope) -> Conversation[list[Run]]:
     """Make runs of rows of RUN_COLUMNS, each with the pull requests that count for it."""
     links = (yield from _links(sorted({row[0] for row in rows}))) if rows else {}
     return [_run(row, scope.slug, links.get(row[0], ())) for row in rows]
+
+
+def runs_as_json(rows: Rows, scope: Scope) -> Conversation[list[Raw]]:
+    """Find out the JSON of runs by rows of RUN_STATE, each with the pull requests that count for it."""
+    links = (yield from _links([row[0] for row in rows])) if rows else {}
+    states = {row[0]: (row, scope.slug, links.get(row[0], ())) for row in rows}
+    sql = f"SELECT {RUN_COLUMNS} FROM workflow_run AS run{REPOSITORY} WHERE run.run_id IN"
+
+    def view(row: Sequence[Any]) -> Run:
+        return _run(row, scope.slug, links.get(row[0], ()))
+
+    return (yield from current().written_runs.json_of(states, sql, view))

@@ -1,7 +1,7 @@
 """Runs: lists, those of a pull request, and one with its attempts and jobs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from bot.domain.ordering import is_finished
 from bot.domain.wanting import WITHOUT_JOBS
@@ -10,10 +10,11 @@ from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors
 from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
 from bot.store.queries.jobs import jobs_of_attempt
-from bot.store.queries.pages import Counted, count, cut, encode_cursor, page
-from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, RUN_COLUMNS, runs_of
+from bot.store.queries.pages import Counted, count, cursor_after, cut, page
+from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, RUN_STATE, runs_as_json, runs_of
 from bot.store.queries.scope import Condition, Lead, Piece, Scope, add_visible, named_repositories, narrow_by_status
 from bot.store.views import Run, RunDetails, RunPage
+from bot.store.written import read_back
 
 _RUNS = "workflow_run AS run"
 
@@ -42,13 +43,14 @@ def _called(name: str) -> list[Piece]:
     return [(named, (name,)), ("run.workflow_path = ? AND COALESCE(run.workflow_name, '') <> ?", (name, name))]
 
 
-async def list_runs(scope: Scope, query: RunsQuery) -> RunPage:
-    """Return a page of runs, newest first.
+async def list_runs(scope: Scope, query: RunsQuery, *, as_json: bool = False) -> RunPage:
+    """Return a page of runs, newest first; with `as_json` each run is JSON, for whoever makes JSON of the page anyway.
 
     Raises ParameterError for a cursor that no list has given out.
     """
     with database_errors():
-        return await current().read(lambda: _listed(scope, query))
+        page = await current().read(lambda: _listed(scope, query))
+    return page if as_json else read_back(page)
 
 
 def _listed(scope: Scope, query: RunsQuery) -> Conversation[RunPage]:
@@ -56,7 +58,7 @@ def _listed(scope: Scope, query: RunsQuery) -> Conversation[RunPage]:
     add_run_filter(condition, query)
     if not (yield from add_visible(condition, scope, "run", query.repo_full_name, query.installation_id)):
         return RunPage([], 0, True, None)
-    rows = yield page(RUN_COLUMNS, f"{_RUNS}{REPOSITORY}", condition, query.cursor, query.limit)
+    rows = yield page(RUN_STATE, f"{_RUNS}{REPOSITORY}", condition, query.cursor, query.limit)
     return (yield from _shown(rows, scope, query, count(_RUNS, condition)))
 
 
@@ -64,17 +66,16 @@ def _shown(
     rows: Rows, scope: Scope, query: RunsQuery | PullRequestRunsQuery, counting: Conversation[Counted]
 ) -> Conversation[RunPage]:
     shown, more = cut(rows, query.limit)
-    runs = yield from runs_of(shown, scope)
+    runs = yield from runs_as_json(shown, scope)
     # A first page that is the last one as well shows all that match.
     total, exact = (yield from counting) if more or query.cursor else (len(runs), True)
-    following = encode_cursor(runs[-1].created_at, runs[-1].run_id) if more else None
-    return RunPage(runs, total, exact, following)
+    return RunPage(cast(list[Run], runs), total, exact, cursor_after(shown) if more else None)
 
 
 # SQLite joins by CROSS JOIN in the order written: the links come in the order of the list, and lead to the runs.
 _LINKS = "run_pull_request AS link"
 _OF_PULL_REQUEST = f"{_LINKS} CROSS JOIN workflow_run AS run"
-_LINKED_COLUMNS = RUN_COLUMNS.replace("run.run_id, run.created_at", "link.run_id, link.run_created_at")
+_LINKED_STATE = RUN_STATE.replace("run.run_id, run.created_at", "link.run_id, link.run_created_at")
 # The newest run of a workflow and event for this pull request: one commit may be the head of several.
 _NEWEST_OF_ITS_KIND = (
     "NOT EXISTS (SELECT 1 FROM workflow_run AS newer JOIN run_pull_request AS other ON other.run_id = newer.run_id"
@@ -86,10 +87,11 @@ _NEWEST_OF_ITS_KIND = (
 )
 
 
-async def list_pull_request_runs(scope: Scope, query: PullRequestRunsQuery) -> RunPage:
-    """Return a page of a pull request's runs, newest first; with `latest` only those that count at its head."""
+async def list_pull_request_runs(scope: Scope, query: PullRequestRunsQuery, *, as_json: bool = False) -> RunPage:
+    """Return a page of a pull request's runs as `list_runs` does; with `latest` only those that count at its head."""
     with database_errors():
-        return await current().read(lambda: _listed_of_pull_request(scope, query))
+        page = await current().read(lambda: _listed_of_pull_request(scope, query))
+    return page if as_json else read_back(page)
 
 
 def _listed_of_pull_request(scope: Scope, query: PullRequestRunsQuery) -> Conversation[RunPage]:
@@ -107,7 +109,7 @@ def _listed_of_pull_request(scope: Scope, query: PullRequestRunsQuery) -> Conver
         head = head or (yield from _head_of(repositories, query.pr_number))
         condition.add(_NEWEST_OF_ITS_KIND)
     condition.add_equal("run.head_sha", head)
-    rows = yield page(_LINKED_COLUMNS, f"{_OF_PULL_REQUEST}{REPOSITORY}", condition, query.cursor, query.limit)
+    rows = yield page(_LINKED_STATE, f"{_OF_PULL_REQUEST}{REPOSITORY}", condition, query.cursor, query.limit)
     # A link is of its run's own repository, so that it can be counted without a look at the run.
     is_narrowed = query.latest or head is not None
     counting = count(*((_OF_PULL_REQUEST, condition) if is_narrowed else (_LINKS, links)), few=True)

@@ -7,4 +7,4 @@ from bot.store.views import JobPage
 
 async def list_workflow_jobs(scope: "queries.Scope", query: JobsQuery) -> JobPage:
     """Return a page of jobs, the newest first."""
-    return await queries.list_jobs(scope, query, as_stored=True)
+    return await queries.list_jobs(scope, query, as_json=True)

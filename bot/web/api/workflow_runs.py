@@ -25,12 +25,12 @@ class RunPath(msgspec.Struct, frozen=True, rename="camel"):
 
 async def list_workflow_runs(scope: "queries.Scope", query: RunsQuery) -> RunPage:
     """Return a page of runs, the newest first."""
-    return await queries.list_runs(scope, query)
+    return await queries.list_runs(scope, query, as_json=True)
 
 
 async def list_pull_request_workflow_runs(scope: "queries.Scope", query: PullRequestRunsQuery) -> RunPage:
     """Return a page of the runs that belong to one pull request."""
-    return await queries.list_pull_request_runs(scope, query)
+    return await queries.list_pull_request_runs(scope, query, as_json=True)
 
 
 async def get_workflow_run(
