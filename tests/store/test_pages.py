@@ -158,3 +158,14 @@ async def test_jobs_of_few_runs_come_in_order_whichever_run_is_newer(database: D
         if (cursor := page.next_cursor) is None:
             break
     assert shown == sorted(times, key=lambda job: (times[job], job), reverse=True)
+
+
+@pytest.mark.parametrize("days", [0, 31, 64])
+async def test_a_job_that_came_long_after_its_run_is_among_the_newest(database: Database, days: int) -> None:
+    day = 24 * 60 * 60
+    runs = [make.run(n, event="schedule", created_at=stamp(n - days * day * (n == 1))) for n in range(1, 8)]
+    jobs = [make.job(10 * n, n, created_at=stamp(n)) for n in range(1, 8)]
+    again = make.job(11, 1, run_attempt=2, created_at=stamp(100))
+    scope = await record(database, HOME, runs=runs, jobs=[*jobs, again])
+    page = await list_jobs(scope, JobsQuery(team="octo-org", event="schedule", limit=3))
+    assert [job.job_id for job in page.jobs] == [11, 70, 60]

@@ -22,6 +22,7 @@ from bot.store.queries import JobsQuery, PullRequestRunsQuery, RunsQuery, Scope,
 from bot.store.queries import list_pull_request_runs as list_runs_of_pull_request
 from bot.store.queries import scope as scopes
 from bot.store.queries.pages import COUNTED_EXACTLY, encode_cursor
+from bot.store.written import Written
 from tests import builders as make
 from tests.store.plain_record import CHOICES, JOB_FILTERS, LABELS, RUN_FILTERS
 from tests.store.recording import NOON, record, stamp
@@ -47,6 +48,7 @@ KINDS = {
     "more than few runs": r"SELECT 1 FROM workflow_run AS run WHERE .* LIMIT 1 OFFSET \? ",
     "count": r"SELECT count\(\*\) FROM \(",
     "runs": r"(SELECT \* FROM \()?SELECT run\.run_id, run\.created_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
+    "runs by id": r"SELECT run\.run_id, .* WHERE run\.run_id IN \([?, ]+\) ",
     "links": r"SELECT link\.run_id, link\.number, .* WHERE link\.run_id IN \(",
     "newest linked run": r"SELECT link\.run_id, link\.run_created_at, run\.head_sha FROM ",
     "linked runs": r"SELECT link\.run_id, link\.run_created_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
@@ -54,7 +56,7 @@ KINDS = {
     "jobs by id": r"SELECT job\.job_id, .* WHERE job\.job_id (IN|= ANY) \([?, ]+\) ",
     "jobs": r"(SELECT \* FROM \()?SELECT job\.job_id, job\.listed_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
     "jobs of the newest runs": r"SELECT job\.listed_at, .* ORDER BY run\.created_at DESC, run\.run_id DESC LIMIT \? ",
-    "jobs as new as those": r"SELECT job\.listed_at, .* AND job\.listed_at >= \? LIMIT \? ",
+    "jobs as new as those": r"SELECT job\.listed_at, .* AND job\.listed_at >= \? AND run\.created_at >= \? LIMIT \? ",
     "jobs of all the runs": r"SELECT job\.listed_at, .* LIMIT \? ",
 }
 
@@ -155,8 +157,12 @@ async def led_on(planned: Planned) -> Planned:
         "jobs of the newest runs": places,
         "jobs as new as those": places[:1],
         "jobs of all the runs": places,
+        "runs by id": [],
         "jobs by id": [],
     }
+    opened = database.current()
+    # So that each row is asked for.
+    opened.written_runs, opened.written_jobs = Written(0), Written(0)
     planned.plans.clear()
     return planned
 
@@ -190,7 +196,7 @@ def _asked_of_all(names: Sequence[str]) -> set[str | None]:
 
 
 def _asked_of_jobs(names: Sequence[str], *, few_runs: bool) -> set[str | None]:
-    asked = {"jobs", *_asked_of_all(names)}
+    asked = {"jobs", "jobs by id", *_asked_of_all(names)}
     if "label" in names:
         asked.add("sets of labels")
     if "workflow" in names:
@@ -198,7 +204,7 @@ def _asked_of_jobs(names: Sequence[str], *, few_runs: bool) -> set[str | None]:
     if {"workflow_id", "event", "actor"} & {*names}:
         asked.add("more than few runs")
         if few_runs:
-            asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs", "jobs by id"}
+            asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs"}
     return asked
 
 
@@ -220,7 +226,7 @@ async def test_lists_of_runs(led_on: Planned, way: str) -> None:
     for number, names in enumerate(sets_of([*RUN_FILTERS], every=every)):
         cursor = CURSOR if number % 2 else None
         await list_runs(led_on.scope, RunsQuery(team="octo-org", limit=1, cursor=cursor, **_chosen(names, number)))
-        assert led_on.check() == {"runs", "links", *_asked_of_all(names)}, names
+        assert led_on.check() == {"runs", "links", "runs by id", *_asked_of_all(names)}, names
 
 
 async def test_lists_walked(led_on: Planned, way: str) -> None:
@@ -244,7 +250,8 @@ async def test_lists_of_a_pull_requests_runs(led_on: Planned) -> None:
         )
         await list_runs_of_pull_request(led_on.scope, query)
         of_head = {"pull request", "newest linked run"} if latest and head_sha is None else set()
-        assert led_on.check() == {"named repositories", "linked runs", "links", "count"} | of_head, query
+        asked = {"named repositories", "linked runs", "links", "runs by id", "count"}
+        assert led_on.check() == asked | of_head, query
 
 
 # By which index a list is read that is narrowed by one filter alone.

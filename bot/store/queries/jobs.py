@@ -1,6 +1,7 @@
 """Jobs: lists, and those of one attempt of a run."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, cast
 
@@ -27,6 +28,11 @@ from bot.store.written import gaps, read_back
 
 # So many times and ids are put in order in a few milliseconds.
 MOST_PUT_IN_ORDER = 20_000
+# How long after its run a job may be created: a run may be run again for 30 days, and an attempt may take 35.
+# https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
+# https://docs.github.com/en/actions/reference/limits
+LATEST_JOB = timedelta(days=65 + 1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _JOBS = "workflow_job AS job"
 # SQLite joins by CROSS JOIN in the order written.
 _RUNS_AND_JOBS = "workflow_run AS run CROSS JOIN workflow_job AS job"
@@ -187,7 +193,7 @@ def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> 
     """Find out the times and ids of jobs among which are as many of the newest that fit as a page needs.
 
     The newest runs have jobs of which none that belongs to the page can be older, so that of the other runs, whose jobs
-    may be newer, those are left in the index.
+    may be newer, those are left in the index, and runs from too long before are not looked at.
     """
     (led,) = told.branches()
     of_runs = Condition()
@@ -203,7 +209,9 @@ def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> 
     if len(some) <= query.limit:
         return some
     recent = of_runs.copy()
-    recent.add("job.listed_at >= ?", min(moment for moment, _ in some))
+    since = cast(datetime, to_moment(min(moment for moment, _ in some)))
+    recent.add("job.listed_at >= ?", since)
+    recent.add("run.created_at >= ?", max(since, _EARLIEST + LATEST_JOB) - LATEST_JOB)
     newest = yield Question(f"{found}{recent.sql} LIMIT ?", [*recent.parameters, MOST_PUT_IN_ORDER + 1])
     if len(newest) > query.limit:
         return newest
