@@ -7,6 +7,7 @@ from aiohttp import web
 
 from bot import access, metrics
 from bot.errors import ParameterError
+from bot.store.queries import Scope
 from bot.web import keys
 from bot.web.answers import json_answer, page_answer, uncached_answer
 from bot.web.authentication import get_caller
@@ -14,9 +15,13 @@ from bot.web.forms import CSRF_FIELD, check_csrf, check_origin, filled_in, parse
 from bot.web.members import joined, read_members
 from bot.web.parameters import ParameterErrors, collect, parameters_of, parse_query, query_pairs
 from bot.web.problems import Problem, signed_out
+from bot.web.ready import Known
 from bot.web.route import NoQuery, Route, Who
 from bot.web.service import service_of
 from bot.web.visits import NOT_SET_UP, Visit, admit_person, admit_setup, open_visit
+
+# A team may be named in more ways than anybody does.
+MOST_SCOPES = 10
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,7 +41,7 @@ def _for_team(route: Route) -> Handler:
     async def ask(request: web.Request) -> web.StreamResponse:
         caller = await get_caller(request)
         query, *path = await _asked_for(route, request)
-        scope = await access.get_scope(caller, query.team)  # type: ignore[attr-defined]  # a TeamQuery, always
+        scope = await _scope_of(request, caller, query.team)  # type: ignore[attr-defined]  # a TeamQuery, always
         service = [service_of(request.app)] if route.with_service else []
         in_whose_name = [caller] if route.with_caller else []
 
@@ -53,6 +58,17 @@ def _for_team(route: Route) -> Handler:
         return json_answer(request, view) if route.conditional else uncached_answer(view, min(route.answers))
 
     return ask
+
+
+async def _scope_of(request: web.Request, caller: access.Caller, team: str) -> Scope:
+    """Return what `caller` may read of `team`, as it was found out before where it can't have changed."""
+    known: Known | None = request.get(keys.KNOWN)
+    scope = known.scopes.get(team) if known else None
+    if scope is None:
+        scope = await access.get_scope(caller, team)
+        if known and len(known.scopes) < MOST_SCOPES:
+            known.scopes[team] = scope
+    return scope
 
 
 def _for_caller(route: Route) -> Handler:

@@ -17,6 +17,7 @@ from bot.web.problems import unauthorized
 if TYPE_CHECKING:
     from bot.access import Caller
     from bot.access.sessions import Session
+    from bot.web.ready import Known
 
 _BEARER = re.compile(r"bearer +([!-~]{1,512})", re.IGNORECASE | re.ASCII)
 
@@ -43,10 +44,10 @@ async def get_caller(request: web.Request) -> "Caller":
 
 async def _by_token(request: web.Request) -> "Caller | None":
     limits = request.app[keys.LIMITS]
-    known: Caller | None = request.get(keys.KNOWN)
+    known: Known | None = request.get(keys.KNOWN)
     if known is not None:
-        limits.charge_known(request, known.credential)
-        return known
+        limits.charge_known(request, known.caller.credential)
+        return known.caller
     token = find_bearer_token(request)
     limits.check_stranger(request, token, is_ours=token is not None and tokens.is_shaped(token))
     if token is None:

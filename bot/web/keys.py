@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bot.inbox import Inbox
     from bot.setup.watch import Watch
     from bot.web.limits import Limits, Standing
-    from bot.web.ready import Asked, Ready
+    from bot.web.ready import Asked, Known, Ready
     from bot.web.webhook import Receiver
 
 CONFIGURATION = web.AppKey("CONFIGURATION", Configuration)
@@ -35,7 +35,7 @@ REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 # The question that was asked where its answer may be kept ready, and whom it is answered for.
 ASKED: web.RequestKey["Asked"] = web.RequestKey("ASKED")
 # Who asks, where that was found out for a request before and can't have changed.
-KNOWN: web.RequestKey["Caller"] = web.RequestKey("KNOWN")
+KNOWN: web.RequestKey["Known"] = web.RequestKey("KNOWN")
 ANSWERED_FOR: web.RequestKey["Caller"] = web.RequestKey("ANSWERED_FOR")
 # Why a delivery was not taken in, where that was found out before there was a request.
 REFUSAL = web.RequestKey("REFUSAL", Exception)

@@ -55,6 +55,8 @@ class Parameter(msgspec.Struct, frozen=True):
     default: Any
     expectation: str
     whole_day: bool
+    reader: Callable[[str], Any]
+    pattern: re.Pattern[str] | None
 
     def read(self, text: str) -> Any:
         """Return the value that `text` stands for.
@@ -64,21 +66,17 @@ class Parameter(msgspec.Struct, frozen=True):
         if isinstance(text, Truth) and not isinstance(self.kind, inspect.BoolType):
             raise ParameterError(self.name, self.expectation)
         try:
-            value = _READERS.get(type(self.kind), str)(_clean(text))
+            value = self.reader(_clean(text))
             if self.whole_day and _is_date_alone(text):
                 value += _TO_THE_END_OF_THE_DAY
-            self._check_pattern(text)
+            # msgspec searches, and `$` also matches before a final line feed.
+            if self.pattern is not None and self.pattern.fullmatch(text) is None:
+                raise ValueError
             return msgspec.convert(value, self.type)
         except _NotText:
             raise ParameterError(self.name, "must be UTF-8 without NUL") from None
         except (ValueError, OverflowError):
             raise ParameterError(self.name, self.expectation) from None
-
-    def _check_pattern(self, text: str) -> None:
-        # msgspec searches, and `$` also matches before a final line feed.
-        pattern = self.kind.pattern if isinstance(self.kind, inspect.StrType) else None
-        if pattern is not None and re.fullmatch(pattern, text) is None:
-            raise ValueError
 
 
 class _NotText(Exception):
@@ -101,6 +99,8 @@ def parameters_of(struct: type[msgspec.Struct]) -> Mapping[str, Parameter]:
             default=None if field.required else field.default,
             expectation=_expected(kind),
             whole_day=_takes_whole_day(field.type),
+            reader=_READERS.get(type(kind), str),
+            pattern=re.compile(kind.pattern) if isinstance(kind, inspect.StrType) and kind.pattern else None,
         )
         for field in declared.fields
     }

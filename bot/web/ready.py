@@ -17,6 +17,7 @@ from bot import metrics
 from bot.access import Caller
 from bot.errors import DatabaseUnavailable
 from bot.store.database import database_errors
+from bot.store.queries import Scope
 from bot.web import keys
 from bot.web.limits import FIELDS, SAFE_METHODS, Standing
 from bot.web.request_ids import HEADER, request_id
@@ -37,6 +38,13 @@ class Asked(NamedTuple):
 
     question: Hashable
     revision: int
+
+
+class Known(NamedTuple):
+    """Somebody who has asked before, and what they may read of teams that they named."""
+
+    caller: Caller
+    scopes: dict[str, Scope]
 
 
 class _Kept(NamedTuple):
@@ -101,8 +109,8 @@ class Ready:
         kept: _Kept | None = database.remembered.find(*asked)
         if kept is None or not self._is_good(kept.caller):
             request[keys.ASKED] = asked
-            known: Caller | None = database.remembered.find(_who(request), revision)
-            if known is not None and self._is_good(known):
+            known: Known | None = database.remembered.find(_who(request), revision)
+            if known is not None and self._is_good(known.caller):
                 request[keys.KNOWN] = known
             return None
         standing = self._limits.count_read(kept.caller.credential)
@@ -134,7 +142,7 @@ class Ready:
         size = len(kept.head) + len(body) + len(repr(asked.question)) + _CALLER_BYTES
         database.remembered.keep(asked.question, kept, size, asked.revision)
         if keys.KNOWN not in request:
-            database.remembered.keep(_who(request), caller, _CALLER_BYTES, asked.revision)
+            database.remembered.keep(_who(request), Known(caller, {}), _CALLER_BYTES, asked.revision)
 
 
 def _may_be_ready(request: web.BaseRequest) -> bool:

@@ -18,6 +18,7 @@ from bot.clock import ManualClock
 from bot.settings import Dialect, Settings
 from bot.store import queries
 from bot.store.database import current
+from bot.web.asking import MOST_SCOPES
 from bot.web.protocol import Runner
 from bot.web.routes import API, HANDLER_ARGS
 from tests import builders as make
@@ -184,6 +185,53 @@ async def test_what_is_committed_meanwhile_is_not_missed(desk: Desk, monkeypatch
     assert (await desk.ask(f"{RUNS}&limit=7"))[2].count(b'"runId"') == 1
     monkeypatch.undo()
     assert (await desk.ask(f"{RUNS}&limit=7"))[2].count(b'"runId"') == 2
+
+
+def scopes_found_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the teams of which it is found out what somebody may read, as that goes on."""
+    asked: list[str] = []
+    get_scope = access.get_scope
+
+    async def noted(caller: access.Caller, team: str) -> queries.Scope:
+        asked.append(team)
+        return await get_scope(caller, team)
+
+    monkeypatch.setattr(access, "get_scope", noted)
+    return asked
+
+
+async def test_what_somebody_may_read_is_found_out_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = scopes_found_out(monkeypatch)
+    await desk.ask()
+    asked.clear()
+    for _ in range(2):
+        for limit in range(1, 5):
+            assert (await desk.ask(f"{RUNS}&limit={limit}"))[0] == 200
+    assert len(asked) == (1 if desk.ordinary == 1 else 8)
+    await record(current(), make.repository(), runs=[make.run(2)])
+    for limit in range(1, 5):
+        assert (await desk.ask(f"{RUNS}&limit={limit}"))[2].count(b'"runId"') == min(limit, 2)
+    # Who asks is found out anew with the first of them, and what they may read with it and with the second.
+    assert len(asked) == (3 if desk.ordinary == 1 else 12)
+
+
+async def test_what_somebody_may_not_read_is_looked_for_each_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = scopes_found_out(monkeypatch)
+    await desk.ask()
+    asked.clear()
+    for _ in range(3):
+        assert (await desk.ask(f"{API}/workflow-runs?team=another"))[0] == 404
+    assert asked == ["another"] * 3
+
+
+async def test_a_team_can_be_named_in_any_number_of_ways(desk: Desk) -> None:
+    await desk.ask()
+    names = ["".join(letters) for letters in itertools.product("oO", "cC", "tT", "oO")]
+    for name in names:
+        assert (await desk.ask(f"{API}/workflow-runs?team={name}-org"))[0] == 200
+    known: Any = current().remembered.find(("who", (f"Bearer {desk.token}",)), current().revision)
+    assert (known is None) == (desk.ordinary == 2)
+    assert known is None or len(known.scopes) == MOST_SCOPES < len(names)
 
 
 async def test_two_credentials_are_none(desk: Desk) -> None:
