@@ -1,10 +1,10 @@
 """How fast lists are answered at a million runs: beside model instances on the same rows, and a body that lies ready.
 
 Sixteen connections ask for pages of 50 with mixed filters, one after another in a closed loop: no two alike, and of a
-record with a hundredth of the rows as well; then the same few over and over, as dashboards do. Then single questions,
-one at a time: page 1 and page 1,000, a pull request's runs, and each filter of runs and of jobs alone, matching and
-not. Before each of these something is committed, so that none is answered by what is remembered; but where it says
-"again".
+record with a hundredth of the rows as well; then of places all over the record, so that each list has other rows; then
+the same few over and over, as dashboards do. Then single questions, one at a time: page 1 and page 1,000, a pull
+request's runs, and each filter of runs and of jobs alone, matching and not. Before each of these something is
+committed, so that none is answered by what is remembered; but where it says "again".
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from bot.store.queries.pages import encode_cursor
 RUNS = "/api/integrations/github/workflow-runs"
 JOBS = "/api/integrations/github/workflow-jobs"
 OURS, NAIVE, BARE = "runledger", "model instances", "bare handler, uvloop"
-AGAIN, FEW = "runledger, asked again", "runledger, few rows"
+AGAIN, FEW, ELSEWHERE = "runledger, asked again", "runledger, few rows", "runledger, other rows each time"
 WANTED = {
     "to_model_instances": Wanted(4, 7),
     "to_ready_body": Wanted(0.19, 0.30),
@@ -124,6 +124,14 @@ def varied_requests(token: str, count: int) -> list[bytes]:
     return [load.get(_path(filters | {"since": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}), token) for filters, moment in asked]
 
 
+def requests_all_over(token: str, count: int) -> list[bytes]:
+    """Return so many requests with mixed filters, of pages that begin all over the record."""
+    moments = (record.NOW - (record.NOW - record.BEGIN) * number / count for number in range(count))
+    whole = {"since": record.BEGIN.date().isoformat()}
+    asked = zip(cycle(MIXED), moments, strict=False)
+    return [load.get(_path(filters | whole | {"until": f"{at:%Y-%m-%dT%H:%M:%SZ}"}), token) for filters, at in asked]
+
+
 async def run(size: Size) -> Report:
     """Fill two databases, then measure all sides in turn."""
     with TemporaryDirectory(prefix="bench-lists-") as name:
@@ -184,6 +192,7 @@ def _turns(ours: servers.Server, naive: servers.Server, bare: servers.Server, to
         (NAIVE, naive, varied),
         (BARE, bare, [load.get("/ready")] * size.requests),
         (AGAIN, ours, again),
+        (ELSEWHERE, ours, requests_all_over(token, size.requests)),
     ]
 
 
@@ -223,6 +232,7 @@ def _commit(server: servers.Server) -> None:
 def _report_mixed(rounds: Rounds, size: Size) -> Report:
     ratios = {
         "to_model_instances": rounds.ratio(OURS, NAIVE, "requests_per_second"),
+        "elsewhere_to_model_instances": rounds.ratio(ELSEWHERE, NAIVE, "requests_per_second"),
         "to_ready_body": rounds.ratio(OURS, BARE, "requests_per_second"),
         "to_few_rows": rounds.ratio(OURS, FEW, "requests_per_second"),
         "again_to_ready_body": rounds.ratio(AGAIN, BARE, "requests_per_second"),

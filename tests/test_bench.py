@@ -98,6 +98,7 @@ def test_lists_have_their_figures(benches: dict[str, Any]) -> None:
         "runledger",
         "runledger, asked again",
         "runledger, few rows",
+        "runledger, other rows each time",
         "model instances",
         "bare handler, uvloop",
     }
