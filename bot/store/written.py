@@ -1,23 +1,38 @@
 """Rows of lists as JSON, written once for as long as they stand.
 
 A list that is asked for again mostly shows rows that it has shown before, also where something was committed since. So
-lists ask the database for the state of each row, a few values from which everything shown follows, and only where that
-is another one for the row itself (`bench/lists`, and `bench/together` while deliveries come in).
+a page is found as places alone. Of rows that were shown before only the state is asked for, a few values from which
+everything shown follows; others, and those that stand otherwise by now, are read whole (`bench/lists`, and
+`bench/together` while deliveries come in).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from bot.store.conversation import Conversation, Question
 
-State = Sequence[Any]
 V = TypeVar("V", bound=Struct)
 
 # About how many bytes it takes to remember a state.
 _STATE_BYTES = 600
+MOST_SEEN_ONCE = 10_000
+
+
+class Columns(NamedTuple):
+    """What is asked of rows of `tables`, by their key: the columns of their state and those that are shown."""
+
+    tables: str
+    key: str
+    state: str
+    shown: str
+
+    def of(self, columns: str, keys: Sequence[int]) -> Question:
+        """Ask for columns of those rows of which these are the keys, with the key before them."""
+        among = f"{self.key} IN ({', '.join('?' * len(keys))})"
+        return Question(f"SELECT {self.key}, {columns} FROM {self.tables} WHERE {among}", keys)
 
 
 def gaps(table: str, columns: Iterable[str]) -> str:
@@ -31,41 +46,67 @@ def read_back(page: V) -> V:
 
 
 class Written:
-    """What was last written of each thing, by its id; of about `most` bytes, those not asked for longest go first."""
+    """What was last written of each row, by its key; of about `most` bytes, those not asked for longest go first.
+
+    A row is kept when it is written for the second time: to keep all that is asked for once costs a tenth of a list.
+    """
 
     def __init__(self, most: int) -> None:
         # In two halves: to put each row that is found in front of all others would take longer than to find it.
         self._half = most // 2
         self._size = 0
-        self._recent: dict[int, tuple[State, Raw]] = {}
-        self._older: dict[int, tuple[State, Raw]] = {}
+        self._recent: dict[int, tuple[Any, Raw]] = {}
+        self._older: dict[int, tuple[Any, Raw]] = {}
+        self._once: set[int] = set()
 
-    def json_of(
-        self, states: Mapping[int, State], sql: str, view: Callable[[Sequence[Any]], Struct]
-    ) -> Conversation[list[Raw]]:
-        """Find out the JSON of things in these states, in their order; one that was deleted meanwhile is left out.
+    def views_of(
+        self,
+        keys: Sequence[int],
+        columns: Columns,
+        view: Callable[[Sequence[Any]], V],
+        beside: Callable[[int], Any] = lambda _: None,
+    ) -> Conversation[list[V | Raw]]:
+        """Find out the views of rows by their keys, in this order, or their JSON; one that was deleted is left out.
 
-        `sql` asks for those whose id is among what follows it, the id first, and `view` makes views of its rows. What
-        a view shows must follow from the state.
+        `view` makes a view of the columns that are shown. What it shows must follow from the row's state and from what
+        stands `beside` it.
         """
-        found = {identifier: self._find(identifier, state) for identifier, state in states.items()}
-        others = [identifier for identifier, json in found.items() if json is None]
+        found: dict[int, V | Raw | None] = dict.fromkeys(keys)
+        known = [key for key in keys if key in self._recent or key in self._older]
+        if known:
+            for state in (yield columns.of(columns.state, known)):
+                found[state[0]] = self._find(state[0], (state, beside(state[0])))
+        others = [key for key, each in found.items() if each is None]
         if others:
-            for row in (yield Question(f"{sql} ({', '.join('?' * len(others))})", others)):
-                json = found[row[0]] = Raw(msgspec.json.encode(view(row)))
-                self._keep(row[0], (states[row[0]], json))
-        return [json for json in found.values() if json is not None]
+            width = columns.state.count(", ") + 2
+            for row in (yield columns.of(f"{columns.state}, {columns.shown}", others)):
+                key, made = row[0], view(row[width:])
+                found[key] = made if self._is_first(key) else self._write(key, (row[:width], beside(key)), made)
+        return [each for each in found.values() if each is not None]
 
-    def _find(self, identifier: int, state: State) -> Raw | None:
-        kept = self._recent.get(identifier)
+    def _is_first(self, key: int) -> bool:
+        if key in self._once:
+            return False
+        if len(self._once) >= MOST_SEEN_ONCE:
+            self._once.clear()
+        self._once.add(key)
+        return True
+
+    def _write(self, key: int, state: Any, view: Struct) -> Raw:
+        json = Raw(msgspec.json.encode(view))
+        self._keep(key, (state, json))
+        return json
+
+    def _find(self, key: int, state: Any) -> Raw | None:
+        kept = self._recent.get(key)
         if kept is None:
-            kept = self._older.get(identifier)
+            kept = self._older.get(key)
             if kept is not None and kept[0] == state:
-                self._keep(identifier, kept)
+                self._keep(key, kept)
         return kept[1] if kept is not None and kept[0] == state else None
 
-    def _keep(self, identifier: int, kept: tuple[State, Raw]) -> None:
-        self._recent[identifier] = kept
+    def _keep(self, key: int, kept: tuple[Any, Raw]) -> None:
+        self._recent[key] = kept
         self._size += len(bytes(kept[1])) + _STATE_BYTES
         if self._size > self._half:
             self._older, self._recent, self._size = self._recent, {}, 0

@@ -48,7 +48,8 @@ KINDS = {
     "more than few runs": r"SELECT 1 FROM workflow_run AS run WHERE .* LIMIT 1 OFFSET \? ",
     "count": r"SELECT count\(\*\) FROM \(",
     "runs": r"(SELECT \* FROM \()?SELECT run\.run_id, run\.created_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
-    "runs by id": r"SELECT run\.run_id, .* WHERE run\.run_id IN \([?, ]+\) ",
+    "runs by key": r"SELECT run\.id, .* WHERE run\.id IN \([?, ]+\) ",
+    "jobs by key": r"SELECT job\.id, .* WHERE job\.id IN \([?, ]+\) ",
     "links": r"SELECT link\.run_id, link\.number, .* WHERE link\.run_id IN \(",
     "newest linked run": r"SELECT link\.run_id, link\.run_created_at, run\.head_sha FROM ",
     "linked runs": r"SELECT link\.run_id, link\.run_created_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
@@ -157,7 +158,8 @@ async def led_on(planned: Planned) -> Planned:
         "jobs of the newest runs": places,
         "jobs as new as those": places[:1],
         "jobs of all the runs": places,
-        "runs by id": [],
+        "runs by key": [],
+        "jobs by key": [],
         "jobs by id": [],
     }
     opened = database.current()
@@ -196,7 +198,7 @@ def _asked_of_all(names: Sequence[str]) -> set[str | None]:
 
 
 def _asked_of_jobs(names: Sequence[str], *, few_runs: bool) -> set[str | None]:
-    asked = {"jobs", "jobs by id", *_asked_of_all(names)}
+    asked = {"jobs", "jobs by key", *_asked_of_all(names)}
     if "label" in names:
         asked.add("sets of labels")
     if "workflow" in names:
@@ -204,7 +206,7 @@ def _asked_of_jobs(names: Sequence[str], *, few_runs: bool) -> set[str | None]:
     if {"workflow_id", "event", "actor"} & {*names}:
         asked.add("more than few runs")
         if few_runs:
-            asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs"}
+            asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs", "jobs by id"}
     return asked
 
 
@@ -226,7 +228,7 @@ async def test_lists_of_runs(led_on: Planned, way: str) -> None:
     for number, names in enumerate(sets_of([*RUN_FILTERS], every=every)):
         cursor = CURSOR if number % 2 else None
         await list_runs(led_on.scope, RunsQuery(team="octo-org", limit=1, cursor=cursor, **_chosen(names, number)))
-        assert led_on.check() == {"runs", "links", "runs by id", *_asked_of_all(names)}, names
+        assert led_on.check() == {"runs", "links", "runs by key", *_asked_of_all(names)}, names
 
 
 async def test_lists_walked(led_on: Planned, way: str) -> None:
@@ -250,7 +252,7 @@ async def test_lists_of_a_pull_requests_runs(led_on: Planned) -> None:
         )
         await list_runs_of_pull_request(led_on.scope, query)
         of_head = {"pull request", "newest linked run"} if latest and head_sha is None else set()
-        asked = {"named repositories", "linked runs", "links", "runs by id", "count"}
+        asked = {"named repositories", "linked runs", "links", "runs by key", "count"}
         assert led_on.check() == asked | of_head, query
 
 

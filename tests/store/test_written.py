@@ -24,7 +24,7 @@ from bot.store.queries import (
 from bot.store.queries.jobs import JOB_FILLED_IN
 from bot.store.queries.run_rows import RUN_FILLED_IN
 from bot.store.views import Job, LinkedPullRequest, Run
-from bot.store.written import Written
+from bot.store.written import Columns, Written
 from tests import builders as make
 from tests.recorder.records import clear
 from tests.store.recording import NOON, record, record_installation, stamp
@@ -86,6 +86,13 @@ STORIES: dict[str, tuple[Change, ...]] = {
         told(3, runs=[run(status="completed", conclusion="failure", updated_at=stamp(40))]),
         told(4, runs=[run(run_attempt=2, updated_at=stamp(60))]),
     ),
+    "it has another title, and its job another step": (
+        told(runs=[run()], jobs=[job()]),
+        told(
+            LATER, runs=[run(display_title="Another", updated_at=stamp(20))], jobs=[job(steps=[make.step(1, "Test")])]
+        ),
+    ),
+    "it comes by another installation": (told(runs=[run()]), told(LATER, installation=make.INSTALLATION + 1)),
     "an older snapshot fills in what a newer one left out": (
         told(LATER, runs=[run(**BARE, updated_at=stamp(9))], jobs=[job(head_branch=None, workflow_name=None)]),
         told(SOON, runs=[run()], jobs=[job()]),
@@ -135,76 +142,100 @@ async def test_lists_show_what_stands(database: Database, story: str) -> None:
         await assert_shown_as_it_stands(database, TEAM)
 
 
-class Seen:
-    """A memory that notes of which rows the JSON had to be written."""
-
-    def __init__(self, written: Written, noted: list[int]) -> None:
-        self._written, self._noted = written, noted
-
-    def json_of(self, states: Any, sql: str, view: Callable[[Any], Any]) -> Any:
-        def noting(row: Any) -> Any:
-            self._noted.append(row[0])
-            return view(row)
-
-        return self._written.json_of(states, sql, noting)
-
-
 async def test_a_run_is_of_the_team_that_asks(database: Database) -> None:
     scope = await record(database, HOME, runs=[make.run(1)])
-    for slug in ("one", "another"):
+    for slug in ("one", "one", "another"):
         page = await list_runs(Scope(scope.team_id, slug), RunsQuery(team=slug))
         assert [each.team for each in page.runs] == [slug]
 
 
-async def test_only_what_stands_otherwise_is_written(database: Database) -> None:
+class Noting:
+    """A memory that notes which rows it asks for whole."""
+
+    def __init__(self, written: Written, noted: list[int]) -> None:
+        self._written, self._noted = written, noted
+
+    def views_of(self, keys: Any, columns: Any, view: Callable[[Any], Any], beside: Any = lambda _: None) -> Any:
+        def noting(row: Any) -> Any:
+            self._noted.append(row[0])
+            return view(row)
+
+        return self._written.views_of(keys, columns, noting, beside)
+
+
+async def test_only_what_stands_otherwise_is_read_whole(database: Database) -> None:
     noted: list[int] = []
-    memories: Any = Seen(database.written_runs, noted), Seen(database.written_jobs, noted)
+    memories: Any = Noting(database.written_runs, noted), Noting(database.written_jobs, noted)
     database.written_runs, database.written_jobs = memories
     runs = [make.run(1), make.run(2, pull_requests=[make.linked(5)])]
     scope = await record(database, HOME, runs=runs, jobs=[make.job(7, 1), make.job(8, 1)])
     pull = PullRequestRunsQuery(team=TEAM, repo_full_name=NAME, pr_number=5)
 
-    async def written() -> list[int]:
+    async def read() -> list[int]:
         noted.clear()
-        await list_pull_request_runs(scope, pull)
         await list_runs(scope, RunsQuery(team=TEAM))
         await list_jobs(scope, JobsQuery(team=TEAM))
         return sorted(noted)
 
-    assert [await written() for _ in range(2)] == [[1, 2, 7, 8], []]
+    assert [await read() for _ in range(3)] == [[1, 2, 7, 8], [1, 2, 7, 8], []]
+    noted.clear()
+    await list_pull_request_runs(scope, pull)
+    assert noted == []
     await record(database, HOME, runs=[make.run(2, run_attempt=2)], jobs=[make.job(9, 1)])
-    assert [await written() for _ in range(2)] == [[2, 9], []]
+    assert [await read() for _ in range(3)] == [[2, 9], [9], []]
 
 
-async def test_what_is_deleted_between_two_questions_is_left_out(database: Database) -> None:
-    written = Written(1000)
-    asking = written.json_of({1: ("state",), 2: ("state",)}, "SELECT … IN", lambda row: LinkedPullRequest(**row[1]))
-    assert next(asking) == Question("SELECT … IN (?, ?)", [1, 2])
+COLUMNS = Columns("thing", "thing.id", "thing.state", "thing.number, thing.sha")
+
+
+def _pull(row: Any) -> LinkedPullRequest:
+    return LinkedPullRequest(number=row[0], head_sha=row[1], base_ref=None)
+
+
+def test_what_is_deleted_between_two_questions_is_left_out() -> None:
+    asking: Any = Written(1000).views_of([1, 2], COLUMNS, _pull)
+    sql = "SELECT thing.id, thing.state, thing.number, thing.sha FROM thing WHERE thing.id IN (?, ?)"
+    assert next(asking) == Question(sql, [1, 2])
     with pytest.raises(StopIteration) as end:
-        asking.send([(2, {"number": 5, "head_sha": None, "base_ref": None})])
-    assert list(map(bytes, end.value.value)) == [b'{"number":5,"headSha":null,"baseRef":null}']
+        asking.send([(2, "as it is", 5, None)])
+    assert end.value.value == [LinkedPullRequest(number=5, head_sha=None, base_ref=None)]
 
 
-def _looked_up(written: Written, number: int) -> list[int]:
-    """Ask for the JSON of one thing, and return whose rows are asked for."""
-    asked: list[int] = []
-    asking: Any = written.json_of({number: (number,)}, "", lambda row: LinkedPullRequest(row[0], "x" * 1000, None))
+def _read_whole(written: Written, *keys: int) -> list[int]:
+    """Ask for things that all stand as ever, and return those that are asked for whole."""
+    whole: list[int] = []
+    asking: Any = written.views_of(keys, COLUMNS, _pull)
+    rows = None
     with contextlib.suppress(StopIteration):
-        asked += next(asking).parameters
-        asking.send([(number,)])
-    return asked
+        while True:
+            question = asking.send(rows)
+            is_whole = "number" in question.sql
+            rows = [(key, "as ever", *([key, "x" * 1000] if is_whole else ())) for key in question.parameters]
+            whole += question.parameters if is_whole else []
+    return whole
 
 
 def test_what_is_not_asked_for_longest_goes_first() -> None:
-    written = Written(6 * 1700)
+    # Three fill a half.
+    written = Written(6 * 1650)
     for number in range(1, 4):
-        assert _looked_up(written, number) == [number]
-    # Three fill a half. The first is asked for again as others come, and so stays.
+        assert [_read_whole(written, number) for _ in range(3)] == [[number], [number], []]
+    # The first is asked for again as others come, and so stays.
     for number in range(4, 20):
-        assert _looked_up(written, 1) == []
-        assert _looked_up(written, number) == [number]
-    assert _looked_up(written, 2) == [2]
+        assert _read_whole(written, 1) == []
+        assert [_read_whole(written, number) for _ in range(3)] == [[number], [number], []]
+    assert _read_whole(written, 2) == [2]
     assert len(written._recent) + len(written._older) <= 7
+
+
+def test_what_is_asked_for_once_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.store.written.MOST_SEEN_ONCE", 10)
+    written = Written(6 * 1650)
+    assert [_read_whole(written, 1, 2) for _ in range(3)] == [[1, 2], [1, 2], []]
+    for number in range(100, 200):
+        assert _read_whole(written, number) == [number]
+        assert len(written._once) <= 10
+    assert _read_whole(written, 1, 2) == []
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from bot.store.queries.job_filters import (
 from bot.store.queries.pages import Counted, add_cursor, count, cursor_after, cut, page
 from bot.store.queries.scope import Condition, Lead, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
-from bot.store.written import gaps, read_back
+from bot.store.written import Columns, gaps, read_back
 
 # So many times and ids are put in order in a few milliseconds.
 MOST_PUT_IN_ORDER = 20_000
@@ -62,7 +62,9 @@ _COLUMNS = ", ".join(
 JOB_FILLED_IN = ("run_attempt", "workflow_name", "head_sha", "head_branch", "html_url", "created_at")
 # Whatever else _COLUMNS hold of a job changes with its version only (`bot.recorder.forms`); one whose run was found to
 # be gone, or to list it no more, is ended without (`bot.recorder.gone`).
-_STATE = f"job.job_id, job.listed_at, job.id, job.version, job.status, {gaps('job', JOB_FILLED_IN)}"
+_SHOWN = Columns(_JOBS, "job.id", f"job.version, job.status, {gaps('job', JOB_FILLED_IN)}", _COLUMNS)
+# Where a job stands in a list, and its key.
+_PLACE = "job.job_id, job.listed_at, job.id"
 _NOT_BEGUN = frozenset({"queued", "waiting", "pending", "requested"})
 _read_labels = msgspec.json.Decoder(list[str])
 _read_steps = msgspec.json.Decoder(list[Step])
@@ -144,15 +146,17 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[Jo
 
 def _shown(rows: Rows, counted: Counted, limit: int) -> Conversation[JobPage]:
     shown, more = cut(rows, limit)
-    states = {row[0]: row for row in shown}
-    sql = f"SELECT {_COLUMNS} FROM {_JOBS} WHERE job.job_id IN"
-    # Reading and writing labels and steps would be most of the work, and they are kept as the JSON that they become.
-    jobs = yield from current().written_jobs.json_of(states, sql, lambda row: _job(row, as_stored=True))
+    jobs = yield from current().written_jobs.views_of([key for _, _, key in shown], _SHOWN, _view)
     return JobPage(cast(list[Job], jobs), *counted, cursor_after(shown) if more else None)
 
 
+def _view(row: Sequence[Any]) -> Job:
+    # Reading and writing labels and steps would be most of the work, and they are kept as the JSON that they become.
+    return _job(row, as_stored=True)
+
+
 def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    rows = yield page(_STATE, _JOBS, condition, query.cursor, query.limit)
+    rows = yield page(_PLACE, _JOBS, condition, query.cursor, query.limit)
     # A first page that is the last one as well shows all that match.
     is_all = len(rows) <= query.limit and query.cursor is None
     return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
@@ -164,7 +168,7 @@ def _found_by_many_runs(condition: Condition, told: Condition, query: JobsQuery)
     add_told_by_runs(looked_through, told)
     if condition.lead < Lead.REPOSITORY:
         return (yield from _found(looked_through, query))
-    rows = yield page(_STATE, _JOBS, looked_through, query.cursor, query.limit)
+    rows = yield page(_PLACE, _JOBS, looked_through, query.cursor, query.limit)
     if len(rows) <= query.limit and query.cursor is None:
         return rows, (len(rows), True)
     return rows, (yield from _count_of_runs(condition, told))
@@ -182,7 +186,7 @@ def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) 
     wanted = Condition()
     newest = sorted(map(tuple, fitting), reverse=True)[: query.limit + 1]
     wanted.add_among("job.job_id", [identifier for _, identifier in newest])
-    rows = yield Question(f"SELECT {_STATE} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
+    rows = yield Question(f"SELECT {_PLACE} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
         return (yield from _found_by_many_runs(condition, told, query))

@@ -12,7 +12,7 @@ from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, to_moment
 from bot.store.queries.scope import Scope
 from bot.store.views import LinkedPullRequest, Run
-from bot.store.written import gaps
+from bot.store.written import Columns, gaps
 
 REPOSITORY = " JOIN repository ON repository.repository_id = run.repository_id"
 # In the order in which `_run` takes them.
@@ -22,7 +22,7 @@ ATTEMPT_COLUMNS = (
     " run.conclusion, run.head_branch, run.head_sha, run.html_url, run.updated_at, run.run_started_at,"
     " run.actor_login, run.actor_id, run.triggering_actor_login, run.head_repo_full_name"
 )
-RUN_COLUMNS = f"{ATTEMPT_COLUMNS}, run.gone_at"
+_RUN_COLUMNS = f"{ATTEMPT_COLUMNS}, run.gone_at"
 RUN_FILLED_IN = (
     "run_number",
     "workflow_id",
@@ -39,12 +39,15 @@ RUN_FILLED_IN = (
     "triggering_actor_login",
     "head_repo_full_name",
 )
-# Whatever else RUN_COLUMNS hold of a run changes with its attempt or version only (`bot.recorder.forms`); one that was
+# Whatever else _RUN_COLUMNS hold of a run changes with its attempt or version only (`bot.recorder.forms`); one that was
 # found to be gone is ended without (`bot.recorder.gone`).
-RUN_STATE = (
-    "run.run_id, run.created_at, run.id, run.run_attempt, run.version, run.status, run.conclusion, run.gone_at,"
-    f" repository.installation_id, repository.full_name, {gaps('run', RUN_FILLED_IN)}"
+_STATE = (
+    "run.run_attempt, run.version, run.status, run.conclusion, run.gone_at, repository.installation_id,"
+    f" repository.full_name, {gaps('run', RUN_FILLED_IN)}"
 )
+_SHOWN = Columns(f"workflow_run AS run{REPOSITORY}", "run.id", _STATE, _RUN_COLUMNS)
+# Where a run stands in a list, and its key.
+RUN_PLACE = "run.run_id, run.created_at, run.id"
 # What GitHub itself lists counts; only for a run that lists nothing, as those of forks do, the head commit tells.
 # PostgreSQL might gather all links for a NOT EXISTS here.
 COUNTS = (
@@ -141,18 +144,20 @@ def _that_count(links: list[Link]) -> list[Link]:
 
 
 def runs_of(rows: Rows, scope: Scope) -> Conversation[list[Run]]:
-    """Make runs of rows of RUN_COLUMNS, each with the pull requests that count for it."""
+    """Make runs of rows of ATTEMPT_COLUMNS and `gone_at`, each with the pull requests that count for it."""
     links = (yield from _links(sorted({row[0] for row in rows}))) if rows else {}
     return [_run(row, scope.slug, links.get(row[0], ())) for row in rows]
 
 
-def runs_as_json(rows: Rows, scope: Scope) -> Conversation[list[Raw]]:
-    """Find out the JSON of runs by rows of RUN_STATE, each with the pull requests that count for it."""
-    links = (yield from _links([row[0] for row in rows])) if rows else {}
-    states = {row[0]: (row, scope.slug, links.get(row[0], ())) for row in rows}
-    sql = f"SELECT {RUN_COLUMNS} FROM workflow_run AS run{REPOSITORY} WHERE run.run_id IN"
+def runs_or_json(rows: Rows, scope: Scope) -> Conversation[list[Run | Raw]]:
+    """Find out runs by rows of RUN_PLACE, or their JSON, each with the pull requests that count for it."""
+    run_ids = {key: run_id for run_id, _, key in rows}
+    links = (yield from _links([*run_ids.values()])) if rows else {}
 
     def view(row: Sequence[Any]) -> Run:
         return _run(row, scope.slug, links.get(row[0], ()))
 
-    return (yield from current().written_runs.json_of(states, sql, view))
+    def beside(key: int) -> Any:
+        return scope.slug, links.get(run_ids[key], ())
+
+    return (yield from current().written_runs.views_of([*run_ids], _SHOWN, view, beside))
