@@ -53,6 +53,17 @@ def answer_on_sqlite(conversation: Conversation[T], connection: sqlite3.Connecti
         return result
 
 
+def answer_as_of_one_moment(conversation: Conversation[T], connection: sqlite3.Connection) -> T:
+    """Do so outside of a transaction, with all that is asked answered as of the same moment."""
+    connection.execute("BEGIN")
+    try:
+        return answer_on_sqlite(conversation, connection)
+    finally:
+        # SQLite ends it by itself where the disk fails.
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+
+
 def _take(cursor: sqlite3.Cursor, step: Step) -> Rows | None:
     match step:
         case Question(sql, parameters):

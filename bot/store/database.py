@@ -23,7 +23,7 @@ from tortoise.exceptions import BaseORMException, DBConnectionError, Operational
 
 from bot.errors import DatabaseUnavailable
 from bot.settings import Dialect, dialect_of
-from bot.store.answering import answer_on_postgresql, answer_on_sqlite, numbered, texts
+from bot.store.answering import answer_as_of_one_moment, answer_on_postgresql, answer_on_sqlite, numbered, texts
 from bot.store.connections import READER, WRITER, configuration
 from bot.store.conversation import Conversation, written
 from bot.store.engines import postgresql, sqlite
@@ -131,7 +131,7 @@ class Database(Executor):
     async def read(self, ask: Callable[[], Conversation[T]]) -> T:
         """Return what a conversation comes to that only asks, at once where that can be, else from the reader.
 
-        `ask` begins it, and may be called twice.
+        `ask` begins it, and may be called twice. On SQLite it is all answered as of one moment.
         """
         if self._glances:
             await self._turn.acquire()
@@ -139,6 +139,7 @@ class Database(Executor):
             asyncio.get_running_loop().call_soon(self._turn.release)
             with contextlib.suppress(NotAtOnce):
                 return self._glances.read(functools.partial(answer_on_sqlite, ask()))
+            return await self.reader.in_one_go(functools.partial(answer_as_of_one_moment, ask()))
         return await self.reader.converse(ask())
 
     @property

@@ -21,7 +21,7 @@ T = TypeVar("T")
 # have the processor, the seconds bound it.
 MOST_INSTRUCTIONS = 100_000
 MOST_SECONDS = 0.05
-_A_STRETCH = 4000
+_A_STRETCH = 1000
 
 
 class NotAtOnce(Exception):

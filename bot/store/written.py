@@ -3,7 +3,8 @@
 A list that is asked for again mostly shows rows that it has shown before, also where something was committed since. So
 a page is found as places alone. Of rows that were shown before only the state is asked for, a few values from which
 everything shown follows; others, and those that stand otherwise by now, are read whole (`bench/lists`, and
-`bench/together` while deliveries come in).
+`bench/together` while deliveries come in). That is for SQLite, where a list is answered as of one moment and a question
+costs next to nothing; PostgreSQL is asked for a page of whole rows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,17 +23,24 @@ MOST_SEEN_ONCE = 10_000
 
 
 class Columns(NamedTuple):
-    """What is asked of rows of `tables`, by their key: the columns of their state and those that are shown."""
+    """What is asked of rows of `tables`, by their key: the columns of their state and, as SQL, those that are shown."""
 
     tables: str
     key: str
-    state: str
+    state: tuple[str, ...]
     shown: str
 
-    def of(self, columns: str, keys: Sequence[int]) -> Question:
-        """Ask for columns of those rows of which these are the keys, with the key before them."""
+    def state_of(self, keys: Sequence[int]) -> Question:
+        """Ask for the key and the state of rows."""
+        return self._of(keys, self.state)
+
+    def whole(self, keys: Sequence[int]) -> Question:
+        """Ask for all of them: the key, the state, and what is shown."""
+        return self._of(keys, (*self.state, self.shown))
+
+    def _of(self, keys: Sequence[int], columns: Sequence[str]) -> Question:
         among = f"{self.key} IN ({', '.join('?' * len(keys))})"
-        return Question(f"SELECT {self.key}, {columns} FROM {self.tables} WHERE {among}", keys)
+        return Question(f"SELECT {', '.join((self.key, *columns))} FROM {self.tables} WHERE {among}", keys)
 
 
 def gaps(table: str, columns: Iterable[str]) -> str:
@@ -49,6 +57,7 @@ class Written:
     """What was last written of each row, by its key; of about `most` bytes, those not asked for longest go first.
 
     A row is kept when it is written for the second time: to keep all that is asked for once costs a tenth of a list.
+    Two threads may ask at once; what they can do to each other is to forget some rows sooner.
     """
 
     def __init__(self, most: int) -> None:
@@ -66,20 +75,21 @@ class Written:
         view: Callable[[Sequence[Any]], V],
         beside: Callable[[int], Any] = lambda _: None,
     ) -> Conversation[list[V | Raw]]:
-        """Find out the views of rows by their keys, in this order, or their JSON; one that was deleted is left out.
+        """Find out the views of rows by their keys, in this order, or their JSON.
 
         `view` makes a view of the columns that are shown. What it shows must follow from the row's state and from what
-        stands `beside` it.
+        stands `beside` it. All questions of a list have to be answered as of one moment, or a row might not fit the
+        list any more; then no row is missing either.
         """
         found: dict[int, V | Raw | None] = dict.fromkeys(keys)
         known = [key for key in keys if key in self._recent or key in self._older]
         if known:
-            for state in (yield columns.of(columns.state, known)):
+            for state in (yield columns.state_of(known)):
                 found[state[0]] = self._find(state[0], (state, beside(state[0])))
         others = [key for key, each in found.items() if each is None]
         if others:
-            width = columns.state.count(", ") + 2
-            for row in (yield columns.of(f"{columns.state}, {columns.shown}", others)):
+            width = 1 + len(columns.state)
+            for row in (yield columns.whole(others)):
                 key, made = row[0], view(row[width:])
                 found[key] = made if self._is_first(key) else self._write(key, (row[:width], beside(key)), made)
         return [each for each in found.values() if each is not None]

@@ -37,12 +37,8 @@ async def page_answer(
     async def make() -> _Page:
         return _page(await find_out(), query)
 
-    if keys.ASKED in request:
-        # The answer is kept whole then (`bot.web.ready`).
-        page = await make()
-    else:
-        question = scope, request.rel_url.raw_path, query
-        page = await queries.remember(question, make, lambda page: len(page.body) + 2 * len(query) + _size_of(scope))
+    question = scope, request.rel_url.raw_path, query
+    page = await queries.remember(question, make, lambda page: len(page.body) + 2 * len(query) + _size_of(scope))
     response = _conditional(request, page.body, page.etag, "application/json", REVALIDATE)
     response.headers["Vary"] = "Authorization, Cookie"
     address = public_url(request) + request.rel_url.raw_path

@@ -34,7 +34,7 @@ STANDING: web.RequestKey["Standing"] = web.RequestKey("STANDING")
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 # The question that was asked where its answer may be kept ready, and whom it is answered for.
 ASKED: web.RequestKey["Asked"] = web.RequestKey("ASKED")
-# Who asks, where that was found out for a request before and can't have changed.
+# Who asks and what they may read, where that was found out for a request before and can't have changed.
 KNOWN: web.RequestKey["Known"] = web.RequestKey("KNOWN")
 ANSWERED_FOR: web.RequestKey["Caller"] = web.RequestKey("ANSWERED_FOR")
 # Why a delivery was not taken in, where that was found out before there was a request.

@@ -169,3 +169,14 @@ async def test_a_job_that_came_long_after_its_run_is_among_the_newest(database: 
     scope = await record(database, HOME, runs=runs, jobs=[*jobs, again])
     page = await list_jobs(scope, JobsQuery(team="octo-org", event="schedule", limit=3))
     assert [job.job_id for job in page.jobs] == [11, 70, 60]
+
+
+async def test_jobs_of_few_runs_that_tell_no_time_come_last(database: Database) -> None:
+    runs = [make.run(n, event="schedule", created_at=stamp(n)) for n in range(1, 4)]
+    # What Go writes where there is no time.
+    times = ["0001-01-01T00:00:00Z", stamp(1), stamp(2)]
+    jobs = [make.job(10 * n, n, created_at=at) for n, at in enumerate(times, 1)]
+    scope = await record(database, HOME, runs=runs, jobs=jobs)
+    for limit, expected in ((1, [30]), (2, [30, 20]), (5, [30, 20, 10])):
+        page = await list_jobs(scope, JobsQuery(team="octo-org", event="schedule", limit=limit))
+        assert [job.job_id for job in page.jobs] == expected

@@ -1,7 +1,9 @@
 """Answers that are given again while nothing was committed, and the connection that tells whether anything was."""
 
 import asyncio
+import contextlib
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from bot.settings import Dialect
 from bot.store import connected
+from bot.store.conversation import Conversation, Question
 from bot.store.database import Database
 from bot.store.glances import Glances, NotAtOnce
 from bot.store.queries import RunsQuery, get_scope, list_runs, remember
@@ -194,3 +197,26 @@ def test_an_error_that_ends_the_transaction_is_told_as_it_is(tmp_path: Path) -> 
         glances.read(fail)
     assert glances.read(lambda connection: connection.execute("SELECT 1").fetchone()[0]) == 1
     glances.close()
+
+
+@pytest.mark.parametrize("most", [0, 10**9])
+async def test_all_of_a_list_is_as_of_one_moment(migrated_url: str, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    if not migrated_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL answers each question as of its own moment")
+    monkeypatch.setattr("bot.store.glances.MOST_INSTRUCTIONS", most)
+    monkeypatch.setattr("bot.store.glances.MOST_SECONDS", 60)
+    asked_by: list[threading.Thread] = []
+
+    def asking() -> Conversation[int]:
+        # It takes so long that the loop's thread leaves it to the other, but where it may take any time.
+        yield Question(f"SELECT count(*) FROM workflow_run, ({COUNTED})")
+        asked_by.append(threading.current_thread())
+        with contextlib.closing(sqlite3.connect(migrated_url.removeprefix("sqlite://"))) as other, other:
+            other.execute("DELETE FROM workflow_run")
+        ((runs,),) = yield Question("SELECT count(*) FROM workflow_run")
+        return int(runs)
+
+    async with connected(migrated_url) as database:
+        await record(database, HOME, runs=[make.run(1)])
+        assert [await database.read(asking) for _ in range(2)] == [1, 0]
+    assert {thread is threading.main_thread() for thread in asked_by} == {most > 0}

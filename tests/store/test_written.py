@@ -9,6 +9,7 @@ import pytest
 
 from bot.recorder import forms
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
+from bot.settings import Dialect
 from bot.store import models
 from bot.store.conversation import Question
 from bot.store.database import Database
@@ -164,6 +165,8 @@ class Noting:
 
 
 async def test_only_what_stands_otherwise_is_read_whole(database: Database) -> None:
+    if database.dialect is Dialect.POSTGRESQL:
+        pytest.skip("PostgreSQL is asked for whole rows")
     noted: list[int] = []
     memories: Any = Noting(database.written_runs, noted), Noting(database.written_jobs, noted)
     database.written_runs, database.written_jobs = memories
@@ -185,20 +188,20 @@ async def test_only_what_stands_otherwise_is_read_whole(database: Database) -> N
     assert [await read() for _ in range(3)] == [[2, 9], [9], []]
 
 
-COLUMNS = Columns("thing", "thing.id", "thing.state", "thing.number, thing.sha")
+COLUMNS = Columns("thing", "thing.id", ("thing.state",), "thing.number, thing.sha")
 
 
 def _pull(row: Any) -> LinkedPullRequest:
     return LinkedPullRequest(number=row[0], head_sha=row[1], base_ref=None)
 
 
-def test_what_is_deleted_between_two_questions_is_left_out() -> None:
+def test_rows_are_asked_for_by_key_and_come_in_order() -> None:
     asking: Any = Written(1000).views_of([1, 2], COLUMNS, _pull)
     sql = "SELECT thing.id, thing.state, thing.number, thing.sha FROM thing WHERE thing.id IN (?, ?)"
     assert next(asking) == Question(sql, [1, 2])
     with pytest.raises(StopIteration) as end:
-        asking.send([(2, "as it is", 5, None)])
-    assert end.value.value == [LinkedPullRequest(number=5, head_sha=None, base_ref=None)]
+        asking.send([(2, "as it is", 6, None), (1, "as it is", 5, None)])
+    assert [pull.number for pull in end.value.value] == [5, 6]
 
 
 def _read_whole(written: Written, *keys: int) -> list[int]:

@@ -62,9 +62,9 @@ _COLUMNS = ", ".join(
 JOB_FILLED_IN = ("run_attempt", "workflow_name", "head_sha", "head_branch", "html_url", "created_at")
 # Whatever else _COLUMNS hold of a job changes with its version only (`bot.recorder.forms`); one whose run was found to
 # be gone, or to list it no more, is ended without (`bot.recorder.gone`).
-_SHOWN = Columns(_JOBS, "job.id", f"job.version, job.status, {gaps('job', JOB_FILLED_IN)}", _COLUMNS)
-# Where a job stands in a list, and its key.
-_PLACE = "job.job_id, job.listed_at, job.id"
+_LISTED = Columns(_JOBS, "job.id", ("job.version", "job.status", gaps("job", JOB_FILLED_IN)), _COLUMNS)
+# What a page of a list is asked for, the place of each job before.
+_PAGE = {Dialect.SQLITE: "job.job_id, job.listed_at, job.id", Dialect.POSTGRESQL: _COLUMNS}
 _NOT_BEGUN = frozenset({"queued", "waiting", "pending", "requested"})
 _read_labels = msgspec.json.Decoder(list[str])
 _read_steps = msgspec.json.Decoder(list[Step])
@@ -146,8 +146,14 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[Jo
 
 def _shown(rows: Rows, counted: Counted, limit: int) -> Conversation[JobPage]:
     shown, more = cut(rows, limit)
-    jobs = yield from current().written_jobs.views_of([key for _, _, key in shown], _SHOWN, _view)
+    jobs = yield from _listed_jobs(shown)
     return JobPage(cast(list[Job], jobs), *counted, cursor_after(shown) if more else None)
+
+
+def _listed_jobs(rows: Rows) -> Conversation[list[Job | Raw]]:
+    if current().dialect is Dialect.POSTGRESQL:
+        return [_view(row) for row in rows]
+    return (yield from current().written_jobs.views_of([key for _, _, key in rows], _LISTED, _view))
 
 
 def _view(row: Sequence[Any]) -> Job:
@@ -156,7 +162,7 @@ def _view(row: Sequence[Any]) -> Job:
 
 
 def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    rows = yield page(_PLACE, _JOBS, condition, query.cursor, query.limit)
+    rows = yield page(_PAGE[current().dialect], _JOBS, condition, query.cursor, query.limit)
     # A first page that is the last one as well shows all that match.
     is_all = len(rows) <= query.limit and query.cursor is None
     return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
@@ -168,7 +174,7 @@ def _found_by_many_runs(condition: Condition, told: Condition, query: JobsQuery)
     add_told_by_runs(looked_through, told)
     if condition.lead < Lead.REPOSITORY:
         return (yield from _found(looked_through, query))
-    rows = yield page(_PLACE, _JOBS, looked_through, query.cursor, query.limit)
+    rows = yield page(_PAGE[current().dialect], _JOBS, looked_through, query.cursor, query.limit)
     if len(rows) <= query.limit and query.cursor is None:
         return rows, (len(rows), True)
     return rows, (yield from _count_of_runs(condition, told))
@@ -184,13 +190,18 @@ def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) 
     if not fitting:
         return [], counted
     wanted = Condition()
-    newest = sorted(map(tuple, fitting), reverse=True)[: query.limit + 1]
+    newest = sorted(((_comparable(moment), job_id) for moment, job_id in fitting), reverse=True)[: query.limit + 1]
     wanted.add_among("job.job_id", [identifier for _, identifier in newest])
-    rows = yield Question(f"SELECT {_PLACE} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
+    rows = yield Question(f"SELECT {_PAGE[current().dialect]} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
         return (yield from _found_by_many_runs(condition, told, query))
-    return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True), counted
+    return sorted(rows, key=lambda row: (_comparable(row[1]), row[0]), reverse=True), counted
+
+
+def _comparable(moment: Any) -> Any:
+    # Texts compare as the times that they are; of PostgreSQL's times its infinite past has no offset.
+    return moment if isinstance(moment, str) else to_moment(moment)
 
 
 def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[Rows]:
@@ -213,7 +224,7 @@ def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> 
     if len(some) <= query.limit:
         return some
     recent = of_runs.copy()
-    since = cast(datetime, to_moment(min(moment for moment, _ in some)))
+    since = min(cast(datetime, to_moment(moment)) for moment, _ in some)
     recent.add("job.listed_at >= ?", since)
     recent.add("run.created_at >= ?", max(since, _EARLIEST + LATEST_JOB) - LATEST_JOB)
     newest = yield Question(f"{found}{recent.sql} LIMIT ?", [*recent.parameters, MOST_PUT_IN_ORDER + 1])

@@ -8,9 +8,11 @@ from msgspec import Raw
 
 from bot.domain.durations import seconds_between
 from bot.domain.triggers import triggering_pull_request
+from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, to_moment
-from bot.store.queries.scope import Scope
+from bot.store.queries.pages import page
+from bot.store.queries.scope import Condition, Scope
 from bot.store.views import LinkedPullRequest, Run
 from bot.store.written import Columns, gaps
 
@@ -42,12 +44,22 @@ RUN_FILLED_IN = (
 # Whatever else _RUN_COLUMNS hold of a run changes with its attempt or version only (`bot.recorder.forms`); one that was
 # found to be gone is ended without (`bot.recorder.gone`).
 _STATE = (
-    "run.run_attempt, run.version, run.status, run.conclusion, run.gone_at, repository.installation_id,"
-    f" repository.full_name, {gaps('run', RUN_FILLED_IN)}"
+    "run.run_attempt",
+    "run.version",
+    "run.status",
+    "run.conclusion",
+    "run.gone_at",
+    "repository.installation_id",
+    "repository.full_name",
+    gaps("run", RUN_FILLED_IN),
 )
-_SHOWN = Columns(f"workflow_run AS run{REPOSITORY}", "run.id", _STATE, _RUN_COLUMNS)
-# Where a run stands in a list, and its key.
-RUN_PLACE = "run.run_id, run.created_at, run.id"
+_LISTED = Columns(f"workflow_run AS run{REPOSITORY}", "run.id", _STATE, _RUN_COLUMNS)
+_PLACE = "run.run_id, run.created_at"
+# What a page of a list is asked for beside the places, and what that is joined from.
+_BESIDE = {
+    Dialect.SQLITE: ("run.id", ""),
+    Dialect.POSTGRESQL: (_RUN_COLUMNS.removeprefix(f"{_PLACE}, "), REPOSITORY),
+}
 # What GitHub itself lists counts; only for a run that lists nothing, as those of forks do, the head commit tells.
 # PostgreSQL might gather all links for a NOT EXISTS here.
 COUNTS = (
@@ -149,8 +161,16 @@ def runs_of(rows: Rows, scope: Scope) -> Conversation[list[Run]]:
     return [_run(row, scope.slug, links.get(row[0], ())) for row in rows]
 
 
-def runs_or_json(rows: Rows, scope: Scope) -> Conversation[list[Run | Raw]]:
-    """Find out runs by rows of RUN_PLACE, or their JSON, each with the pull requests that count for it."""
+def page_of_runs(tables: str, condition: Condition, cursor: str | None, limit: int, *, place: str = _PLACE) -> Question:
+    """Ask for a page of runs by their ids and times, from tables among which is `run`; `runs_listed` takes the rows."""
+    columns, joined = _BESIDE[current().dialect]
+    return page(f"{place}, {columns}", f"{tables}{joined}", condition, cursor, limit)
+
+
+def runs_listed(rows: Rows, scope: Scope) -> Conversation[list[Run | Raw]]:
+    """Find out the runs of a page, or their JSON, each with the pull requests that count for it."""
+    if current().dialect is Dialect.POSTGRESQL:
+        return [*(yield from runs_of(rows, scope))]
     run_ids = {key: run_id for run_id, _, key in rows}
     links = (yield from _links([*run_ids.values()])) if rows else {}
 
@@ -160,4 +180,4 @@ def runs_or_json(rows: Rows, scope: Scope) -> Conversation[list[Run | Raw]]:
     def beside(key: int) -> Any:
         return scope.slug, links.get(run_ids[key], ())
 
-    return (yield from current().written_runs.views_of([*run_ids], _SHOWN, view, beside))
+    return (yield from current().written_runs.views_of([*run_ids], _LISTED, view, beside))

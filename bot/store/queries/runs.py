@@ -11,7 +11,7 @@ from bot.store.database import current, database_errors
 from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
 from bot.store.queries.jobs import jobs_of_attempt
 from bot.store.queries.pages import Counted, count, cursor_after, cut, page
-from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, RUN_PLACE, runs_of, runs_or_json
+from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, page_of_runs, runs_listed, runs_of
 from bot.store.queries.scope import Condition, Lead, Piece, Scope, add_visible, named_repositories, narrow_by_status
 from bot.store.views import Run, RunDetails, RunPage
 from bot.store.written import read_back
@@ -58,7 +58,7 @@ def _listed(scope: Scope, query: RunsQuery) -> Conversation[RunPage]:
     add_run_filter(condition, query)
     if not (yield from add_visible(condition, scope, "run", query.repo_full_name, query.installation_id)):
         return RunPage([], 0, True, None)
-    rows = yield page(RUN_PLACE, _RUNS, condition, query.cursor, query.limit)
+    rows = yield page_of_runs(_RUNS, condition, query.cursor, query.limit)
     return (yield from _shown(rows, scope, query, count(_RUNS, condition)))
 
 
@@ -66,7 +66,7 @@ def _shown(
     rows: Rows, scope: Scope, query: RunsQuery | PullRequestRunsQuery, counting: Conversation[Counted]
 ) -> Conversation[RunPage]:
     shown, more = cut(rows, query.limit)
-    runs = yield from runs_or_json(shown, scope)
+    runs = yield from runs_listed(shown, scope)
     # A first page that is the last one as well shows all that match.
     total, exact = (yield from counting) if more or query.cursor else (len(runs), True)
     return RunPage(cast(list[Run], runs), total, exact, cursor_after(shown) if more else None)
@@ -75,7 +75,7 @@ def _shown(
 # SQLite joins by CROSS JOIN in the order written: the links come in the order of the list, and lead to the runs.
 _LINKS = "run_pull_request AS link"
 _OF_PULL_REQUEST = f"{_LINKS} CROSS JOIN workflow_run AS run"
-_LINKED_PLACE = RUN_PLACE.replace("run.run_id, run.created_at", "link.run_id, link.run_created_at")
+_LINKED_PLACE = "link.run_id, link.run_created_at"
 # The newest run of a workflow and event for this pull request: one commit may be the head of several.
 _NEWEST_OF_ITS_KIND = (
     "NOT EXISTS (SELECT 1 FROM workflow_run AS newer JOIN run_pull_request AS other ON other.run_id = newer.run_id"
@@ -109,7 +109,7 @@ def _listed_of_pull_request(scope: Scope, query: PullRequestRunsQuery) -> Conver
         head = head or (yield from _head_of(repositories, query.pr_number))
         condition.add(_NEWEST_OF_ITS_KIND)
     condition.add_equal("run.head_sha", head)
-    rows = yield page(_LINKED_PLACE, _OF_PULL_REQUEST, condition, query.cursor, query.limit)
+    rows = yield page_of_runs(_OF_PULL_REQUEST, condition, query.cursor, query.limit, place=_LINKED_PLACE)
     # A link is of its run's own repository, so that it can be counted without a look at the run.
     is_narrowed = query.latest or head is not None
     counting = count(*((_OF_PULL_REQUEST, condition) if is_narrowed else (_LINKS, links)), few=True)
