@@ -4,7 +4,8 @@ Sixteen connections ask for pages of 50 with mixed filters, one after another in
 record with a hundredth of the rows as well; then of places all over the record, so that each list has other rows; then
 the same few over and over, as dashboards do. Then single questions, one at a time: page 1 and page 1,000, a pull
 request's runs, and each filter of runs and of jobs alone, matching and not. Before each of these something is
-committed, so that none is answered by what is remembered; but where it says "again".
+committed, so that none is answered with what another was, but where it says "again"; rows that were shown before are
+written already, but in places all over the record.
 """
 
 import contextlib
