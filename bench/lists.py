@@ -233,7 +233,6 @@ def _commit(server: servers.Server) -> None:
 def _report_mixed(rounds: Rounds, size: Size) -> Report:
     ratios = {
         "to_model_instances": rounds.ratio(OURS, NAIVE, "requests_per_second"),
-        "elsewhere_to_model_instances": rounds.ratio(ELSEWHERE, NAIVE, "requests_per_second"),
         "to_ready_body": rounds.ratio(OURS, BARE, "requests_per_second"),
         "to_few_rows": rounds.ratio(OURS, FEW, "requests_per_second"),
         "again_to_ready_body": rounds.ratio(AGAIN, BARE, "requests_per_second"),

@@ -11,7 +11,7 @@ from aiohttp import web
 from bot.store import queries
 from bot.store.queries import Scope
 from bot.web import keys
-from bot.web.parameters import query_pairs
+from bot.web.parameters import list_pairs
 
 REVALIDATE = "private, no-cache"
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
@@ -53,7 +53,7 @@ def _size_of(scope: Scope) -> int:
 
 def _page(view: msgspec.Struct, query: str) -> _Page:
     body = msgspec.json.encode(view)
-    first = urlencode([pair for pair in query_pairs(query) if pair[0] != "cursor"])
+    first = urlencode([pair for pair in list_pairs(query) if pair[0] != "cursor"])
     next_cursor = view.next_cursor  # type: ignore[attr-defined]  # as every page of a list has
     # A cursor has nothing that would have to be quoted.
     following = [("next", f"{first}&cursor={next_cursor}")] if next_cursor is not None else []

@@ -106,13 +106,18 @@ def parameters_of(struct: type[msgspec.Struct]) -> Mapping[str, Parameter]:
     }
 
 
-@lru_cache(maxsize=128)
 def query_pairs(raw_query: str) -> Pairs:
-    """Split a query string; bytes that are not UTF-8 become lone surrogates, which no parameter takes.
-
-    A page is asked for by it, and then links to others by it.
-    """
+    """Split a query string; bytes that are not UTF-8 become lone surrogates, which no parameter takes."""
     return tuple(parse_qsl(raw_query, keep_blank_values=True, errors="surrogateescape"))
+
+
+@lru_cache(maxsize=128)
+def list_pairs(raw_query: str) -> Pairs:
+    """Split the query of a list, by which it is asked for and then links to its other pages.
+
+    What else a query may hold, such as the code that GitHub sends a browser back with, is kept nowhere.
+    """
+    return query_pairs(raw_query)
 
 
 @lru_cache(maxsize=1024)
@@ -121,7 +126,7 @@ def parse_query(struct: type[S], raw_query: str) -> S:
 
     Dashboards ask the same over and over, so the last that were well-formed are remembered; `bench/lists` asks so too.
     """
-    return parse(struct, query_pairs(raw_query))
+    return parse(struct, list_pairs(raw_query))
 
 
 def parse(struct: type[S], pairs: Pairs) -> S:
