@@ -1,12 +1,9 @@
 """Starting and stopping what is measured: each server is a process of its own, on a core of its own."""
 
 import asyncio
-import contextlib
 import functools
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from bench.bodies import SECRET
+from tests.ports import reserve_port
 
 ROOT = Path(__file__).parent.parent
 OURS, PLAIN = "runledger", "plain bot"
@@ -172,7 +170,7 @@ async def running(*sides: Side, folder: Path) -> AsyncIterator[list[Server]]:
 
 @asynccontextmanager
 async def _process(side: Side, folder: Path) -> AsyncIterator[Server]:
-    port = _free_port()
+    port = reserve_port()
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "LD_PRELOAD"}}
     environment = {**kept, **side.environment, "PORT": str(port), "PYTHONPATH": str(ROOT)}
     with _log(side, folder).open("wb") as log:
@@ -192,16 +190,6 @@ async def _process(side: Side, folder: Path) -> AsyncIterator[Server]:
 
 def _log(side: Side, folder: Path) -> Path:
     return folder / f"{side.name.replace(' ', '-').replace(',', '')}.log"
-
-
-def _free_port() -> int:
-    # Below the ports that the system gives to clients: asked for one of those before anybody listens there, it may
-    # connect a client to itself.
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 async def _until_ready(server: Server, folder: Path) -> None:

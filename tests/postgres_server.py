@@ -1,7 +1,6 @@
 """A real PostgreSQL for the suite: started once in a temporary folder, with an empty database for each test."""
 
 import asyncio
-import socket
 import tempfile
 import threading
 import warnings
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+
+from tests.ports import reserve_port
 
 Result = TypeVar("Result")
 
@@ -96,7 +97,7 @@ def running_postgres(options: str = OPTIONS) -> Iterator[PostgresServer]:
             options = ("-w", "-D", str(data), "-l", str(data / "log"), *arguments)
             pgexec("pg_ctl", options, installed.bin_path, user=installed.system_user, cwd=data, timeout=60)
 
-        port = _free_port()
+        port = reserve_port()
         pg_ctl("-o", f"-h 127.0.0.1 -p {port} -k {data} {options}", "start")
         try:
             server = PostgresServer(port)
@@ -104,10 +105,3 @@ def running_postgres(options: str = OPTIONS) -> Iterator[PostgresServer]:
             server.close()
         finally:
             pg_ctl("-m", "immediate", "stop")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,7 +9,6 @@ import json
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pydantic import SecretStr
 
 from bot.settings import Settings, load_settings
 from tests.markdown import ROOT
+from tests.ports import reserve_port
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -257,9 +257,7 @@ def copy(source: Path, target: Path) -> None:
 @pytest.mark.deep
 def test_what_the_steps_make_serves_and_is_healthy(tmp_path: Path) -> None:
     build(tmp_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(reserve_port())
     image = {name: in_folder(value, tmp_path) for name, value in environment_of_the_image().items()}
     environment = image | {"PORT": port, "SECRET_KEY": "5f" * 32, "HOME": str(tmp_path / "data")}
     command = [str(tmp_path / "opt/runledger/bin/python"), *steps("CMD")[0].command[1:]]

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 from tests.durability.posts import SECRET
+from tests.ports import reserve_port
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
@@ -19,7 +19,7 @@ class Deployment:
     """One or several processes on one database; `commands` are what comes after `python -m bot`."""
 
     def __init__(self, url: str, folder: Path, *commands: tuple[str, ...], **environment: str) -> None:
-        self.port = _free_port()
+        self.port = reserve_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.commands = commands
         self.processes: list[asyncio.subprocess.Process] = []
@@ -81,10 +81,3 @@ class Deployment:
             codes = [await process.wait() for process in self.processes]
         self.processes.clear()
         return codes
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

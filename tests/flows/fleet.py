@@ -5,7 +5,6 @@ import contextlib
 import os
 import shlex
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.flows.router import Refusal, Router
+from tests.ports import reserve_port
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
@@ -63,7 +63,7 @@ class Fleet:
 
     async def start(self, name: str) -> None:
         """Start a process, and return once it is ready and the router knows it."""
-        self.running[name] = started = await self._begin(name.partition(".")[0], _free_port())
+        self.running[name] = started = await self._begin(name.partition(".")[0], reserve_port())
         await self._until_ready(name, started)
         if name.startswith("web"):
             self.router.ports[name] = started.port
@@ -154,10 +154,3 @@ async def deployed(fleet: Fleet) -> AsyncIterator[Fleet]:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
