@@ -1,5 +1,8 @@
 """How much memory the service holds: at rest, under as much as it can take, and minute after minute at an even rate.
 
+In these minutes lists are asked for beside the deliveries, alike and all over the record, so that whatever remembers
+what lists are made of is filled as well.
+
 Whether it grows is told by a straight line through the second half of the minutes, when what is kept for speed has been
 filled: it does if the slope is above nothing by more than twice its standard error, and worth a mebibyte or more in a
 million deliveries.
@@ -10,25 +13,27 @@ import statistics
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from bench import bodies, delivering, load, servers
-from bench.databases import copy_empty
+from bench import asked, bodies, delivering, load, records, servers
 from bench.report import Report
 
 LEAST_MINUTES = 6
 MEBIBYTE, MEBIBYTES_A_MILLION = 2**20, 1.0
 LOADS = ("", "deliveries", "/s", "refused", "most MiB", "MiB afterwards")
-MINUTES = ("minute", "came /s", "p99 ms", "not accepted", "MiB on the average", "most MiB")
+MINUTES = ("minute", "came /s", "p99 ms", "not accepted", "lists /s", "MiB on the average", "most MiB")
+FEW_LISTS = 2000
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is sent at once, small and large; how many seconds make a minute, how many there are, at which rate."""
+    """How much is sent at once, small and large; how many seconds make a minute, how many there are, at which rates."""
 
+    runs: int = 10_000
+    jobs_of_each: int = 3
     deliveries: int = 20_000
     large: int = 1000
     large_bytes: int = MEBIBYTE
@@ -37,9 +42,12 @@ class Size:
     minutes: int = 30
     minute: float = 60.0
     rate: int = 500
+    lists: int = 20
 
 
-SMALL = Size(deliveries=40, large=2, connections=4, rest=0.1, minutes=6, minute=0.2, rate=100)
+SMALL = Size(
+    runs=200, jobs_of_each=1, deliveries=40, large=2, connections=4, rest=0.1, minutes=6, minute=0.2, rate=100, lists=30
+)
 
 
 @asynccontextmanager
@@ -81,12 +89,12 @@ def line_through(values: Sequence[float]) -> Line:
 async def run(size: Size) -> Report:
     """Look at one server, through all of it."""
     with TemporaryDirectory(prefix="bench-memory-") as name:
-        side = servers.runledger(copy_empty(Path(name) / "runledger.sqlite3"))
-        async with servers.running(side, folder=Path(name)) as (server,):
+        filled = await records.copy_of(Path(name), size.runs, size.jobs_of_each)
+        async with servers.running(servers.runledger(filled.path), folder=Path(name)) as (server,):
             await asyncio.sleep(size.rest)
             rest = server.resident_mebibytes()
             loads = [await _load(server, size, *each) for each in _loads(size)]
-            minutes = [minute async for minute in _minutes(server, size)]
+            minutes = [minute async for minute in _minutes(server, filled.token, size)]
     return _report(size, rest, loads, minutes)
 
 
@@ -121,23 +129,32 @@ class _Minute:
     came_per_second: float
     p99_milliseconds: float
     not_accepted: float
+    lists_per_second: float
     mean: float
     most: float
 
 
-async def _minutes(server: servers.Server, size: Size) -> AsyncIterator[_Minute]:
+async def _minutes(server: servers.Server, token: str, size: Size) -> AsyncIterator[_Minute]:
     """Give one after another, and say each when it is over, for it is long until the last."""
-    deliveries = bodies.Source(seed=4)
+    deliveries, lists = bodies.Source(seed=4), cycle(_lists(token))
     for number in range(size.minutes):
         requests = (each.request for each in islice(deliveries, int(size.rate * size.minute)))
+        asking = islice(lists, int(size.lists * size.minute))
         async with watched(server, every=size.minute / 60) as seen:
-            sent = await load.send_paced(server.port, requests, size.connections, size.rate)
-        latencies = delivering.latencies(sent)
-        minute = _Minute(
-            sent.rate, latencies["p99_milliseconds"], latencies["not_accepted"], statistics.mean(seen), max(seen)
-        )
+            sent, listed = await asyncio.gather(
+                load.send_paced(server.port, requests, size.connections, size.rate),
+                load.send_paced(server.port, asking, size.connections, size.lists),
+            )
+        latencies, answered = delivering.latencies(sent), listed.statuses[200] / listed.seconds
+        p99, refused = latencies["p99_milliseconds"], latencies["not_accepted"]
+        minute = _Minute(sent.rate, p99, refused, answered, statistics.mean(seen), max(seen))
         print(f"memory: minute {number + 1} of {size.minutes}: {minute.mean:.1f} MiB", flush=True)
         yield minute
+
+
+def _lists(token: str) -> list[bytes]:
+    paths = chain(asked.varied(FEW_LISTS), asked.all_over(FEW_LISTS), asked.again(FEW_LISTS))
+    return asked.requests(paths, token)
 
 
 def _report(size: Size, rest: float, loads: Sequence[_Loaded], minutes: Sequence[_Minute]) -> Report:
@@ -151,9 +168,9 @@ def _report(size: Size, rest: float, loads: Sequence[_Loaded], minutes: Sequence
     rows = [("at rest", "", "", "", f"{rest:.1f}", f"{rest:.1f}"), *map(_load_row, loads)]
     report.add_table(f"memory: resident, {size.connections} connections in a closed loop", LOADS, rows)
     title = (
-        f"memory: {size.rate} deliveries a second; over the last {len(settled)} minutes {line.slope:+.3f} MiB a minute,"
-        f" standard error {line.error:.3f}, that is {a_million:+.1f} MiB in a million deliveries:"
-        f" it {'grows' if grows else 'does not grow'}"
+        f"memory: {size.rate} deliveries and {size.lists} lists a second; over the last {len(settled)} minutes"
+        f" {line.slope:+.3f} MiB a minute, standard error {line.error:.3f}, that is {a_million:+.1f} MiB in a million"
+        f" deliveries: it {'grows' if grows else 'does not grow'}"
     )
     report.add_table(title, MINUTES, [_minute_row(number, each) for number, each in enumerate(minutes, 1)])
     return report
@@ -166,5 +183,5 @@ def _load_row(each: _Loaded) -> tuple[str, ...]:
 
 
 def _minute_row(number: int, each: _Minute) -> tuple[str, ...]:
-    rate, p99, refused = f"{each.came_per_second:,.0f}", f"{each.p99_milliseconds:.1f}", f"{each.not_accepted:,.0f}"
-    return str(number), rate, p99, refused, f"{each.mean:.1f}", f"{each.most:.1f}"
+    came = (f"{each.came_per_second:,.0f}", f"{each.p99_milliseconds:.1f}", f"{each.not_accepted:,.0f}")
+    return str(number), *came, f"{each.lists_per_second:.0f}", f"{each.mean:.1f}", f"{each.most:.1f}"

@@ -32,7 +32,14 @@ TEAM, INSTALLATION_ID = "northwind-traders", 51_200_345
 REPOSITORIES, WORKFLOWS, BRANCHES, PEOPLE = 20, 60, 400, 50
 RUNS_AT_ONCE = 2000
 STEPS = (
-    '[{"number":1,"name":"Set up job","status":"completed","conclusion":"success","startedAt":null,"completedAt":null}]'
+    "Set up job",
+    "Run actions/checkout@v5",
+    "Set up the language",
+    "Install dependencies",
+    "Build",
+    "Run the tests of this part",
+    "Post Run actions/checkout@v5",
+    "Complete job",
 )
 
 
@@ -40,7 +47,7 @@ def repository_name(number: int) -> str:
     return f"{OWNER.login}/service-{number:02}"
 
 
-def _repositories() -> list[facts.Facts]:
+def make_repositories() -> list[facts.Facts]:
     return [
         facts.Repository(
             repository_id=1000 + number,
@@ -94,7 +101,18 @@ def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
     )
 
 
-def _job(run: facts.WorkflowRun, number: int) -> facts.WorkflowJob:
+def _steps(run: facts.WorkflowRun) -> str:
+    """Return steps as the recorder keeps them; made for each job they would be most of the time that filling takes."""
+    began, ended = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (run.created_at, run.updated_at) if moment)
+    steps = (
+        f'{{"number":{number},"name":"{name}","status":"completed","conclusion":"success",'
+        f'"startedAt":"{began}","completedAt":"{ended}"}}'
+        for number, name in enumerate(STEPS, 1)
+    )
+    return f"[{','.join(steps)}]"
+
+
+def _job(run: facts.WorkflowRun, number: int, steps: str) -> facts.WorkflowJob:
     job_id = run.run_id * 10 + number
     return facts.WorkflowJob(
         repository_id=run.repository_id,
@@ -116,18 +134,19 @@ def _job(run: facts.WorkflowRun, number: int) -> facts.WorkflowJob:
         runner_group_id=3,
         runner_group_name="Large runners",
         labels='["ubuntu-24.04"]',
-        steps=STEPS,
+        steps=steps,
         version=ordering.job_version("completed", run.conclusion, 1, b""),
     )
 
 
-def _runs(runs: int) -> Iterator[facts.WorkflowRun]:
+def make_runs(runs: int) -> Iterator[facts.WorkflowRun]:
     chance = Random(1)
     return (_run(number, runs, chance) for number in range(runs))
 
 
-def _jobs(runs: Iterable[facts.WorkflowRun], jobs_of_each: int) -> list[facts.WorkflowJob]:
-    return [_job(run, number) for run in runs for number in range(jobs_of_each)]
+def make_jobs(runs: Iterable[facts.WorkflowRun], jobs_of_each: int) -> list[facts.WorkflowJob]:
+    with_steps = ((run, _steps(run)) for run in runs)
+    return [_job(run, number, steps) for run, steps in with_steps for number in range(jobs_of_each)]
 
 
 async def fill(database: Path, runs: int, jobs_of_each: int, *, recorded: int = WORKFLOWS) -> str:
@@ -135,13 +154,13 @@ async def fill(database: Path, runs: int, jobs_of_each: int, *, recorded: int = 
 
     At least the first run of each workflow has to be recorded: what is put beside it names no new one.
     """
-    url, made = f"sqlite://{database}", _runs(runs)
+    url, made = f"sqlite://{database}", make_runs(runs)
     first = list(itertools.islice(made, recorded))
     await migrate(url)
     async with connected(url) as opened:
         async with opened.transaction() as tx:
             # Whatever is recorded comes with its repository; that is how its team is known.
-            await record(tx, [*_repositories(), *first, *_jobs(first, jobs_of_each)], NOW)
+            await record(tx, [*make_repositories(), *first, *make_jobs(first, jobs_of_each)], NOW)
         token = await access.create_token(TEAM, "bench", NOW)
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
         _put_beside(connection, made, jobs_of_each)
@@ -160,7 +179,7 @@ def _put_beside(connection: sqlite3.Connection, runs: Iterator[facts.WorkflowRun
     for name, _ in indexes:
         connection.execute(f"DROP INDEX {name}")
     while batch := list(itertools.islice(runs, RUNS_AT_ONCE)):
-        jobs = _jobs(batch, jobs_of_each)
+        jobs = make_jobs(batch, jobs_of_each)
         links = [link for run in batch for link in run.pull_requests]
         _insert(connection, models.WorkflowRunAttempt, [(run, {}) for run in batch])
         _insert(connection, models.WorkflowRun, [(run, {"team_id": team, "jobs_attempt": 0}) for run in batch])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import bodies, delivering, lists, load, records, servers
+from bench import asked, bodies, delivering, load, records, servers
 from bench.report import Report, Rounds, Wanted
 
 OURS, PLAIN = "runledger", "plain bot and model instances"
@@ -58,10 +58,10 @@ async def run(size: Size) -> Report:
         plain = await records.copy_of(folder / "plain", size.runs, size.jobs_of_each)
         sides = (servers.runledger(ours.path), servers.plain_bot(plain.path), servers.naive_lists(plain.path))
         async with servers.running(*sides, folder=folder) as (service, bot, naive):
-            asked = lists.varied_requests(ours.token, MANY_LISTS)
+            lists = asked.requests(asked.varied(MANY_LISTS), ours.token)
             pairs = (
-                _Pair(OURS, service, service, bodies.Source(), asked),
-                _Pair(PLAIN, bot, naive, bodies.Source(), asked),
+                _Pair(OURS, service, service, bodies.Source(), lists),
+                _Pair(PLAIN, bot, naive, bodies.Source(), lists),
             )
             return _report(size, await _measure(size, pairs))
 

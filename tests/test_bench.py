@@ -99,14 +99,16 @@ def test_lists_have_their_figures(benches: dict[str, Any]) -> None:
         "runledger, asked again",
         "runledger, few rows",
         "runledger, other rows each time",
+        "runledger, few rows, other rows each time",
         "model instances",
+        "model instances, other rows each time",
         "bare handler, uvloop",
     }
     assert {"to_model_instances", "to_ready_body", "to_few_rows", "page_deep_to_page_1"} < set(lists["ratios"])
     assert all(ratio > 0 for ratio in lists["ratios"].values())
-    for what, more in (("runs", set()), ("jobs", {"label matching", "runnerName missing"})):
-        filters = {"no filter", "branch matching", "branch missing", "headSha missing", *more}
-        assert filters <= set(lists["filter_milliseconds"][what])
+    for what, more in (("runs", set()), ("jobs", {"label matching", "runnerName missing", "runId matching"})):
+        filters = {"no filter", "branch matching", "branch missing", "headSha matching", "workflow, by path matching"}
+        assert filters | more <= set(lists["filter_milliseconds"][what])
 
 
 OTHERS = ("update_or_create", "bulk_create")
@@ -135,6 +137,7 @@ def test_backfill_has_its_figures(benches: dict[str, Any]) -> None:
 
 
 @pytest.mark.deep
+@pytest.mark.postgres
 def test_a_slow_disk_growth_and_memory_have_their_figures(tmp_path: Path) -> None:
     _, figures = small(tmp_path / "figures.json", "slow_disk", "growth", "memory")
     benches = figures["benches"]
@@ -144,9 +147,13 @@ def test_a_slow_disk_growth_and_memory_have_their_figures(tmp_path: Path) -> Non
     (costs,) = benches["growth"]["medians"].values()
     assert costs["cpu_microseconds_per_delivery"] > 0
     assert costs["cpu_microseconds_a_list"] > 0
+    assert costs["cpu_microseconds_a_list_elsewhere"] > 0
+    assert benches["growth"]["on_paper"]["gigabytes"].keys() == {"SQLite", "PostgreSQL"}
+    assert min(benches["growth"]["on_paper"]["gigabytes"].values()) > 0
     memory = benches["memory"]
     assert [load["refused"] for load in memory["loads"]] == [{}, {}]
     assert len(memory["minutes"]) == 6
+    assert all(minute["lists_per_second"] > 0 for minute in memory["minutes"])
     assert memory["at_rest_mebibytes"] > 10
 
 
