@@ -16,8 +16,8 @@ from bot.history.installations import EVERY
 from bot.store import connected
 from bot.store.database import Database
 from tests.history.town import Town, founded
+from tests.recorder.arrived import calm
 from tests.recorder.records import clear
-from tests.recorder.test_order_property import calm
 
 EXAMPLES = 12
 

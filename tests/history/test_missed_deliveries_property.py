@@ -19,7 +19,7 @@ from bot.history import deliveries, missed
 from bot.history.missed import MOST_REDELIVERIES, RUNS_AND_JOBS
 from bot.store import connected
 from tests.history.post import BETWEEN_CYCLES, Post, posting
-from tests.recorder.test_order_property import calm
+from tests.recorder.arrived import calm
 
 PER_PAGE = 5
 ARRIVES, SWALLOWED, FAILS, FAILS_TWICE, IS_LOST = "arrives", "swallowed", "fails", "fails twice", "is lost for good"

@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 
 from bot import events, inbox
 from bot.clock import ManualClock
@@ -40,9 +39,8 @@ from tests.inbox.deliveries import (
 )
 from tests.inbox.sessions import other_session
 from tests.oracle import Delivery
-from tests.recorder.arrived import Story, batches, read, stories
-from tests.recorder.records import State, assert_truth, clear, state_of
-from tests.recorder.test_order_property import calm
+from tests.recorder.arrived import Story, check_stories, crowds
+from tests.recorder.records import assert_truth, clear, state_of
 from tests.worker.test_batches import MALFORMED, REFUSE, RELENT, SETTINGS
 
 LAST_DELIVERY = "SELECT last_delivery_at FROM installation WHERE installation_id = ?"
@@ -327,13 +325,13 @@ async def test_two_services_on_one_postgresql_take_the_same_crowd(migrated_postg
         assert {row["handlings"] for row in (await rows_by_guid(database)).values()} == {1}
 
 
-async def _arrived(database: Database, clock: ManualClock, story: Story, rng: Random) -> State:
+async def _check(database: Database, story: Story) -> None:
     """Let a history come in as in service: deliveries at once and beside each other, REST's answers between them."""
     await clear(database)
     await database.execute("DELETE FROM delivery")
-    told_by = zip(story.arrived, await read(story.history, story.arrived, story.times), story.times, strict=True)
+    clock = ManualClock(NOW)
     async with Inbox(database, clock, events.ACTED_ON, events.may_tell, EventHandler(clock)) as opened:
-        for crowd in batches(list(told_by), rng):
+        for crowd in await crowds(story, Random(story.seed)):
             posts = [
                 opened.append(delivery(each.guid, json.dumps(each.body).encode(), each.event, at))
                 for each, _, at in crowd
@@ -341,25 +339,12 @@ async def _arrived(database: Database, clock: ManualClock, story: Story, rng: Ra
             ]
             await asyncio.gather(*posts)
             async with database.transaction() as tx:
-                rest = [news for each, news, _ in crowd if not isinstance(each, Delivery)]
+                rest = [told for each, told, _ in crowd if not isinstance(each, Delivery)]
                 await record(tx, list(itertools.chain.from_iterable(rest)), clock.now())
     assert await count(database, "waiting") == 0
-    return await state_of(database)
+    assert_truth(await state_of(database), story.history.truth)
 
 
 @pytest.mark.timeout(300)
 def test_every_order_ends_in_what_happened(migrated_url: str) -> None:
-    with asyncio.Runner() as runner:
-        opened = connected(quick(migrated_url))
-        database = runner.run(opened.__aenter__())
-
-        @settings(calm, max_examples=40)
-        @given(stories())
-        def check(story: Story) -> None:
-            state = runner.run(_arrived(database, ManualClock(NOW), story, Random(story.seed)))
-            assert_truth(state, story.history.truth)
-
-        try:
-            check()
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    check_stories(connected(quick(migrated_url)), _check, 40)

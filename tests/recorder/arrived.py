@@ -1,11 +1,14 @@
 """The oracle's arrivals become facts, by the doors that the service itself has for them."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import events
@@ -15,7 +18,14 @@ from bot.store.database import Transaction
 from tests.oracle import Arrival, Delivery, History, arrival_times, arrivals, histories, ordered
 
 Item = TypeVar("Item")
+Opened = TypeVar("Opened")
 Times = list[datetime]
+
+LONG_SECONDS = 30.0
+
+calm = settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+)
 
 
 class Story(NamedTuple):
@@ -41,6 +51,35 @@ def stories(draw: st.DrawFn) -> Story:
     return Story(history, arrived, times, again, draw(st.integers(0, 2**32 - 1)))
 
 
+class Came(NamedTuple):
+    """An arrival, what it tells, and when it came."""
+
+    arrival: Arrival
+    told: list[facts.Facts]
+    at: datetime
+
+
+def check_stories(
+    opening: AbstractAsyncContextManager[Opened],
+    check: Callable[[Opened, Story], Coroutine[Any, Any, None]],
+    examples: int,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
+    """Hold `check` against so many stories, one after another on what is opened once."""
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        opened = runner.run(opening.__aenter__())
+
+        @settings(calm, max_examples=examples)
+        @given(stories())
+        def check_one(story: Story) -> None:
+            runner.run(asyncio.wait_for(check(opened, story), LONG_SECONDS))
+
+        try:
+            check_one()
+        finally:
+            runner.run(opening.__aexit__(None, None, None))
+
+
 def batches(items: Sequence[Item], rng: Random) -> Iterator[Sequence[Item]]:
     """Cut into pieces of 1 to 20, each of them one transaction."""
     start = 0
@@ -52,7 +91,7 @@ def batches(items: Sequence[Item], rng: Random) -> Iterator[Sequence[Item]]:
 
 async def read(history: History, arrived: Sequence[Arrival], times: Times) -> list[list[facts.Facts]]:
     """Return what each arrival tells, webhooks and REST snapshots alike."""
-    repository = _repository_of(history)
+    repository = repository_of(history)
     told = []
     for arrival, received_at in zip(arrived, times, strict=True):
         if isinstance(arrival, Delivery):
@@ -63,6 +102,12 @@ async def read(history: History, arrived: Sequence[Arrival], times: Times) -> li
     return told
 
 
+async def crowds(story: Story, rng: Random) -> list[Sequence[Came]]:
+    """Cut what arrives of a story into crowds that come at once."""
+    told = await read(story.history, story.arrived, story.times)
+    return list(batches([Came(*each) for each in zip(story.arrived, told, story.times, strict=True)], rng))
+
+
 async def handle(tx: Transaction, news: Sequence[facts.Facts], now: datetime) -> None:
     """Record in an open transaction what the worker records of a batch, with the word that its installations send."""
     await record(tx, news, now)
@@ -70,7 +115,8 @@ async def handle(tx: Transaction, news: Sequence[facts.Facts], now: datetime) ->
     await note_deliveries(tx, {fact.installation_id: now for fact in told if fact.installation_id is not None})
 
 
-def _repository_of(history: History) -> payloads.Repository:
+def repository_of(history: History) -> payloads.Repository:
+    """Return the repository in which all of it happened."""
     run = next(shot.body for shot in history.rest if shot.kind != "job")
     return payloads.read(run["repository"], payloads.Repository)
 

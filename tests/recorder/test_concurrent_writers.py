@@ -16,9 +16,9 @@ from bot.recorder import record
 from bot.store.database import COLLISIONS, Database
 from tests.domain.sent import GUID, changed, sent, told
 from tests.oracle import Truth
-from tests.recorder.arrived import Story, batches, handle, read, stories
+from tests.recorder.arrived import Story, batches, calm, handle, read, stories
 from tests.recorder.records import assert_truth, clear, state_of
-from tests.recorder.test_order_property import TEAMS, calm
+from tests.recorder.test_order_property import TEAMS
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

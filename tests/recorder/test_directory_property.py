@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.store import connected
 from bot.store.database import Database
+from tests.recorder.arrived import calm
 from tests.recorder.company import (
     HELLO,
     OCTO,
@@ -25,7 +26,6 @@ from tests.recorder.company import (
     worked,
 )
 from tests.recorder.records import clear
-from tests.recorder.test_order_property import calm
 
 EXAMPLES = 60
 Happened = list[tuple[float, Told]]

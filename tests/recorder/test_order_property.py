@@ -11,13 +11,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from bot.domain import facts
 from bot.recorder import record
 from bot.store import connected
 from bot.store.database import Database
-from tests.recorder.arrived import Story, batches, read, stories
+from tests.recorder.arrived import Story, batches, calm, check_stories, read, stories
 from tests.recorder.quick import QuickRecord
 from tests.recorder.records import State, assert_truth, clear, state_of, told
 from tests.store.shown import assert_shown_as_it_stands
@@ -26,10 +26,6 @@ IN_MEMORY = 250
 IN_MEMORY_DEEP = 20_000
 ON_EACH_DATABASE = 60
 ON_EACH_DATABASE_DEEP = 500
-
-calm = settings(
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
-)
 
 Told = Sequence[list[facts.Facts]]
 
@@ -106,16 +102,4 @@ async def check_on(database: Database, story: Story) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("examples", [ON_EACH_DATABASE, pytest.param(ON_EACH_DATABASE_DEEP, marks=pytest.mark.deep)])
 def test_every_order_ends_in_what_happened_on_real_databases(quick_url: str, examples: int) -> None:
-    with asyncio.Runner() as runner:
-        opened = connected(quick_url)
-        database = runner.run(opened.__aenter__())
-
-        @settings(calm, max_examples=examples)
-        @given(stories())
-        def check(story: Story) -> None:
-            runner.run(check_on(database, story))
-
-        try:
-            check()
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    check_stories(connected(quick_url), check_on, examples)

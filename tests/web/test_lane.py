@@ -17,34 +17,13 @@ from bot.web.problems import Problem
 from bot.web.protocol import Runner
 from bot.web.request_ids import HEADER
 from bot.web.routes import HANDLER_ARGS
-from tests.web.rooms import SECRET, WEBHOOK, Rooms, delivery_headers, make_app
+from tests.web.lines import Line, get, open_line
+from tests.web.lines import post as a_post
+from tests.web.rooms import SECRET, WEBHOOK, Rooms, make_app
 
 BODY = b'{"action":"completed"}'
 OWN = {HEADER.lower(), "date"}
 LONG = 30
-
-
-class Line:
-    """A connection on which one says what one likes."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def say(self, *parts: bytes) -> None:
-        for part in parts:
-            self.writer.write(part)
-            await self.writer.drain()
-
-    async def hear(self) -> tuple[str, dict[str, str], bytes]:
-        """Return the status line, the headers and the body of the next answer."""
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-        first, *lines = head.rstrip().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        return first, headers, await self.reader.readexactly(int(headers["content-length"]))
-
-    async def ask(self, *parts: bytes) -> tuple[str, dict[str, str], bytes]:
-        await self.say(*parts)
-        return await self.hear()
 
 
 class Wire(asyncio.Transport):
@@ -68,7 +47,7 @@ class Place:
         self.routed[request.path] += 1
 
     async def line(self) -> Line:
-        self.lines.append(Line(*await asyncio.open_connection(*self.runner.addresses[0][:2])))
+        self.lines.append(await open_line(*self.runner.addresses[0][:2]))
         return self.lines[-1]
 
 
@@ -94,14 +73,7 @@ async def place(rooms: Rooms) -> AsyncIterator[Place]:
 
 
 def post(number: int, *lines: str, body: bytes = BODY, version: str = "1.1", **changes: str | None) -> bytes:
-    headers = delivery_headers(body, X_GitHub_Delivery=f"guid-{number}", **changes)
-    said = [f"{name}: {value}" for name, value in headers.items()]
-    head = [f"POST {WEBHOOK} HTTP/{version}", "Host: localhost", f"Content-Length: {len(body)}", *said, *lines]
-    return "\r\n".join([*head, "", ""]).encode() + body
-
-
-def get(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    return a_post(body, *lines, version=version, X_GitHub_Delivery=f"guid-{number}", **changes)
 
 
 async def test_deliveries_pass_one_after_another_without_being_routed(place: Place, rooms: Rooms) -> None:
