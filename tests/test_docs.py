@@ -1,5 +1,6 @@
 """Holds the pages against the code: whatever a page lists must be there, and whatever is there must be listed."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from typer.core import TyperGroup, TyperOption
 from typer.testing import CliRunner
 
+from bench.__main__ import BENCHES
 from bot import events, metrics
 from bot.cli import cli
 from bot.cli import demo as demo_command
@@ -273,6 +275,35 @@ def test_the_targets_of_the_readme_can_be_made() -> None:
     assert {"make demo", "make test"} <= set(lines)
     for line in lines:
         subprocess.run([*shlex.split(line), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+# Fast paths
+
+
+FAST_PATHS = table(sections((DOCS / "performance.md").read_text(), "##")["Fast paths"])
+
+
+def benches_named(source: Path) -> set[str]:
+    """Return the benches that docstrings of a module name."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = (node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, kinds))
+    return {bench for node in nodes for bench in re.findall(r"`bench/(\w+)`", ast.get_docstring(node) or "")}
+
+
+def test_the_fast_paths_are_those_whose_docstrings_name_a_bench() -> None:
+    named = {name(source): benches_named(source) for source in (ROOT / "bot").rglob("*.py")}
+    listed = {path: set(re.findall(r"\w+", benches)) for path, _, benches, _ in FAST_PATHS}
+    assert listed == {path: benches for path, benches in named.items() if benches}
+    assert set().union(*listed.values()) <= BENCHES.keys()
+
+
+def test_the_properties_of_fast_paths_are_there() -> None:
+    told = sections((DOCS / "performance.md").read_text(), "##")["Fast paths"]
+    properties = dict(re.findall(r"`(\w+)`[^`]*?\[(tests/[\w/]+\.py)\]", told))
+    for path, _, _, held_by in FAST_PATHS:
+        assert held_by.startswith("none: ") or set(re.findall(r"\w+", held_by)) <= properties.keys(), path
+    for file in properties.values():
+        assert "assert_truth(" in (ROOT / file).read_text(), file
 
 
 # Links, hosts and places

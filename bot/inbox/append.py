@@ -1,8 +1,9 @@
 """Group commit: whoever waits shares the next transaction, so the disk is asked once for many deliveries.
 
-There is no timer: a writer commits whatever has queued since its last commit. `bench/ingest` shows what it is worth.
-What the deliveries tell goes into the journal where there is somebody to read them, and is recorded soon after; what
-can't be read so is kept, and waits for a worker.
+There is no timer: a writer commits whatever has queued since its last commit. `bench/ingest`, `bench/ingest_postgres`
+and, where a commit takes longer, `bench/slow_disk` show what it is worth. What the deliveries tell goes into the
+journal where there is somebody to read them, and is recorded soon after; what can't be read so is kept, and waits for a
+worker.
 """
 
 import asyncio

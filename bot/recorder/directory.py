@@ -1,8 +1,10 @@
 """Who owns what: teams, installations and repositories, and so which team a record belongs to.
 
-Every event tells of its repository, and nearly always nothing new: the hot path is one look at the rows. What is new is
-written under one lock for the whole directory, because several rows change together and such news is rare. Whatever
-changes what is known of an installation, or of what it sees, makes it due to be compared with what GitHub says.
+Every event tells of its repository, and nearly always nothing new: the hot path is one look at the rows. `bench/ingest`
+shows what it is worth, and `bench/ingest_postgres` what it is to spare the second look that a lock costs there. What is
+new is written under one lock for the whole directory, because several rows change together and such news is rare.
+Whatever changes what is known of an installation, or of what it sees, makes it due to be compared with what GitHub
+says.
 """
 
 import itertools

@@ -1,6 +1,7 @@
 """The ordering rule in memory: several snapshots of one thing become the one that a row would hold had it taken all.
 
-So a batch writes each row once, which PostgreSQL asks for in a statement of many rows.
+So a batch writes each row once, which PostgreSQL asks for in a statement of many rows. `bench/ingest` shows what it is
+worth.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,7 @@
-"""Conversations answered, on SQLite in one turn of the connection's thread, on PostgreSQL with a round trip a step."""
+"""Conversations answered, on SQLite in one turn of the connection's thread, on PostgreSQL with a round trip a step.
+
+Its one reason is what such a turn costs beside a statement; `bench/ingest` and `bench/backfill` show what it is worth.
+"""
 
 import functools
 import json

@@ -2,7 +2,8 @@
 
 A conversation is a generator: it yields questions, is sent their rows, and returns what it has found out; what it has
 to write it yields as well. The database answers it in the way that is cheapest there: on SQLite all of it in one turn
-of the connection's thread, where a turn for each question would cost more than the questions.
+of the connection's thread, where a turn for each question would cost more than the questions. `bench/ingest` shows what
+it is worth.
 """
 
 from collections.abc import Generator, Iterable, Sequence

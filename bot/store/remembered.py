@@ -1,4 +1,7 @@
-"""Answers that are known to hold still, because nothing at all has been committed since they were found out."""
+"""Answers that are known to hold still, because nothing at all has been committed since they were found out.
+
+Dashboards ask the same over and over; `bench/lists` shows what it is worth ("asked again").
+"""
 
 from collections.abc import Hashable
 from typing import Any

@@ -27,6 +27,7 @@ class UnchangedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg 
     """A connection that nobody leaves anything behind in: settings and locks end with the transaction they are made in.
 
     So it need not be asked to forget, which asyncpg does by a round trip more whenever a connection is given back.
+    `bench/backfill` shows what it is worth.
     """
 
     def get_reset_query(self) -> str:
@@ -37,7 +38,7 @@ async def plan_by_key(connection: asyncpg.Connection) -> None:
     """Let a new connection plan each statement once, and find by their keys what it reads and changes.
 
     A plan is kept until the next ANALYZE: one that was made while a table was small would read all of it each time, by
-    then however large.
+    then however large. `bench/backfill` and `bench/ingest_postgres` show what it is worth.
     """
     await connection.execute("; ".join(f"SET {name} = {value}" for name, value in _BY_KEY.items()))
 

@@ -1,4 +1,7 @@
-"""What was found out before, given again as long as nothing at all has been committed."""
+"""What was found out before, given again as long as nothing at all has been committed.
+
+`bench/lists` shows what it is worth ("asked again").
+"""
 
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar, cast
