@@ -68,7 +68,7 @@ class Size:
     rounds: int = 5
     fetched: int = 2000
     fetches: int = 2
-    fetched_slowly: int = 300
+    fetched_slowly: int = 1000
 
 
 SMALL = Size(runs=100, runs_with_jobs=2, rounds=1, fetched=20, fetches=1, fetched_slowly=0)
