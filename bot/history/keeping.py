@@ -62,6 +62,7 @@ class Keeper:
         group.waiting.append(found)
         async with self._turn:
             if group is self._group:
+                await _admit(group)
                 self._group = _Group()
                 await self._keep_together(group)
             if group.refusal is not None:
@@ -99,6 +100,14 @@ class Keeper:
         if marks is None:
             marks = self._marks[backfill_id] = await marks_for(tx, backfill_id)
         return marks
+
+
+async def _admit(group: _Group) -> None:
+    # Whoever has something by now already shares the commit, which costs as much for one as for many.
+    size = 0
+    while size < len(group.waiting):
+        size = len(group.waiting)
+        await asyncio.sleep(0)
 
 
 def _whose(found: Found) -> int:

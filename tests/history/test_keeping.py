@@ -60,10 +60,12 @@ class Commits:
 
     def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
+        self.begun = asyncio.Event()
         self._transact = database.transact
         monkeypatch.setattr(database, "transact", self._counted)
 
     async def _counted(self, work: Callable[[Transaction], Awaitable[None]]) -> None:
+        self.begun.set()
         await self._transact(work)
         self.count += 1
 
@@ -86,11 +88,23 @@ async def kept(house: House) -> tuple[set[int], set[int], set[int]]:
     return jobs, wanted, listed
 
 
-async def test_whoever_waits_shares_the_next_commit(
+async def test_whoever_is_there_shares_a_commit(
     house: House, found: list[looking.Found], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits = Commits(house.database, monkeypatch)
     assert await keep_all(house, found) == [None] * len(RUNS)
+    assert await kept(house) == (set(RUNS), set(), set(RUNS))
+    assert commits.count == 1
+
+
+async def test_whoever_waits_shares_the_next_commit(
+    house: House, found: list[looking.Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = Commits(house.database, monkeypatch)
+    keeper = Keeper(house.database, house.clock)
+    first = asyncio.ensure_future(keeper.keep(found[0]))
+    await commits.begun.wait()
+    await asyncio.gather(first, *map(keeper.keep, found[1:]))
     assert await kept(house) == (set(RUNS), set(), set(RUNS))
     assert commits.count == 1 + 1
 
@@ -117,9 +131,10 @@ async def test_nobody_waits_for_a_database_once_more_that_the_group_waited_for(
         raise DBConnectionError
 
     monkeypatch.setattr(house.database, "transact", locked)
-    assert {type(each) for each in await keep_all(house, found)} == {DatabaseUnavailable, DBConnectionError}
-    # One began alone; all others waited together.
-    assert asked == 1 + 1
+    assert {type(each) for each in await keep_all(house, found)} == {DatabaseUnavailable}
+    assert asked == 1
+    (alone,) = await keep_all(house, found[:1])
+    assert isinstance(alone, DBConnectionError)
 
 
 async def test_whoever_is_told_to_end_keeps_nothing_more(house: House, found: list[looking.Found]) -> None:
