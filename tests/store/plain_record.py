@@ -1,6 +1,7 @@
 """A record that is only a list, and every filter as a plain condition on it: what the queries are held against."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
@@ -146,6 +147,24 @@ CHOICES: Mapping[str, list[Any]] = {
     "runner_name": ["Runner 1", "Runner 2", "runner 1"],
     "label": [*LABELS, "%", "lin", '"', "li"],
 }
+
+
+Sets = Callable[[Sequence[str]], Iterator[Sequence[str]]]
+
+
+def every_set(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield every set of filters."""
+    for size in range(len(names) + 1):
+        yield from itertools.combinations(names, size)
+
+
+def some_sets(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the sets of few filters and those of nearly all, and of the others one here and there."""
+    few, chance = 2, Random(7)
+    for size in (*range(few + 1), *range(len(names) - few, len(names) + 1)):
+        yield from itertools.combinations(names, size)
+    for _ in range(200):
+        yield chance.sample(names, chance.randrange(few + 1, len(names) - few))
 
 
 def matching(rows: list[Row], conditions: Mapping[str, Callable[[Row, Any], bool]], filters: Filters) -> list[int]:
