@@ -87,6 +87,7 @@ def _connections(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if dialect_of(url) is Dialect.POSTGRESQL:
         writer, reader = _postgresql(url), _postgresql(url)
         writer["credentials"]["init"] = postgresql.plan_by_key
+        reader["credentials"]["init"] = postgresql.read_by_index
         return writer, reader
     file_path = expand_db_url(url.partition("?")[0])["credentials"]["file_path"]
     if file_path == ":memory:":

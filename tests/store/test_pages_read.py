@@ -1,7 +1,8 @@
 """What few rows fit, or none, is found among many on PostgreSQL by reading few pages, however it goes about it.
 
-Nothing is forbidden here, and statistics are there: PostgreSQL does what it takes to be best for these parameters. All
-sets of few filters are tried, and some of more; each by `make test-deep`.
+Nothing is forbidden here but what the service forbids, and statistics are there: PostgreSQL does what it takes to be
+best, be it for these parameters, or once for any, as it does for what it was asked some times. All sets of few filters
+are tried, and some of more; each by `make test-deep`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,11 +20,13 @@ from bot.store.queries.pages import encode_cursor
 from tests import builders as make
 from tests.store.many_rows import FITTING, RARE, RARE_REPOSITORY, add_many_rows
 from tests.store.plain_record import RUN_FILTERS, Sets, every_set, some_sets
-from tests.store.plans import EXPLAINED, Asked, pages_read
+from tests.store.plans import EXPLAINED, ONCE, WITH_PARAMETERS, Asked, pages_read
 from tests.store.recording import NOON, record
 
 # For each row one, and some for each look at its run or its repository. The tables have hundreds.
 FEW_PAGES = 10 * FITTING
+# A plan for whatever parameters can't know which of several indexes leads to fewer rows.
+MOST_PAGES = {WITH_PARAMETERS: FEW_PAGES, ONCE: 3 * FEW_PAGES}
 BEFORE_ALL, CURSOR = NOON - timedelta(days=365), encode_cursor(NOON + timedelta(days=1), 100)
 
 
@@ -45,8 +48,9 @@ async def scope(many: Database) -> Scope:
 
 
 async def check_pages(database: Database, questions: Sequence[Question]) -> None:
-    for asked, pages in zip(questions, await pages_read(database, questions), strict=True):
-        assert pages <= FEW_PAGES, (pages, *asked)
+    for mode, most in MOST_PAGES.items():
+        for asked, pages in zip(questions, await pages_read(database, questions, mode), strict=True):
+            assert pages <= most, (mode, pages, *asked)
 
 
 class Drawn:

@@ -3,7 +3,7 @@
 Tortoise's own keeps it where the begin fails, as it does when the server goes away, until the pool is empty.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -13,14 +13,14 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.base_postgres.client import translate_exceptions
 from tortoise.exceptions import DBConnectionError
 
-_BY_KEY = {
-    "plan_cache_mode": "force_generic_plan",
+_BY_INDEX = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     # What can only be read through is made to seem so dear that PostgreSQL would compile it.
     "jit": "off",
 }
+_PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
 
 
 class UnchangedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
@@ -40,7 +40,20 @@ async def plan_by_key(connection: asyncpg.Connection) -> None:
     A plan is kept until the next ANALYZE: one that was made while a table was small would read all of it each time, by
     then however large. `bench/backfill` and `bench/ingest_postgres` show what it is worth.
     """
-    await connection.execute("; ".join(f"SET {name} = {value}" for name, value in _BY_KEY.items()))
+    await _set(connection, _BY_INDEX | _PLANNED_ONCE)
+
+
+async def read_by_index(connection: asyncpg.Connection) -> None:
+    """Let a new connection find by indexes what it reads, also where a statement is planned for whatever parameters.
+
+    PostgreSQL does so for one that was asked a few times, and knows no longer how few rows fit: the jobs of a rare
+    event were joined by reading all runs and all jobs.
+    """
+    await _set(connection, _BY_INDEX)
+
+
+async def _set(connection: asyncpg.Connection, settings: Mapping[str, str]) -> None:
+    await connection.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
 
 
 @translate_exceptions
