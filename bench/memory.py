@@ -1,7 +1,7 @@
 """How much memory the service holds: at rest, under as much as it can take, and minute after minute at an even rate.
 
-In these minutes lists are asked for beside the deliveries, alike and all over the record, so that whatever remembers
-what lists are made of is filled as well.
+In these minutes lists are asked for beside the deliveries, alike and all over the record. All of these are asked for
+before, so that what remembers what lists are made of is filled by then.
 
 Whether it grows is told by a straight line through the second half of the minutes, when what is kept for speed has been
 filled: it does if the slope is above nothing by more than twice its standard error, and worth a mebibyte or more in a
@@ -25,7 +25,8 @@ LEAST_MINUTES = 6
 MEBIBYTE, MEBIBYTES_A_MILLION = 2**20, 1.0
 LOADS = ("", "deliveries", "/s", "refused", "most MiB", "MiB afterwards")
 MINUTES = ("minute", "came /s", "p99 ms", "not accepted", "lists /s", "MiB on the average", "most MiB")
-FEW_LISTS = 2000
+# A row is remembered when it is shown for the second time, and takes the place of another once there are many.
+FEW_LISTS, TIMES_FIRST = 2000, 4
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ async def run(size: Size) -> Report:
             await asyncio.sleep(size.rest)
             rest = server.resident_mebibytes()
             loads = [await _load(server, size, *each) for each in _loads(size)]
+            for _ in range(TIMES_FIRST):
+                await load.send(server.port, _lists(filled.token), size.connections)
             minutes = [minute async for minute in _minutes(server, filled.token, size)]
     return _report(size, rest, loads, minutes)
 
