@@ -26,7 +26,7 @@ MIXED: tuple[tuple[str, Filters], ...] = (
     (JOBS, {"conclusion": "failure"}),
     (RUNS, {"repoFullName": repository_name(5), "conclusion": "success"}),
     (RUNS, {"workflowId": "5007"}),
-    (JOBS, {"repoFullName": repository_name(3), "name": "test (part 1)"}),
+    (JOBS, {"repoFullName": repository_name(3)}),
     (RUNS, {"since": _SINCE, "status": "completed"}),
     (RUNS, {"actor": "developer-07"}),
     (JOBS, {"runnerName": "runner-007"}),
@@ -39,6 +39,7 @@ MATCHING: Mapping[str, Filters] = {
     "workflowId": {"workflowId": "5007"},
     "workflow": {"workflow": "Workflow 7"},
     "workflow, by path": {"workflow": ".github/workflows/workflow-7.yml"},
+    "workflow without a name": {"workflow": f".github/workflows/workflow-{record.UNNAMED}.yml"},
     "branch": {"branch": "change-7"},
     "event": {"event": "push"},
     "event of most runs": {"event": "pull_request"},
@@ -68,6 +69,7 @@ MATCHING_JOBS: Mapping[str, Filters] = {
     "name": {"name": "test (part 1)"},
     "runnerName": {"runnerName": "runner-007"},
     "label": {"label": "ubuntu-24.04"},
+    "repoFullName and name": {"repoFullName": repository_name(3), "name": "test (part 1)"},
 }
 MISSING_JOBS: Mapping[str, Filters] = {
     **MISSING,

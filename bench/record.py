@@ -30,6 +30,8 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 OWNER = facts.Account(7_340_001, "northwind-traders", "Organization")
 TEAM, INSTALLATION_ID = "northwind-traders", 51_200_345
 REPOSITORIES, WORKFLOWS, BRANCHES, PEOPLE = 20, 60, 400, 50
+# GitHub calls a workflow that has no name by its path.
+UNNAMED = 11
 RUNS_AT_ONCE = 2000
 STEPS = (
     "Set up job",
@@ -67,6 +69,7 @@ def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
     updated = created + timedelta(seconds=chance.randrange(60, 1800))
     repository, actor, branch = 1000 + number % REPOSITORIES, chance.randrange(PEOPLE), chance.randrange(BRANCHES)
     workflow = number % WORKFLOWS
+    path = f".github/workflows/workflow-{workflow}.yml"
     conclusion = chance.choice(("success", "success", "success", "failure", "cancelled"))
     sha = f"{chance.getrandbits(160):040x}"
     version = ordering.run_version("completed", conclusion, updated, 1, b"")
@@ -79,8 +82,8 @@ def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
         run_attempt=1,
         run_number=1 + number // WORKFLOWS,
         workflow_id=5000 + workflow,
-        workflow_name=f"Workflow {workflow}",
-        workflow_path=f".github/workflows/workflow-{workflow}.yml",
+        workflow_name=path if workflow == UNNAMED else f"Workflow {workflow}",
+        workflow_path=path,
         display_title=f"Make change {number} of the service safer and faster",
         event=event,
         status="completed",

@@ -39,6 +39,7 @@ from tests.store.plans import EXPLAINED, FORBIDDEN, Asked, plans
 from tests.store.recording import NOON, record, stamp
 
 LIMIT, CURSOR = 1, encode_cursor(NOON, 100)
+PATH, UNNAMED = ".github/workflows/ci.yml", ".github/workflows/unnamed.yml"
 
 
 @pytest.fixture
@@ -59,6 +60,8 @@ async def planned(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 async def _record(opened: Database) -> None:
     runs = [make.run(number, created_at=stamp(number)) for number in range(1, 4)]
+    # A workflow without a name is called by its path.
+    runs += [make.run(4 + len(name), name=name, path=UNNAMED, created_at=stamp(4)) for name in (UNNAMED, "")]
     jobs = [make.job(10 * number, number, created_at=stamp(number), labels=LABELS[number::2]) for number in range(1, 4)]
     for name, id in zip(RECORDED["repo_full_name"], (9, 10, 11), strict=True):
         await record(opened, make.repository(name, id), runs=runs, jobs=jobs)
@@ -82,6 +85,7 @@ async def led_on(planned: Asked, scope: Scope) -> Asked:
 RECORDED: Mapping[str, list[Any]] = {
     "repo_full_name": ["octo-org/hello", "octo-org/other", "octo-org/third"],
     "installation_id": [make.INSTALLATION],
+    "workflow": ["CI", PATH, UNNAMED, "none"],
 }
 
 
@@ -108,13 +112,16 @@ def _asked_of_all(names: Sequence[str]) -> set[str | None]:
     return {"named repositories" if is_narrowed else "hidden repositories", "more than are counted", "count"}
 
 
-def _asked_of_jobs(names: Sequence[str], *, few_runs: bool) -> set[str | None]:
-    asked = {"jobs", *_asked_of_all(names)}
-    if "label" in names:
+def _asked_of_jobs(filters: Mapping[str, Any], *, few_runs: bool) -> set[str | None]:
+    asked = {"jobs", *_asked_of_all([*filters])}
+    if "label" in filters:
         asked.add("sets of labels")
-    if "workflow" in names:
+    if "workflow" in filters:
         asked.add("a run of the path")
-    if {"workflow_id", "event", "actor"} & {*names}:
+    workflow = filters.get("workflow")
+    if workflow in {PATH, UNNAMED}:
+        asked.add("what is called so")
+    if workflow == PATH or {"workflow_id", "event", "actor"} & filters.keys():
         asked.add("more than few runs")
         if few_runs:
             asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs", "jobs by id"}
@@ -149,8 +156,9 @@ async def test_lists_of_jobs(led_on: Asked, scope: Scope, way: str, sets: Sets) 
         led_on.answers["more than few runs"] = [(1,)]
     drawn = Drawn()
     for names in sets([*JOB_FILTERS]):
-        await list_jobs(scope, JobsQuery(**drawn.filters(names)))
-        asked = _asked_of_jobs(names, few_runs=way == MERGED)
+        filters = drawn.filters(names)
+        await list_jobs(scope, JobsQuery(**filters))
+        asked = _asked_of_jobs(filters, few_runs=way == MERGED)
         assert led_on.kinds() == asked | _by_key(led_on.dialect, "jobs"), names
         await led_on.check_some()
     await led_on.check()
@@ -186,6 +194,7 @@ LEADING = {
         "head_sha": "head_sha",
         "since": "team",
         "until": "team",
+        "workflow": "workflow_path",
     },
     "job": {
         "repo_full_name": "repository",
@@ -198,6 +207,7 @@ LEADING = {
         "event": "run",
         "actor": "run",
         "workflow_id": "run",
+        "workflow": "run",
     },
 }
 # With any of these the index of all of the team's rows would do as well, as far as SQLite can see.
@@ -214,14 +224,13 @@ FURTHER: list[dict[str, Any]] = [
 async def test_each_filter_alone_leads_to_its_rows(planned: Asked, scope: Scope, what: str) -> None:
     # PostgreSQL goes by how many rows there are: see test_pages_read.
     for name, index in LEADING[what].items():
-        value: Any = {"workflow_id": 33, "actor": "mona", "run_id": 1, "event": "pull_request"}.get(
-            name, CHOICES[name][0]
-        )
+        recorded = {"workflow_id": 33, "actor": "mona", "run_id": 1, "event": "pull_request", "workflow": PATH}
+        value: Any = recorded.get(name, CHOICES[name][0])
         for further in FURTHER:
             filters: dict[str, Any] = {"team": "octo-org", **further, name: value}
             await (list_runs(scope, RunsQuery(**filters)) if what == "run" else list_jobs(scope, JobsQuery(**filters)))
-        # Not so what is read by key once it is found.
-        walking = re.compile(rf".*workflow_{what} AS (?!.* WHERE {what}\.(job_)?id IN )")
+        # Not so what is read by key once it is found, nor whether there is anything at all.
+        walking = re.compile(rf"(?!SELECT 1 WHERE ).*workflow_{what} AS (?!.* WHERE {what}\.(job_)?id IN )")
         walked = [plan.steps for plan in await plans(current(), planned.taken()) if walking.match(plan.sql)]
         assert len(walked) >= len(FURTHER) - 1, name
         for steps in walked:

@@ -16,7 +16,6 @@ RUNS = [
     Index(fields=["head_sha", "created_at", "run_id"], name="workflow_run_by_head_sha"),
     Index(fields=["team_id", "workflow_id", "created_at", "run_id"], name="workflow_run_by_workflow"),
     Index(fields=["workflow_id", "head_branch", "created_at", "run_id"], name="workflow_run_by_branch"),
-    Index(fields=["team_id", "workflow_path", "created_at", "run_id"], name="workflow_run_by_workflow_path"),
     Index(fields=["team_id", "head_branch", "created_at", "run_id"], name="workflow_run_by_head_branch"),
     Index(fields=["team_id", "actor_login", "created_at", "run_id"], name="workflow_run_by_actor"),
     Index(
@@ -41,6 +40,12 @@ PARTIAL = [
         "workflow_run_by_workflow_name",
         "workflow_run (team_id, workflow_name, created_at, run_id)",
         SHORT.format("workflow_name"),
+    ),
+    # A workflow without a name is called by its path, and found by that.
+    (
+        "workflow_run_by_workflow_path",
+        "workflow_run (team_id, workflow_path, created_at, run_id)",
+        "COALESCE(workflow_name, '') <> workflow_path",
     ),
     ("workflow_job_by_status", "workflow_job (team_id, listed_at, job_id, status)", "status <> 'completed'"),
     ("workflow_job_by_conclusion", "workflow_job (team_id, conclusion, listed_at, job_id)", "conclusion <> 'success'"),

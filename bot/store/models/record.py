@@ -83,7 +83,6 @@ class WorkflowRun(RunColumns):
                 Index(fields=["team_id", column, *_LISTED], name=f"workflow_run_by_{name}")
                 for name, column in (
                     ("workflow", "workflow_id"),
-                    ("workflow_path", "workflow_path"),
                     ("head_branch", "head_branch"),
                     ("actor", "actor_login"),
                 )

@@ -9,7 +9,7 @@ import msgspec
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question
 from bot.store.queries.filters import JobsQuery
-from bot.store.queries.scope import Condition, Lead, Piece, Scope, narrow_by_status
+from bot.store.queries.scope import OF_PATH, Condition, Lead, Piece, Scope, narrow_by_status
 
 # Jobs of so many runs are looked up run by run; of more, the newest jobs are looked through, which finds some soon.
 FEW_RUNS = 4000
@@ -31,6 +31,12 @@ _SETS = (
 )
 # PostgreSQL might gather all runs for an EXISTS here.
 _OF_RUN = "(SELECT run.run_id FROM workflow_run AS run WHERE run.run_id = job.run_id AND {} LIMIT 1) IS NOT NULL"
+_ANY_OF_PATH = f"SELECT 1 FROM workflow_run AS run WHERE run.team_id = ? AND {OF_PATH} LIMIT 1"
+_CALLED = (
+    "SELECT 1 FROM workflow_{0} AS {0} WHERE {0}.team_id = ? AND {0}.workflow_name = ?"
+    " AND length({0}.workflow_name) <= 255"
+)
+_ANY_CALLED = f"SELECT 1 WHERE EXISTS ({_CALLED.format('job')}) OR EXISTS ({_CALLED.format('run')})"
 _read_labels = msgspec.json.Decoder(list[str])
 
 
@@ -85,31 +91,46 @@ def add_label(condition: Condition, scope: Scope, label: str | None, dialect: Di
     condition.narrow(lead, *((f"job.labels = ? AND {SHORT_LABELS}", (labels,)) for labels in having), long)
 
 
-def add_workflow(condition: Condition, scope: Scope, name: str | None) -> Conversation[None]:
-    """Ask for jobs of workflows that are called so, or whose path is that, unless it is None."""
+def add_workflow(condition: Condition, scope: Scope, name: str | None) -> Conversation[str | None]:
+    """Ask for jobs of workflows that are called so, or whose path is that, unless it is None.
+
+    A path that no workflow is called by is returned instead, as only runs tell it.
+    """
     if name is None:
-        return
-    sql = "SELECT 1 FROM workflow_run AS run WHERE run.team_id = ? AND run.workflow_path = ? LIMIT 1"
-    ways: list[Piece] = [
+        return None
+    ways = _called(name)
+    if (yield Question(_ANY_OF_PATH, (scope.team_id, name))):
+        if not (yield Question(_ANY_CALLED, (scope.team_id, name) * 2)):
+            return name
+        ways.append(_of_path(name))
+    condition.narrow(Lead.WORKFLOW, *ways)
+    return None
+
+
+def _called(name: str) -> list[Piece]:
+    return [
         ("job.workflow_name = ? AND length(job.workflow_name) <= 255", (name,)),
         # Where a job doesn't tell it, its run may.
         (f"job.workflow_name IS NULL AND {_OF_RUN.format('run.workflow_name = ?')}", (name,)),
     ]
-    if (yield Question(sql, (scope.team_id, name))):
-        # A path, as it seems; of the jobs that the other ways lead to none is asked for twice.
-        other = "(job.workflow_name IS NOT NULL OR COALESCE(run.workflow_name, '') <> ?)"
-        by_path = _OF_RUN.format(f"run.workflow_path = ? AND {other}")
-        ways.append((f"COALESCE(job.workflow_name, '') <> ? AND {by_path}", (name, name, name)))
-    condition.narrow(Lead.WORKFLOW, *ways)
 
 
-def told_by_runs(scope: Scope, query: JobsQuery) -> Condition | None:
-    """Return what is asked that only runs tell, None where it is nothing."""
-    if (query.workflow_id, query.event, query.actor) == (None, None, None):
+def _of_path(name: str) -> Piece:
+    # Of the jobs that the other ways lead to none is asked for twice.
+    other = "(job.workflow_name IS NOT NULL OR COALESCE(run.workflow_name, '') <> ?)"
+    by_path = _OF_RUN.format(f"run.workflow_path = ? AND {other}")
+    return f"COALESCE(job.workflow_name, '') <> ? AND {by_path}", (name, name, name)
+
+
+def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition | None:
+    """Return what is asked that only runs tell, and maybe their workflow's path; None where it is nothing."""
+    if (query.workflow_id, query.event, query.actor, path) == (None, None, None, None):
         return None
     told = Condition()
     told.add("run.team_id = ?", scope.team_id)
     told.narrow_equal(Lead.ACTOR, "run.actor_login", query.actor)
+    if path is not None:
+        told.narrow(Lead.WORKFLOW, (OF_PATH, (path,)))
     told.narrow_equal(Lead.WORKFLOW_ID, "run.workflow_id", query.workflow_id)
     told.narrow_equal(Lead.EVENT, "run.event", query.event)
     return told

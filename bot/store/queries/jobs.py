@@ -133,8 +133,8 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[Jo
     if not (yield from add_visible(condition, scope, "job", query.repo_full_name, query.installation_id)):
         return JobPage([], 0, True, None)
     yield from add_label(condition, scope, query.label, dialect)
-    yield from add_workflow(condition, scope, query.workflow)
-    told = told_by_runs(scope, query)
+    path = yield from add_workflow(condition, scope, query.workflow)
+    told = told_by_runs(scope, query, path)
     if told is None:
         found = yield from _found(condition, query)
     elif (yield from are_few_runs(told)):

@@ -12,7 +12,16 @@ from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
 from bot.store.queries.jobs import jobs_of_attempt
 from bot.store.queries.pages import Counted, count, cursor_after, cut, page
 from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, page_of_runs, runs_listed, runs_of
-from bot.store.queries.scope import Condition, Lead, Piece, Scope, add_visible, named_repositories, narrow_by_status
+from bot.store.queries.scope import (
+    OF_PATH,
+    Condition,
+    Lead,
+    Piece,
+    Scope,
+    add_visible,
+    named_repositories,
+    narrow_by_status,
+)
 from bot.store.views import Run, RunDetails, RunPage
 from bot.store.written import read_back
 
@@ -40,7 +49,7 @@ def _called(name: str) -> list[Piece]:
     """Return the ways in which a run may be of a workflow that is called so, or whose path is that."""
     # The index holds names that can be asked for.
     named = "run.workflow_name = ? AND length(run.workflow_name) <= 255"
-    return [(named, (name,)), ("run.workflow_path = ? AND COALESCE(run.workflow_name, '') <> ?", (name, name))]
+    return [(named, (name,)), (OF_PATH, (name,))]
 
 
 async def list_runs(scope: Scope, query: RunsQuery, *, as_json: bool = False) -> RunPage:

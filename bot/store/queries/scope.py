@@ -74,6 +74,8 @@ async def get_scope(team: "str | int | Scope") -> Scope:
 
 
 Piece = tuple[str, Sequence[Any]]
+# Runs of a path; those of a workflow without a name, which is called by its path, are found by that.
+OF_PATH = "run.workflow_path = ? AND COALESCE(run.workflow_name, '') <> run.workflow_path"
 
 
 class Lead(IntEnum):
