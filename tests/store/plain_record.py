@@ -13,11 +13,12 @@ Filters = Mapping[str, Any]
 
 INSTALLATIONS = {9: 71, 10: 71, 11: 72}
 NAMES = {9: "octo-org/hello", 10: "octo-org/World", 11: "octo-org/other.repo"}
-# One workflow's name is another one's path, and two workflows share a name.
+# One workflow's name is another one's path, two workflows share a name, and one without a name is called by its path.
 WORKFLOWS = {
     31: ("CI", ".github/workflows/ci.yml"),
     32: ("CI", ".github/workflows/other.yml"),
     33: (".github/workflows/ci.yml", None),
+    35: (".github/workflows/unnamed.yml", ".github/workflows/unnamed.yml"),
 }
 SHAS = [f"{number:040x}" for number in (1, 2, 3)]
 STATES = [("completed", "success"), ("completed", "failure"), ("in_progress", None), ("queued", None)]
@@ -132,7 +133,13 @@ CHOICES: Mapping[str, list[Any]] = {
     "repo_full_name": [*NAMES.values(), "OCTO-ORG/world", "octo-org/none"],
     "installation_id": [71, 72, 73],
     "workflow_id": [*WORKFLOWS, 34],
-    "workflow": ["CI", ".github/workflows/ci.yml", ".github/workflows/other.yml", "ci", "C%"],
+    "workflow": [
+        "CI",
+        ".github/workflows/ci.yml",
+        ".github/workflows/other.yml",
+        ".github/workflows/unnamed.yml",
+        "C%",
+    ],
     "branch": ["main", "topic", "a'b", "100%", "a_b", "%", "1%' OR '1'='1"],
     "event": ["push", "pull_request", "schedule"],
     "status": ["completed", "in_progress", "queued", "waiting"],
