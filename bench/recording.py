@@ -21,11 +21,11 @@ from bot.clock import Clock
 from bot.domain import facts, ordering, payloads
 from bot.domain.wanting import RunState, Urgency
 from bot.github import Answer
+from bot.github.ledger import Figures
 from bot.history.keeping import Keeper
 from bot.history.looking import Found
 from bot.history.reading import read_jobs, read_runs
 from bot.history.requests import Kind, Target, add_backfill
-from bot.history.shift import AT_ONCE as LOOKS_AT_ONCE
 from bot.history.wanted import wanting_what_is_worth_it
 from bot.recorder import Marks, linking_by_branch, record, repository_as_known
 from bot.store import connected, models
@@ -39,7 +39,7 @@ PLAIN_ROW_BY_ROW, PLAIN_AT_ONCE = "update_or_create, plain tables", "bulk_create
 
 
 class Recorder(Protocol):
-    """Records pages as they come; `at_once` pages of jobs are offered to it together, and then the next."""
+    """Records pages as they come; `at_once` pages of jobs are offered to it at the same time."""
 
     at_once: int
 
@@ -72,10 +72,10 @@ class _History:
     A run is two rows, it and its attempt, and what is to be asked about it is noted.
 
     What it records is no news to anybody, so a look at what is known comes first, and only what is told is kept true.
-    The jobs of as many runs are offered at once as a step of a backfill's looks at, and share commits.
+    The jobs of as many runs are offered at once as the client lets be under way, and share commits.
     """
 
-    at_once = LOOKS_AT_ONCE
+    at_once = Figures().backfill_at_once
 
     def __init__(self, database: Database, repository: models.Repository, backfill_id: int, bodies: Bodies) -> None:
         self._database = database

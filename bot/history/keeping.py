@@ -60,6 +60,15 @@ class Keeper:
         """
         group = self._group
         group.waiting.append(found)
+        try:
+            await self._keep_with(group, found)
+        except asyncio.CancelledError:
+            # Whoever is told to end keeps nothing more, nor does anybody for it.
+            if group is self._group:
+                group.waiting.remove(found)
+            raise
+
+    async def _keep_with(self, group: _Group, found: Found) -> None:
         async with self._turn:
             if group is self._group:
                 await _admit(group)

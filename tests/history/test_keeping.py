@@ -137,16 +137,28 @@ async def test_nobody_waits_for_a_database_once_more_that_the_group_waited_for(
     assert isinstance(alone, DBConnectionError)
 
 
-async def test_whoever_is_told_to_end_keeps_nothing_more(house: House, found: list[looking.Found]) -> None:
-    keeper = Keeper(house.database, house.clock)
+async def test_whoever_is_told_to_end_keeps_nothing_more(
+    house: House, found: list[looking.Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, commits = Keeper(house.database, house.clock), Commits(house.database, monkeypatch)
     async with house.database.transaction():
         keeping = [asyncio.ensure_future(keeper.keep(each)) for each in found]
-        await asyncio.sleep(0)
+        await commits.begun.wait()
         for each in keeping:
             each.cancel()
         await asyncio.wait(keeping)
     assert all(each.cancelled() for each in keeping)
     assert await kept(house) == (set(), set(RUNS), set())
+
+
+async def test_nobody_keeps_what_was_told_to_end_before_its_commit(house: House, found: list[looking.Found]) -> None:
+    keeper = Keeper(house.database, house.clock)
+    first = asyncio.ensure_future(keeper.keep(found[0]))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(*map(keeper.keep, found[1:]))
+    assert first.cancelled()
+    assert await kept(house) == (set(RUNS[1:]), {RUNS[0]}, set(RUNS[1:]))
 
 
 async def test_jobs_that_are_not_listed_any_more_end_with_the_run(house: House, found: list[looking.Found]) -> None:
