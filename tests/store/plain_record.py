@@ -61,7 +61,7 @@ def _job(rng: Random, job_id: int, run: make.Body) -> make.Body:
         job_id,
         run["id"],
         name=rng.choice(["build", "test (3.12)", "build / x"]),
-        workflow_name=run["name"],
+        workflow_name=rng.choice([run["name"], run["name"], None]),
         run_attempt=rng.choice([1, 2, None]),
         status=status,
         conclusion=conclusion,
@@ -119,7 +119,8 @@ JOB_FILTERS: Mapping[str, Callable[[Row, Any], bool]] = {
     **SHARED,
     "workflow_id": lambda row, id: row.run is not None and row.run["workflow_id"] == id,
     "workflow": lambda row, name: (
-        row.body["workflow_name"] == name or (row.run is not None and row.run["path"] == name)
+        row.body["workflow_name"] == name
+        or (row.run is not None and name in (row.run["path"], row.body["workflow_name"] or row.run["name"]))
     ),
     "event": lambda row, event: row.run is not None and row.run["event"] == event,
     "actor": lambda row, login: row.run is not None and (row.run["actor"] or {}).get("login") == login,

@@ -69,6 +69,26 @@ class Drawn:
         return {"team": "octo-org", "limit": FITTING - 1, **values, **few}
 
 
+# One job of a path is called by the path itself.
+CALLED_BY_PATH = (
+    "UPDATE workflow_job SET workflow_name = 'rare.yml'"
+    " WHERE job_id = (SELECT max(job_id) FROM workflow_job WHERE workflow_name = 'Rare')"
+)
+
+
+async def test_few_pages_are_read_of_a_path(many: Database, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(many, check_pages)
+    monkeypatch.setattr(many, "read", asked.read)
+    for query in (JobsQuery(team="octo-org", workflow=path) for path in ("rare.yml", "none.yml")):
+        assert (await list_jobs(scope, query)).total == (FITTING if query.workflow == "rare.yml" else 0)
+    await asked.check()
+    await many.execute(CALLED_BY_PATH)
+    asked = Asked(many, check_pages)
+    monkeypatch.setattr(many, "read", asked.read)
+    assert (await list_jobs(scope, JobsQuery(team="octo-org", workflow="rare.yml"))).total == FITTING
+    await asked.check()
+
+
 @pytest.mark.parametrize("sets", [some_sets, pytest.param(every_set, marks=pytest.mark.deep)])
 async def test_few_pages_are_read(many: Database, scope: Scope, sets: Sets, monkeypatch: pytest.MonkeyPatch) -> None:
     through = [

@@ -63,6 +63,7 @@ async def _record(opened: Database) -> None:
     # A workflow without a name is called by its path.
     runs += [make.run(4 + len(name), name=name, path=UNNAMED, created_at=stamp(4)) for name in (UNNAMED, "")]
     jobs = [make.job(10 * number, number, created_at=stamp(number), labels=LABELS[number::2]) for number in range(1, 4)]
+    jobs.append(make.job(50, 4 + len(UNNAMED), workflow_name=UNNAMED, created_at=stamp(0)))
     for name, id in zip(RECORDED["repo_full_name"], (9, 10, 11), strict=True):
         await record(opened, make.repository(name, id), runs=runs, jobs=jobs)
 
@@ -121,7 +122,7 @@ def _asked_of_jobs(filters: Mapping[str, Any], *, few_runs: bool) -> set[str | N
     workflow = filters.get("workflow")
     if workflow in {PATH, UNNAMED}:
         asked.add("what is called so")
-    if workflow == PATH or {"workflow_id", "event", "actor"} & filters.keys():
+    if workflow in {PATH, UNNAMED} or {"workflow_id", "event", "actor"} & filters.keys():
         asked.add("more than few runs")
         if few_runs:
             asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs", "jobs by id"}

@@ -4,6 +4,8 @@ The indexes of jobs are few, because most of what is written is jobs. What only 
 workflow's id and path) is asked of the runs' indexes, and jobs follow from runs where those are few.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from bot.settings import Dialect
@@ -32,12 +34,19 @@ _SETS = (
 # PostgreSQL might gather all runs for an EXISTS here.
 _OF_RUN = "(SELECT run.run_id FROM workflow_run AS run WHERE run.run_id = job.run_id AND {} LIMIT 1) IS NOT NULL"
 _ANY_OF_PATH = f"SELECT 1 FROM workflow_run AS run WHERE run.team_id = ? AND {OF_PATH} LIMIT 1"
-_CALLED = (
-    "SELECT 1 FROM workflow_{0} AS {0} WHERE {0}.team_id = ? AND {0}.workflow_name = ?"
-    " AND length({0}.workflow_name) <= 255"
+_CALLED_BY_RUN = f"job.workflow_name IS NULL AND {_OF_RUN.format('run.workflow_name = ?')}"
+_ANY_CALLED = "SELECT 1 WHERE " + " OR ".join(
+    f"EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.team_id = ? AND {called})"
+    for called in ("job.workflow_name = ? AND length(job.workflow_name) <= 255", _CALLED_BY_RUN)
 )
-_ANY_CALLED = f"SELECT 1 WHERE EXISTS ({_CALLED.format('job')}) OR EXISTS ({_CALLED.format('run')})"
 _read_labels = msgspec.json.Decoder(list[str])
+
+
+class Way(NamedTuple):
+    """What jobs fit, and where only their runs tell it, the path of their workflow."""
+
+    condition: Condition
+    path: str | None = None
 
 
 def add_job_filter(condition: Condition, query: JobsQuery) -> None:
@@ -91,35 +100,33 @@ def add_label(condition: Condition, scope: Scope, label: str | None, dialect: Di
     condition.narrow(lead, *((f"job.labels = ? AND {SHORT_LABELS}", (labels,)) for labels in having), long)
 
 
-def add_workflow(condition: Condition, scope: Scope, name: str | None) -> Conversation[str | None]:
-    """Ask for jobs of workflows that are called so, or whose path is that, unless it is None.
+def ways_of_workflow(condition: Condition, scope: Scope, name: str | None) -> Conversation[list[Way]]:
+    """Return how jobs are found of workflows that are called so, or whose path is that, unless it is None.
 
-    A path that no workflow is called by is returned instead, as only runs tell it.
+    Each job fits one way at the most. Where all runs of a path are called by it, a job of theirs that is called
+    otherwise is found by its own name alone.
     """
     if name is None:
-        return None
-    ways = _called(name)
-    if (yield Question(_ANY_OF_PATH, (scope.team_id, name))):
-        if not (yield Question(_ANY_CALLED, (scope.team_id, name) * 2)):
-            return name
-        ways.append(_of_path(name))
-    condition.narrow(Lead.WORKFLOW, *ways)
-    return None
+        return [Way(condition)]
+    ways = []
+    of_path = yield Question(_ANY_OF_PATH, (scope.team_id, name))
+    if not of_path or (yield Question(_ANY_CALLED, (scope.team_id, name) * 2)):
+        called = condition.copy()
+        called.narrow(Lead.WORKFLOW, *_called(name))
+        ways.append(Way(called))
+    if of_path:
+        others = condition.copy()
+        others.add("COALESCE(job.workflow_name, '') <> ?", name)
+        ways.append(Way(others, name))
+    return ways
 
 
 def _called(name: str) -> list[Piece]:
     return [
         ("job.workflow_name = ? AND length(job.workflow_name) <= 255", (name,)),
         # Where a job doesn't tell it, its run may.
-        (f"job.workflow_name IS NULL AND {_OF_RUN.format('run.workflow_name = ?')}", (name,)),
+        (_CALLED_BY_RUN, (name,)),
     ]
-
-
-def _of_path(name: str) -> Piece:
-    # Of the jobs that the other ways lead to none is asked for twice.
-    other = "(job.workflow_name IS NOT NULL OR COALESCE(run.workflow_name, '') <> ?)"
-    by_path = _OF_RUN.format(f"run.workflow_path = ? AND {other}")
-    return f"COALESCE(job.workflow_name, '') <> ? AND {by_path}", (name, name, name)
 
 
 def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition | None:

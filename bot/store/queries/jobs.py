@@ -17,11 +17,11 @@ from bot.store.queries.job_filters import (
     add_job_filter,
     add_label,
     add_told_by_runs,
-    add_workflow,
     are_few_runs,
     told_by_runs,
+    ways_of_workflow,
 )
-from bot.store.queries.pages import Counted, add_cursor, count, cursor_after, cut, page
+from bot.store.queries.pages import COUNTED_EXACTLY, Counted, add_cursor, count, cursor_after, cut, page
 from bot.store.queries.scope import Condition, Lead, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 from bot.store.written import Columns, gaps, read_back
@@ -133,15 +133,33 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[Jo
     if not (yield from add_visible(condition, scope, "job", query.repo_full_name, query.installation_id)):
         return JobPage([], 0, True, None)
     yield from add_label(condition, scope, query.label, dialect)
-    path = yield from add_workflow(condition, scope, query.workflow)
-    told = told_by_runs(scope, query, path)
+    found: list[tuple[Rows, Counted]] = []
+    for way in (yield from ways_of_workflow(condition, scope, query.workflow)):
+        found += [(yield from _found_in(way.condition, told_by_runs(scope, query, way.path), query))]
+    return (yield from _shown(*_merged(found, query.limit), query.limit))
+
+
+def _found_in(condition: Condition, told: Condition | None, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
     if told is None:
-        found = yield from _found(condition, query)
-    elif (yield from are_few_runs(told)):
-        found = yield from _found_by_few_runs(condition, told, query)
-    else:
-        found = yield from _found_by_many_runs(condition, told, query)
-    return (yield from _shown(*found, query.limit))
+        return (yield from _found(condition, query))
+    if (yield from are_few_runs(told)):
+        return (yield from _found_by_few_runs(condition, told, query))
+    return (yield from _found_by_many_runs(condition, told, query))
+
+
+def _merged(found: Sequence[tuple[Rows, Counted]], limit: int) -> tuple[Rows, Counted]:
+    """Return the newest jobs of several ways, of which none has the same, and how many there are in all."""
+    if len(found) == 1:
+        return found[0]
+    rows = sorted((row for each, _ in found for row in each), key=_place, reverse=True)
+    total, is_exact = sum(total for _, (total, _) in found), all(is_exact for _, (_, is_exact) in found)
+    if total > COUNTED_EXACTLY:
+        total, is_exact = COUNTED_EXACTLY, False
+    return rows[: limit + 1], (total, is_exact)
+
+
+def _place(row: Sequence[Any]) -> tuple[Any, int]:
+    return _comparable(row[1]), row[0]
 
 
 def _shown(rows: Rows, counted: Counted, limit: int) -> Conversation[JobPage]:
@@ -196,7 +214,7 @@ def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) 
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
         return (yield from _found_by_many_runs(condition, told, query))
-    return sorted(rows, key=lambda row: (_comparable(row[1]), row[0]), reverse=True), counted
+    return sorted(rows, key=_place, reverse=True), counted
 
 
 def _comparable(moment: Any) -> Any:
