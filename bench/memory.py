@@ -96,7 +96,10 @@ async def run(size: Size) -> Report:
             rest = server.resident_mebibytes()
             loads = [await _load(server, size, *each) for each in _loads(size)]
             for _ in range(TIMES_FIRST):
-                await load.send(server.port, _lists(filled.token), size.connections)
+                asked_before = await load.send(server.port, _lists(filled.token), size.connections)
+                if asked_before.statuses[200] != len(asked_before.latencies):
+                    message = f"lists were answered {dict(asked_before.statuses)}"
+                    raise RuntimeError(message)
             minutes = [minute async for minute in _minutes(server, filled.token, size)]
     return _report(size, rest, loads, minutes)
 

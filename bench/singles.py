@@ -18,7 +18,11 @@ from bench.report import Report, Wanted
 from bot.store.database import to_moment
 from bot.store.queries.pages import encode_cursor
 
-WANTED = {"page_deep_to_page_1": Wanted(0.95), "pull_request_again_to_bare_get": Wanted(0.5)}
+WANTED = {
+    "page_deep_to_page_1": Wanted(0.95),
+    "pull_request_to_bare_get": Wanted(0.5),
+    "pull_request_again_to_bare_get": Wanted(0.5),
+}
 _CALM = load.get("/small")
 
 

@@ -115,7 +115,7 @@ def _report(size: Size, traffic: bodies.Traffic, rounds: Rounds) -> Report:
     title = (
         f"slow disk: {size.deliveries - size.warm_up:,} deliveries x {size.rounds} rounds, {size.connections}"
         f" connections, bodies of {traffic.mean_size / 1000:.0f} KB on the average, every fsync and fdatasync"
-        f" {SLOWER_BY_MICROSECONDS / 1000:g} ms slower"
+        f" {SLOWER_BY_MICROSECONDS / 1000:g} ms slower; plain bot: {servers.whose_plain_bot()}"
     )
     report.add_table(title, HEAD, [_row(rounds, side) for side in rounds.sides])
     report.add_ratios("slow disk", ratios, WANTED)

@@ -102,7 +102,8 @@ def _report(size: Size, rounds: Rounds) -> Report:
     title = (
         f"together: lists of {size.runs:,} runs and {size.runs * size.jobs_of_each:,} jobs on {size.connections}"
         f" connections, limit 50, mixed filters, no two alike, while {size.deliveries_per_second} deliveries a second"
-        f" come, {size.seconds:g} s x {size.rounds} rounds; the processor time is that of both"
+        f" come, {size.seconds:g} s x {size.rounds} rounds; the processor time is that of both;"
+        f" plain bot: {servers.whose_plain_bot()}"
     )
     report.add_table(title, HEAD, [_row(rounds, side) for side in rounds.sides])
     report.add_ratios("together", ratios, WANTED)

@@ -63,8 +63,8 @@ class WorkflowRun(RunColumns):
     """A run at its newest attempt.
 
     `jobs_attempt` is the attempt up to which GitHub's own list of jobs has been recorded once they had ended, and
-    `gone_at` when GitHub was found to have the run no more. The indexes on status and on the workflow's name are
-    partial ones, as is that on unfinished runs.
+    `gone_at` when GitHub was found to have the run no more. The indexes on status and on the workflow's name
+    and path are partial ones, as is that on unfinished runs.
     """
 
     run_id = fields.BigIntField(unique=True)
