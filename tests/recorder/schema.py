@@ -64,6 +64,7 @@ PARTIAL = {
         for name, condition in (
             ("status", "status <> 'completed'"),
             ("workflow_name", "length(workflow_name) <= 255"),
+            ("workflow_path", "COALESCE(workflow_name, '') <> workflow_path"),
         )
     ),
     *(

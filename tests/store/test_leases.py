@@ -399,7 +399,8 @@ async def test_what_one_process_is_refused_no_other_asks_for_too_early(database:
             assert reading.installation(house.installation_id).outlook().paused_until == pytest.approx(until, abs=1)
         patient = another.installation(house.installation_id)
         await house.while_time_passes(create(patient, house), step=0.2)
-        assert until - 1 <= house.clock.time() <= until + 2
+        # On a busy machine the clock moves on while the database answers; nobody waits as long once more.
+        assert until - 1 <= house.clock.time() <= until + SILENCE / 2
     # That nothing was sent too early is what `housed` asks GitHub in the end.
 
 
