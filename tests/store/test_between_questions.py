@@ -18,13 +18,15 @@ QUERY = JobsQuery(team="octo-org", event="schedule", status="queued", limit=5)
 QUEUED = range(1, 21)
 
 
-async def _asked(database: Database, scope: Scope, between: Callable[[str], Awaitable[None]]) -> JobPage:
+async def _asked(
+    database: Database, scope: Scope, between: Callable[[str], Awaitable[None]], query: JobsQuery = QUERY
+) -> JobPage:
     """Return a page of which each question is one by itself, with something done before it."""
 
     def alone(step: Step) -> Conversation[Rows]:
         return (yield step)
 
-    asking: Any = _listed(scope, QUERY, database.dialect)
+    asking: Any = _listed(scope, query, database.dialect)
     rows: Any = None
     try:
         while True:
@@ -63,6 +65,21 @@ async def test_a_job_that_is_deleted_meanwhile_ends_no_list(database: Database, 
     page = await _asked(database, scope, delete_the_newest)
     assert [job.job_id for job in page.jobs] == [190, 180, 170, 160, 150]
     assert page.next_cursor is not None
+
+
+async def test_a_job_that_is_called_otherwise_meanwhile_is_listed_once(database: Database, scope: Scope) -> None:
+    path, asked_for_runs = make.run(1)["path"], False
+    await database.execute("UPDATE workflow_job SET workflow_name = ? WHERE job_id = ?", path, 200)
+
+    async def call_it_otherwise(sql: str) -> None:
+        nonlocal asked_for_runs
+        if sql.endswith("LIMIT 1 OFFSET ?") and "FROM workflow_run AS run WHERE" in sql and not asked_for_runs:
+            asked_for_runs = True
+            await database.execute("UPDATE workflow_job SET workflow_name = ? WHERE job_id = ?", "CI", 200)
+
+    page = await _asked(database, scope, call_it_otherwise, JobsQuery(team="octo-org", workflow=path, limit=5))
+    assert asked_for_runs
+    assert [job.job_id for job in page.jobs] == [200, 190, 180, 170, 160]
 
 
 async def test_nothing_in_between(database: Database, scope: Scope) -> None:

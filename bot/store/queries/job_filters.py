@@ -34,10 +34,11 @@ _SETS = (
 # PostgreSQL might gather all runs for an EXISTS here.
 _OF_RUN = "(SELECT run.run_id FROM workflow_run AS run WHERE run.run_id = job.run_id AND {} LIMIT 1) IS NOT NULL"
 _ANY_OF_PATH = f"SELECT 1 FROM workflow_run AS run WHERE run.team_id = ? AND {OF_PATH} LIMIT 1"
+_CALLED = "job.workflow_name = ? AND length(job.workflow_name) <= 255"
 _CALLED_BY_RUN = f"job.workflow_name IS NULL AND {_OF_RUN.format('run.workflow_name = ?')}"
 _ANY_CALLED = "SELECT 1 WHERE " + " OR ".join(
     f"EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.team_id = ? AND {called})"
-    for called in ("job.workflow_name = ? AND length(job.workflow_name) <= 255", _CALLED_BY_RUN)
+    for called in (_CALLED, _CALLED_BY_RUN)
 )
 _read_labels = msgspec.json.Decoder(list[str])
 
@@ -123,7 +124,7 @@ def ways_of_workflow(condition: Condition, scope: Scope, name: str | None) -> Co
 
 def _called(name: str) -> list[Piece]:
     return [
-        ("job.workflow_name = ? AND length(job.workflow_name) <= 255", (name,)),
+        (_CALLED, (name,)),
         # Where a job doesn't tell it, its run may.
         (_CALLED_BY_RUN, (name,)),
     ]

@@ -148,10 +148,11 @@ def _found_in(condition: Condition, told: Condition | None, query: JobsQuery) ->
 
 
 def _merged(found: Sequence[tuple[Rows, Counted]], limit: int) -> tuple[Rows, Counted]:
-    """Return the newest jobs of several ways, of which none has the same, and how many there are in all."""
+    """Return the newest jobs of several ways, and how many there are in all."""
     if len(found) == 1:
         return found[0]
-    rows = sorted((row for each, _ in found for row in each), key=_place, reverse=True)
+    # Where each question is answered as of another moment, a job may have come to fit the next way as well.
+    rows = sorted({row[0]: row for each, _ in found for row in each}.values(), key=_place, reverse=True)
     total, is_exact = sum(total for _, (total, _) in found), all(is_exact for _, (_, is_exact) in found)
     if total > COUNTED_EXACTLY:
         total, is_exact = COUNTED_EXACTLY, False
