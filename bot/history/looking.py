@@ -14,7 +14,7 @@ from bot.github.errors import NotFound, Unprocessable
 from bot.history.progress import count_look
 from bot.history.reading import read_jobs, read_pull_requests, read_run
 from bot.history.tools import Tools
-from bot.history.wanted import dropping, run_states
+from bot.history.wanted import dropping
 from bot.store import models
 from bot.store.database import Transaction
 from bot.store.wanted import WantedRun
@@ -40,24 +40,26 @@ class Found(Struct, eq=False):
         return self.gone or (is_finished(self.state.status, self.state.conclusion) and jobs_ended)
 
 
-async def look_at_run(tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun) -> Found | None:
-    """Ask GitHub about a wanted run; return what is to be kept of it, None where it is left out.
+async def look_at_run(
+    tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun, state: RunState | None
+) -> Found | None:
+    """Ask GitHub about a wanted run, of which `state` is known; return what is to be kept, None where it is left out.
 
     Raises a GitHubError, having changed nothing.
     """
-    known = await tools.database.reader.converse(run_states([wanted.run_id]))
-    if wanted.run_id not in known:
+    want = None if state is None else _still_worth(wanted, state, tools.clock.now())
+    if state is None or want is None:
         await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
         return None
-    state, _ = known[wanted.run_id]
-    if wanted.urgency >= Urgency.FAILED:
-        # It may have waited for days, and be worth less by now.
-        want = want_of(state, tools.clock.now())
-        if want is None:
-            await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
-            return None
-        wanted = msgspec.structs.replace(wanted, with_jobs=want.with_jobs)
-    return await _find(tools, client, repository, wanted, state)
+    return await _find(tools, client, repository, want, state)
+
+
+def _still_worth(wanted: WantedRun, state: RunState, now: datetime) -> WantedRun | None:
+    if wanted.urgency < Urgency.FAILED:
+        return wanted
+    # It may have waited for days, and be worth less by now.
+    want = want_of(state, now)
+    return None if want is None else msgspec.structs.replace(wanted, with_jobs=want.with_jobs)
 
 
 async def leave_out(tx: Transaction, wanted: WantedRun, now: datetime) -> None:

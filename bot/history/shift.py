@@ -6,9 +6,11 @@ it declines for good is given up; the rows say so, and nothing else is held up.
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
+from typing import Any
 
-from bot.domain.wanting import Urgency
+from bot.domain.wanting import RunState, Urgency
 from bot.github import Client, Lane
 from bot.github.errors import (
     Forbidden,
@@ -27,7 +29,7 @@ from bot.history.looking import leave_out, look_at_run
 from bot.history.progress import count_look, drop_window, give_up, hand_over, put_off
 from bot.history.requests import PULLS
 from bot.history.tools import Tools
-from bot.history.wanted import let_go, next_wanted, postpone
+from bot.history.wanted import let_go, next_wanted, postpone, run_states
 from bot.store import models
 from bot.store.database import Transaction, is_unavailable
 from bot.store.wanted import WantedRun, want_sync
@@ -104,7 +106,8 @@ class Shift:
     async def _look_at(self, urgencies: range, client: Client) -> bool:
         now = self._tools.clock.now()
         wanted = await next_wanted(self._tools.database, self._installation_id, urgencies, now, AT_ONCE)
-        ended = await asyncio.gather(*(self._look(client, each) for each in wanted), return_exceptions=True)
+        looks = await self._looks(client, wanted)
+        ended = await asyncio.gather(*looks, return_exceptions=True)
         faults = [each for each in ended if isinstance(each, BaseException)]
         for fault in faults:
             # A run that GitHub never manages to tell of is left for later; it is away if it manages none.
@@ -112,12 +115,22 @@ class Shift:
                 raise fault
         return bool(wanted)
 
-    async def _look(self, client: Client, wanted: WantedRun) -> None:
-        repository = await self._repository(wanted.repository_id)
-        if repository is None:
-            return
+    async def _looks(self, client: Client, wanted: Sequence[WantedRun]) -> list[Coroutine[Any, Any, None]]:
+        """Return a look at each of these runs of which something may be asked."""
+        repositories = {each: await self._repository(each) for each in {each.repository_id for each in wanted}}
+        known = await self._tools.database.reader.converse(run_states([each.run_id for each in wanted]))
+        states = {run_id: state for run_id, (state, _) in known.items()}
+        return [
+            self._look(client, repository, each, states.get(each.run_id))
+            for each in wanted
+            if (repository := repositories[each.repository_id]) is not None
+        ]
+
+    async def _look(
+        self, client: Client, repository: models.Repository, wanted: WantedRun, state: RunState | None
+    ) -> None:
         try:
-            found = await look_at_run(self._tools, client, repository, wanted)
+            found = await look_at_run(self._tools, client, repository, wanted, state)
             if found is not None:
                 await self._keeper.keep(found)
         except (NotFound, Forbidden) as error:
