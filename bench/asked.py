@@ -37,6 +37,8 @@ MATCHING: Mapping[str, Filters] = {
     "repoFullName": {"repoFullName": repository_name(3)},
     "installationId": {"installationId": str(record.INSTALLATION_ID)},
     "workflowId": {"workflowId": "5007"},
+    "workflowId of few runs": {"workflowId": str(5000 + record.RARE)},
+    "workflowId of runs long past": {"workflowId": str(5000 + record.RETIRED)},
     "workflow": {"workflow": "Workflow 7"},
     "workflow, by path": {"workflow": ".github/workflows/workflow-7.yml"},
     "workflow without a name": {"workflow": f".github/workflows/workflow-{record.UNNAMED}.yml"},

@@ -1,8 +1,8 @@
 """A record to ask questions of: runs, jobs and links of most of a year.
 
-The first run of each workflow goes through the recorder, and brings team, repositories and workflows along. The rest is
-put beside it in the recorder's own columns with the indexes made afterwards, which is what fills a million rows in
-minutes; a test holds the two ways to the same rows.
+The first runs, of each workflow one at least, go through the recorder, and bring team, repositories and workflows
+along. The rest is put beside them in the recorder's own columns with the indexes made afterwards, which is what fills a
+million rows in minutes; a test holds the two ways to the same rows.
 """
 
 import contextlib
@@ -32,6 +32,8 @@ TEAM, INSTALLATION_ID = "northwind-traders", 51_200_345
 REPOSITORIES, WORKFLOWS, BRANCHES, PEOPLE = 20, 60, 400, 50
 # GitHub calls a workflow that has no name by its path.
 UNNAMED = 11
+# Two workflows more: one that few runs are of, and one that many were of at the beginning and none has been since.
+RARE, RETIRED = WORKFLOWS, WORKFLOWS + 1
 RUNS_AT_ONCE = 2000
 STEPS = (
     "Set up job",
@@ -68,7 +70,7 @@ def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
     created = created.replace(microsecond=0)
     updated = created + timedelta(seconds=chance.randrange(60, 1800))
     repository, actor, branch = 1000 + number % REPOSITORIES, chance.randrange(PEOPLE), chance.randrange(BRANCHES)
-    workflow = number % WORKFLOWS
+    workflow = _workflow(number, runs)
     path = f".github/workflows/workflow-{workflow}.yml"
     conclusion = chance.choice(("success", "success", "success", "failure", "cancelled"))
     sha = f"{chance.getrandbits(160):040x}"
@@ -102,6 +104,12 @@ def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
         version=version,
         pull_requests=(link,) if event == "pull_request" else (),
     )
+
+
+def _workflow(number: int, runs: int) -> int:
+    if number % 121 == 7:
+        return RARE
+    return RETIRED if number % 19 == 3 and number < runs // 5 else number % WORKFLOWS
 
 
 def _steps(run: facts.WorkflowRun) -> str:
@@ -152,7 +160,7 @@ def make_jobs(runs: Iterable[facts.WorkflowRun], jobs_of_each: int) -> list[fact
     return [_job(run, number, steps) for run, steps in with_steps for number in range(jobs_of_each)]
 
 
-async def fill(database: Path, runs: int, jobs_of_each: int, *, recorded: int = WORKFLOWS) -> str:
+async def fill(database: Path, runs: int, jobs_of_each: int, *, recorded: int = 2 * WORKFLOWS) -> str:
     """Make a database with so many runs of one team, and return a token that reads it; `recorded` go by the recorder.
 
     At least the first run of each workflow has to be recorded: what is put beside it names no new one.

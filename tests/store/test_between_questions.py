@@ -73,7 +73,7 @@ async def test_a_job_that_is_called_otherwise_meanwhile_is_listed_once(database:
 
     async def call_it_otherwise(sql: str) -> None:
         nonlocal asked_for_runs
-        if sql.endswith("LIMIT 1 OFFSET ?") and "FROM workflow_run AS run WHERE" in sql and not asked_for_runs:
+        if sql.startswith("SELECT job.listed_at FROM (SELECT run.run_id FROM workflow_run ") and not asked_for_runs:
             asked_for_runs = True
             await database.execute("UPDATE workflow_job SET workflow_name = ? WHERE job_id = ?", "CI", 200)
 

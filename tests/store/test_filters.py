@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.access.teams import link_installation
 from bot.clock import Clock
 from bot.store.database import Database
-from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, list_jobs, list_runs
+from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, job_filters, jobs, list_jobs, list_runs
 from bot.store.views import JobPage, RunPage
 from tests import builders as make
 from tests.store.plain_record import CHOICES, INSTALLATIONS, JOB_FILTERS, NAMES, RUN_FILTERS, Row, draw, matching
@@ -75,15 +75,32 @@ async def test_runs_are_those_that_fit(scope: Scope, filters: dict[str, Any], li
     assert await _all_pages(ask, len(wanted)) == wanted
 
 
+# What few and many are decides in which way jobs are found of which only their runs tell what is asked for.
+FEW = {
+    "FEW_RUNS": job_filters,
+    "FEW_RECENT_RUNS": job_filters,
+    "MOST_LOOKED_THROUGH": jobs,
+    "NEWEST_RUNS": jobs,
+    "MOST_PUT_IN_ORDER": jobs,
+}
+
+
 @once_filled
-@given(filters=_chosen(JOB_FILTERS), limit=st.integers(1, 100))
-async def test_jobs_are_those_that_fit(scope: Scope, filters: dict[str, Any], limit: int) -> None:
+@given(
+    filters=_chosen(JOB_FILTERS),
+    limit=st.integers(1, 100),
+    few=st.fixed_dictionaries({name: st.sampled_from((1, 7, 20_000)) for name in FEW}),
+)
+async def test_jobs_are_those_that_fit(scope: Scope, filters: dict[str, Any], limit: int, few: dict[str, int]) -> None:
     wanted = matching(JOBS, JOB_FILTERS, filters)
 
     def ask(cursor: str | None) -> Awaitable[JobPage]:
         return list_jobs(scope, JobsQuery(team="octo-org", limit=limit, cursor=cursor, **filters))
 
-    assert await _all_pages(ask, len(wanted)) == wanted
+    with pytest.MonkeyPatch.context() as patched:
+        for name, number in few.items():
+            patched.setattr(FEW[name], name, number)
+        assert await _all_pages(ask, len(wanted)) == wanted
 
 
 @pytest.mark.parametrize(("rows", "conditions"), [(RUNS, RUN_FILTERS), (JOBS, JOB_FILTERS)], ids=["runs", "jobs"])

@@ -113,7 +113,7 @@ def _asked_of_all(names: Sequence[str]) -> set[str | None]:
     return {"named repositories" if is_narrowed else "hidden repositories", "more than are counted", "count"}
 
 
-def _asked_of_jobs(filters: Mapping[str, Any], *, few_runs: bool) -> set[str | None]:
+def _asked_of_jobs(filters: Mapping[str, Any], *, few_runs: bool, by_time: bool) -> set[str | None]:
     asked = {"jobs", *_asked_of_all([*filters])}
     if "label" in filters:
         asked.add("sets of labels")
@@ -124,9 +124,15 @@ def _asked_of_jobs(filters: Mapping[str, Any], *, few_runs: bool) -> set[str | N
         asked.add("what is called so")
     if workflow in {PATH, UNNAMED} or {"workflow_id", "event", "actor"} & filters.keys():
         asked.add("more than few runs")
+        asked |= {"jobs of some runs", "more than are looked through"} if by_time else set()
         if few_runs:
-            asked |= {"jobs of the newest runs", "jobs as new as those", "jobs of all the runs", "jobs by id"}
+            asked |= {"jobs as new as those", "jobs of all the runs", "jobs by id"}
+            asked |= set() if by_time else {"jobs of the newest runs"}
     return asked
+
+
+# Filters that leave jobs in the order of the list to be looked through, and some that never do.
+BY_TIME, LEADING_ALONE = {"workflow_id", "event", "actor", "since", "until"}, {"head_sha", "run_id", "name"}
 
 
 MERGED, LOOKED_THROUGH = "merged, few runs", "looked through, many runs"
@@ -159,8 +165,12 @@ async def test_lists_of_jobs(led_on: Asked, scope: Scope, way: str, sets: Sets) 
     for names in sets([*JOB_FILTERS]):
         filters = drawn.filters(names)
         await list_jobs(scope, JobsQuery(**filters))
-        asked = _asked_of_jobs(filters, few_runs=way == MERGED)
-        assert led_on.kinds() == asked | _by_key(led_on.dialect, "jobs"), names
+        kinds = led_on.kinds()
+        by_time = "jobs of some runs" in kinds
+        asked = _asked_of_jobs(filters, few_runs=way == MERGED, by_time=by_time)
+        assert kinds == asked | _by_key(led_on.dialect, "jobs"), names
+        if "more than few runs" in kinds and ({*names} <= BY_TIME or {*names} & LEADING_ALONE):
+            assert by_time == ({*names} <= BY_TIME), names
         await led_on.check_some()
     await led_on.check()
 

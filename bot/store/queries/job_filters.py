@@ -4,6 +4,7 @@ The indexes of jobs are few, because most of what is written is jobs. What only 
 workflow's id and path) is asked of the runs' indexes, and jobs follow from runs where those are few.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,8 @@ from bot.store.queries.filters import JobsQuery
 from bot.store.queries.scope import OF_PATH, Condition, Lead, Piece, Scope, narrow_by_status
 
 # Jobs of so many runs are looked up run by run; of more, the newest jobs are looked through, which finds some soon.
-FEW_RUNS = 4000
+# Where that is known not to be so, of more runs those of the time in question are looked up, by an index alone.
+FEW_RUNS, FEW_RECENT_RUNS = 4000, 20_000
 # Teams ask their runners for few different sets of labels, unless there is a label for each run.
 MOST_SETS, MOST_MERGED_SETS = 100, 8
 # What the index on labels holds.
@@ -44,10 +46,19 @@ _read_labels = msgspec.json.Decoder(list[str])
 
 
 class Way(NamedTuple):
-    """What jobs fit, and where only their runs tell it, the path of their workflow."""
+    """What jobs fit, and where only their runs tell it, the path of their workflow; and how none of them is called."""
 
     condition: Condition
     path: str | None = None
+    unlike: str | None = None
+
+    @property
+    def whole(self) -> Condition:
+        """All of it that jobs tell themselves."""
+        whole = self.condition.copy()
+        if self.unlike is not None:
+            whole.add("COALESCE(job.workflow_name, '') <> ?", self.unlike)
+        return whole
 
 
 def add_job_filter(condition: Condition, query: JobsQuery) -> None:
@@ -109,17 +120,14 @@ def ways_of_workflow(condition: Condition, scope: Scope, name: str | None) -> Co
     """
     if name is None:
         return [Way(condition)]
-    ways = []
-    of_path = yield Question(_ANY_OF_PATH, (scope.team_id, name))
-    if not of_path or (yield Question(_ANY_CALLED, (scope.team_id, name) * 2)):
-        called = condition.copy()
-        called.narrow(Lead.WORKFLOW, *_called(name))
-        ways.append(Way(called))
-    if of_path:
-        others = condition.copy()
-        others.add("COALESCE(job.workflow_name, '') <> ?", name)
-        ways.append(Way(others, name))
-    return ways
+    called = condition.copy()
+    called.narrow(Lead.WORKFLOW, *_called(name))
+    if not (yield Question(_ANY_OF_PATH, (scope.team_id, name))):
+        return [Way(called)]
+    if not (yield Question(_ANY_CALLED, (scope.team_id, name) * 2)):
+        # Then there is no need to read of each job what it is called.
+        return [Way(condition, name)]
+    return [Way(called), Way(condition, name, unlike=name)]
 
 
 def _called(name: str) -> list[Piece]:
@@ -144,13 +152,20 @@ def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition 
     return told
 
 
-def are_few_runs(told: Condition) -> Conversation[bool]:
-    """Find out whether few runs fit."""
+def are_few_runs(told: Condition, since: datetime | None) -> Conversation[bool]:
+    """Find out whether few runs fit, of those that were created since then or, if it is None, of all."""
     (led,) = told.branches()
+    if since is not None:
+        led.add("run.created_at >= ?", since)
     sql = f"SELECT 1 FROM workflow_run AS run WHERE {led.sql} LIMIT 1 OFFSET ?"
-    return not (yield Question(sql, (*led.parameters, FEW_RUNS)))
+    return not (yield Question(sql, (*led.parameters, FEW_RUNS if since is None else FEW_RECENT_RUNS)))
 
 
-def add_told_by_runs(condition: Condition, told: Condition) -> None:
-    """Ask for jobs whose run fits, looking at the run of each."""
-    condition.narrow(Lead.NOTHING, (_OF_RUN.format(told.sql), told.parameters))
+def add_told_by_runs(condition: Condition, told: Condition, unlike: str | None) -> None:
+    """Ask for jobs whose run fits, looking at the run of each, and that are not called `unlike`."""
+    sql, parameters = told.sql, told.parameters
+    if unlike is not None:
+        # A run's own name is no path that is asked for; so put, no job is read before its run is seen to fit.
+        sql = f"{sql} AND COALESCE(job.workflow_name, run.workflow_name, '') <> ?"
+        parameters.append(unlike)
+    condition.narrow(Lead.NOTHING, (_OF_RUN.format(sql), parameters))

@@ -1,6 +1,6 @@
 """Jobs: lists, and those of one attempt of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, cast
@@ -14,6 +14,7 @@ from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.job_filters import (
+    Way,
     add_job_filter,
     add_label,
     add_told_by_runs,
@@ -21,13 +22,17 @@ from bot.store.queries.job_filters import (
     told_by_runs,
     ways_of_workflow,
 )
-from bot.store.queries.pages import COUNTED_EXACTLY, Counted, add_cursor, count, cursor_after, cut, page
+from bot.store.queries.pages import COUNTED_EXACTLY, Counted, add_cursor, count, cursor_after, cut, decode_cursor, page
 from bot.store.queries.scope import Condition, Lead, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 from bot.store.written import Columns, gaps, read_back
 
 # So many times and ids are put in order in a few milliseconds.
 MOST_PUT_IN_ORDER = 20_000
+# To look through so many jobs, each with its run, takes as long as to look up the jobs of two thousand runs.
+MOST_LOOKED_THROUGH = 5_000
+# Among so many runs there are a page's worth of jobs, unless most of them have none that fit.
+NEWEST_RUNS = 200
 # How long after its run a job may be created: a run may be run again for 30 days, and an attempt may take 35.
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
 # https://docs.github.com/en/actions/reference/limits
@@ -135,16 +140,59 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[Jo
     yield from add_label(condition, scope, query.label, dialect)
     found: list[tuple[Rows, Counted]] = []
     for way in (yield from ways_of_workflow(condition, scope, query.workflow)):
-        found += [(yield from _found_in(way.condition, told_by_runs(scope, query, way.path), query))]
+        found += [(yield from _found_in(scope, way, query))]
     return (yield from _shown(*_merged(found, query.limit), query.limit))
 
 
-def _found_in(condition: Condition, told: Condition | None, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+def _found_in(scope: Scope, way: Way, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+    told, since = told_by_runs(scope, query, way.path), None
     if told is None:
-        return (yield from _found(condition, query))
-    if (yield from are_few_runs(told)):
-        return (yield from _found_by_few_runs(condition, told, query))
-    return (yield from _found_by_many_runs(condition, told, query))
+        return (yield from _found(way.condition, query))
+    if way.condition.lead is Lead.NOTHING:
+        since = yield from _oldest_of_a_page(way.whole, told, query)
+        if since is not None and (yield from _are_few_since(scope, since, query)):
+            return (yield from _found_by_many_runs(way, told, query))
+    if (yield from are_few_runs(told, None if since is None else _created_since(since))):
+        return (yield from _found_by_few_runs(way, told, query, since))
+    return (yield from _found_by_many_runs(way, told, query))
+
+
+def _oldest_of_a_page(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[datetime | None]:
+    """Find out since when more jobs fit than a page shows, going by the newest runs; None where those have few.
+
+    They need not be the newest jobs, but the page shows none that is older than all of them.
+    """
+    (led,) = told.branches()
+    for moment in _ends(query):
+        led.add("run.created_at <= ?", moment)
+    others, parameters = condition.following()
+    of_runs = Condition()
+    of_runs.add(f"job.run_id = newest.run_id AND {others}", *parameters)
+    add_cursor(of_runs, query.cursor, "job.listed_at", "job.job_id")
+    newest = f"SELECT run.run_id FROM workflow_run AS run WHERE {led.sql} ORDER BY run.created_at DESC, run.run_id DESC"
+    rows = yield Question(
+        f"SELECT job.listed_at FROM ({newest} LIMIT ?) AS newest CROSS JOIN {_JOBS} WHERE {of_runs.sql} LIMIT ?",
+        [*led.parameters, NEWEST_RUNS, *of_runs.parameters, query.limit + 1],
+    )
+    return min(cast(datetime, to_moment(moment)) for (moment,) in rows) if len(rows) > query.limit else None
+
+
+def _ends(query: JobsQuery) -> Iterator[datetime]:
+    """Yield the moments that the jobs of a page are not listed after."""
+    if query.until is not None:
+        yield query.until
+    if query.cursor is not None:
+        yield decode_cursor(query.cursor)[0]
+
+
+def _are_few_since(scope: Scope, since: datetime, query: JobsQuery) -> Conversation[bool]:
+    """Find out whether looking through the team's jobs from the newest one on soon comes to one that old."""
+    passed = Condition()
+    passed.add("job.team_id = ? AND job.listed_at >= ?", scope.team_id, since)
+    for moment in _ends(query):
+        passed.add("job.listed_at <= ?", moment)
+    sql = f"SELECT 1 FROM {_JOBS} WHERE {passed.sql} ORDER BY job.listed_at DESC, job.job_id DESC LIMIT 1 OFFSET ?"
+    return not (yield Question(sql, [*passed.parameters, MOST_LOOKED_THROUGH]))
 
 
 def _merged(found: Sequence[tuple[Rows, Counted]], limit: int) -> tuple[Rows, Counted]:
@@ -187,25 +235,27 @@ def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, C
     return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
 
 
-def _found_by_many_runs(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+def _found_by_many_runs(way: Way, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
     """Look through the newest jobs, some of which soon fit; but count from the runs, of which all do."""
-    looked_through = condition.copy()
-    add_told_by_runs(looked_through, told)
-    if condition.lead < Lead.REPOSITORY:
+    looked_through = way.condition.copy()
+    add_told_by_runs(looked_through, told, way.unlike)
+    if way.condition.lead < Lead.REPOSITORY:
         return (yield from _found(looked_through, query))
     rows = yield page(_PAGE[current().dialect], _JOBS, looked_through, query.cursor, query.limit)
     if len(rows) <= query.limit and query.cursor is None:
         return rows, (len(rows), True)
-    return rows, (yield from _count_of_runs(condition, told))
+    return rows, (yield from _count_of_runs(way, told))
 
 
-def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+def _found_by_few_runs(
+    way: Way, told: Condition, query: JobsQuery, since: datetime | None
+) -> Conversation[tuple[Rows, Counted]]:
     """Put the jobs of the runs in order; where they are many all the same, do otherwise."""
-    fitting = yield from _newest_of_runs(condition, told, query)
+    fitting = yield from _newest_of_runs(way.whole, told, query, since)
     if len(fitting) > MOST_PUT_IN_ORDER:
-        return (yield from _found_by_many_runs(condition, told, query))
+        return (yield from _found_by_many_runs(way, told, query))
     is_all = len(fitting) <= query.limit and query.cursor is None
-    counted = (len(fitting), True) if is_all else (yield from _count_of_runs(condition, told))
+    counted = (len(fitting), True) if is_all else (yield from _count_of_runs(way, told))
     if not fitting:
         return [], counted
     wanted = Condition()
@@ -214,7 +264,7 @@ def _found_by_few_runs(condition: Condition, told: Condition, query: JobsQuery) 
     rows = yield Question(f"SELECT {_PAGE[current().dialect]} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
-        return (yield from _found_by_many_runs(condition, told, query))
+        return (yield from _found_by_many_runs(way, told, query))
     return sorted(rows, key=_place, reverse=True), counted
 
 
@@ -223,11 +273,14 @@ def _comparable(moment: Any) -> Any:
     return moment if isinstance(moment, str) else to_moment(moment)
 
 
-def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[Rows]:
+def _newest_of_runs(
+    condition: Condition, told: Condition, query: JobsQuery, since: datetime | None
+) -> Conversation[Rows]:
     """Find out the times and ids of jobs among which are as many of the newest that fit as a page needs.
 
     The newest runs have jobs of which none that belongs to the page can be older, so that of the other runs, whose jobs
-    may be newer, those are left in the index, and runs from too long before are not looked at.
+    may be newer, those are left in the index, and runs from too long before are not looked at. What is known of that
+    already is `since`.
     """
     (led,) = told.branches()
     of_runs = Condition()
@@ -236,16 +289,17 @@ def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> 
     of_runs.add(others, *parameters)
     add_cursor(of_runs, query.cursor, "job.listed_at", "job.job_id")
     found = f"SELECT job.listed_at, job.job_id FROM {_RUNS_AND_JOBS} WHERE "
-    some = yield Question(
-        f"{found}{of_runs.sql} ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?",
-        [*of_runs.parameters, query.limit + 1],
-    )
-    if len(some) <= query.limit:
-        return some
+    if since is None:
+        some = yield Question(
+            f"{found}{of_runs.sql} ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?",
+            [*of_runs.parameters, query.limit + 1],
+        )
+        if len(some) <= query.limit:
+            return some
+        since = min(cast(datetime, to_moment(moment)) for moment, _ in some)
     recent = of_runs.copy()
-    since = min(cast(datetime, to_moment(moment)) for moment, _ in some)
     recent.add("job.listed_at >= ?", since)
-    recent.add("run.created_at >= ?", max(since, _EARLIEST + LATEST_JOB) - LATEST_JOB)
+    recent.add("run.created_at >= ?", _created_since(since))
     newest = yield Question(f"{found}{recent.sql} LIMIT ?", [*recent.parameters, MOST_PUT_IN_ORDER + 1])
     if len(newest) > query.limit:
         return newest
@@ -253,8 +307,13 @@ def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery) -> 
     return (yield Question(f"{found}{of_runs.sql} LIMIT ?", [*of_runs.parameters, MOST_PUT_IN_ORDER + 1]))
 
 
-def _count_of_runs(condition: Condition, told: Condition) -> Conversation[Counted]:
-    counted = condition.copy()
+def _created_since(listed_since: datetime) -> datetime:
+    """Return when the runs were created at the earliest whose jobs are listed since then."""
+    return max(listed_since, _EARLIEST + LATEST_JOB) - LATEST_JOB
+
+
+def _count_of_runs(way: Way, told: Condition) -> Conversation[Counted]:
+    counted = way.whole
     counted.add(f"job.run_id = run.run_id AND {told.sql}", *told.parameters)
     return (yield from count(_RUNS_AND_JOBS, counted))
 
