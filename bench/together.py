@@ -57,7 +57,7 @@ class _Pair:
 
 
 async def run(size: Size) -> Report:
-    """Fill two databases with the same record, then measure both sides in turn."""
+    """Fill two databases with the same record, then measure all sides in turn."""
     with TemporaryDirectory(prefix="bench-together-") as name:
         folder = Path(name)
         for side in ("ours", "plain"):

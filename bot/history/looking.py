@@ -47,11 +47,11 @@ async def look_at_run(
 
     Raises a GitHubError, having changed nothing.
     """
-    want = None if state is None else _still_worth(wanted, state, tools.clock.now())
-    if state is None or want is None:
+    worth_it = None if state is None else _still_worth(wanted, state, tools.clock.now())
+    if state is None or worth_it is None:
         await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
         return None
-    return await _find(tools, client, repository, want, state)
+    return await _find(tools, client, repository, worth_it, state)
 
 
 def _still_worth(wanted: WantedRun, state: RunState, now: datetime) -> WantedRun | None:

@@ -106,6 +106,8 @@ class Shift:
     async def _look_at(self, urgencies: range, client: Client) -> bool:
         now = self._tools.clock.now()
         wanted = await next_wanted(self._tools.database, self._installation_id, urgencies, now, AT_ONCE)
+        if not wanted:
+            return False
         looks = await self._looks(client, wanted)
         ended = await asyncio.gather(*looks, return_exceptions=True)
         faults = [each for each in ended if isinstance(each, BaseException)]
@@ -113,10 +115,13 @@ class Shift:
             # A run that GitHub never manages to tell of is left for later; it is away if it manages none.
             if len(faults) == len(ended) or not isinstance(fault, GitHubUnavailable):
                 raise fault
-        return bool(wanted)
+        return True
 
     async def _looks(self, client: Client, wanted: Sequence[WantedRun]) -> list[Coroutine[Any, Any, None]]:
-        """Return a look at each of these runs of which something may be asked."""
+        """Return a look at each of these runs of which something may be asked.
+
+        What goes wrong here is the database's trouble and no run's: none is put off for it, and all are tried again.
+        """
         repositories = {each: await self._repository(each) for each in {each.repository_id for each in wanted}}
         known = await self._tools.database.reader.converse(run_states([each.run_id for each in wanted]))
         states = {run_id: state for run_id, (state, _) in known.items()}

@@ -57,11 +57,13 @@ def _run(rng: Random, run_id: int) -> make.Body:
 
 def _job(rng: Random, job_id: int, run: make.Body) -> make.Body:
     status, conclusion = rng.choice(STATES)
+    # Of a workflow that is called by its path, a job that is called otherwise is found by its own name alone.
+    otherwise = [WORKFLOWS[33][0]] if run["name"] != run["path"] else []
     return make.job(
         job_id,
         run["id"],
         name=rng.choice(["build", "test (3.12)", "build / x"]),
-        workflow_name=rng.choice([run["name"], run["name"], None]),
+        workflow_name=rng.choice([run["name"], run["name"], None, *otherwise]),
         run_attempt=rng.choice([1, 2, None]),
         status=status,
         conclusion=conclusion,

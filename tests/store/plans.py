@@ -23,7 +23,7 @@ FORBIDDEN = ("enable_seqscan", "enable_sort", "enable_incremental_sort", "enable
 # it does all the same where it knows no other way.
 WRONG = {
     Dialect.SQLITE: re.compile(
-        r"SCAN (?!(matching|newest|sets|CONSTANT ROW)$|label VIRTUAL TABLE)|USE TEMP B-TREE|SEARCH .*AUTOMATIC"
+        r"SCAN (?!(matching|newest|passed|sets|CONSTANT ROW)$|label VIRTUAL TABLE)|USE TEMP B-TREE|SEARCH .*AUTOMATIC"
     ),
     # An index without a condition is walked whole.
     Dialect.POSTGRESQL: re.compile(
@@ -41,7 +41,8 @@ KINDS = {
         "what is called so": r"SELECT 1 WHERE EXISTS \(",
         "more than are counted": rf".*SELECT 1 FROM .* LIMIT 1 OFFSET \? {COUNTED_EXACTLY}$",
         "more than few runs": r"SELECT 1 FROM workflow_run AS run WHERE .* LIMIT 1 OFFSET \? ",
-        "more than are looked through": r"SELECT 1 FROM workflow_job AS job WHERE .* LIMIT 1 OFFSET \? ",
+        "newest run": r"SELECT run\.created_at FROM workflow_run AS run WHERE .* LIMIT \? 1$",
+        "how many are passed": r"SELECT count\(\*\) FROM \(.*\) AS passed ",
         "jobs of some runs": r"SELECT job\.listed_at FROM \(SELECT run\.run_id FROM workflow_run AS run WHERE ",
         "count": r"SELECT count\(\*\) FROM \(",
         "runs": r"(SELECT \* FROM \()?SELECT run\.run_id, run\.created_at, .* ORDER BY 2 DESC, 1 DESC LIMIT \? ",
@@ -154,7 +155,8 @@ class Asked:
             "jobs": jobs,
             "more than are counted": [],
             "more than few runs": [],
-            "more than are looked through": [(1,)],
+            "newest run": [(created_at,) for _, created_at, *_ in runs[:1]],
+            "how many are passed": [(1,)],
             "jobs of some runs": [(listed_at,) for listed_at, _ in places],
             "count": [(limit + 1,)],
             "jobs of the newest runs": places,

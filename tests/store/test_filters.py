@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.access.teams import link_installation
 from bot.clock import Clock
 from bot.store.database import Database
-from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, job_filters, jobs, list_jobs, list_runs
+from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, jobs, list_jobs, list_runs
 from bot.store.views import JobPage, RunPage
 from tests import builders as make
 from tests.store.plain_record import CHOICES, INSTALLATIONS, JOB_FILTERS, NAMES, RUN_FILTERS, Row, draw, matching
@@ -76,13 +76,7 @@ async def test_runs_are_those_that_fit(scope: Scope, filters: dict[str, Any], li
 
 
 # What few and many are decides in which way jobs are found of which only their runs tell what is asked for.
-FEW = {
-    "FEW_RUNS": job_filters,
-    "FEW_RECENT_RUNS": job_filters,
-    "MOST_LOOKED_THROUGH": jobs,
-    "NEWEST_RUNS": jobs,
-    "MOST_PUT_IN_ORDER": jobs,
-}
+FEW = ("FEW_RUNS", "FEW_RECENT_RUNS", "MOST_LOOKED_THROUGH", "NEWEST_RUNS", "MOST_PUT_IN_ORDER")
 
 
 @once_filled
@@ -99,7 +93,7 @@ async def test_jobs_are_those_that_fit(scope: Scope, filters: dict[str, Any], li
 
     with pytest.MonkeyPatch.context() as patched:
         for name, number in few.items():
-            patched.setattr(FEW[name], name, number)
+            patched.setattr(jobs, name, number)
         assert await _all_pages(ask, len(wanted)) == wanted
 
 

@@ -124,7 +124,7 @@ def _asked_of_jobs(filters: Mapping[str, Any], *, few_runs: bool, by_time: bool)
         asked.add("what is called so")
     if workflow in {PATH, UNNAMED} or {"workflow_id", "event", "actor"} & filters.keys():
         asked.add("more than few runs")
-        asked |= {"jobs of some runs", "more than are looked through"} if by_time else set()
+        asked |= {"jobs of some runs" if by_time else "newest run", "how many are passed"}
         if few_runs:
             asked |= {"jobs as new as those", "jobs of all the runs", "jobs by id"}
             asked |= set() if by_time else {"jobs of the newest runs"}
@@ -144,7 +144,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == LOOKED_THROUGH:
         monkeypatch.setattr(scopes, "MOST_MERGED", 1)
         monkeypatch.setattr(job_filters, "MOST_MERGED_SETS", 0)
-        monkeypatch.setattr(job_filters, "FEW_RUNS", 0)
     return str(request.param)
 
 
@@ -169,7 +168,11 @@ async def test_lists_of_jobs(led_on: Asked, scope: Scope, way: str, sets: Sets) 
         by_time = "jobs of some runs" in kinds
         asked = _asked_of_jobs(filters, few_runs=way == MERGED, by_time=by_time)
         # Jobs that are called by a path are another way, in which the name leads.
-        other_way = {"jobs of the newest runs"} if by_time and filters.get("workflow") in {PATH, UNNAMED} else set()
+        other_way = (
+            {"newest run", "jobs of the newest runs"}
+            if by_time and filters.get("workflow") in {PATH, UNNAMED}
+            else set()
+        )
         assert kinds ^ (asked | _by_key(led_on.dialect, "jobs")) <= other_way, names
         if "more than few runs" in kinds and ({*names} <= BY_TIME or {*names} & LEADING_ALONE):
             assert by_time == ({*names} <= BY_TIME), names
@@ -242,13 +245,32 @@ async def test_each_filter_alone_leads_to_its_rows(planned: Asked, scope: Scope,
         for further in FURTHER:
             filters: dict[str, Any] = {"team": "octo-org", **further, name: value}
             await (list_runs(scope, RunsQuery(**filters)) if what == "run" else list_jobs(scope, JobsQuery(**filters)))
-        # Not so what is read by key once it is found, nor whether there is anything at all.
-        walking = re.compile(rf"(?!SELECT 1 WHERE ).*workflow_{what} AS (?!.* WHERE {what}\.(job_)?id IN )")
+        # Not so what is read by key once it is found, nor whether there is anything at all, nor how much is passed.
+        walking = re.compile(
+            rf"(?!SELECT 1 WHERE |.* AS passed$).*workflow_{what} AS (?!.* WHERE {what}\.(job_)?id IN )"
+        )
         walked = [plan.steps for plan in await plans(current(), planned.taken()) if walking.match(plan.sql)]
         assert len(walked) >= len(FURTHER) - 1, name
         for steps in walked:
             assert any(f"workflow_{what}_by_{index} " in step for step in steps), (name, steps)
             assert index == "team" or not any(f"workflow_{what}_by_team " in step for step in steps), (name, steps)
+
+
+# What walks other jobs for each run neither scans nor sorts, and yet never ends.
+RUN_BY_RUN = re.compile(r".* FROM workflow_run AS run CROSS JOIN workflow_job AS job WHERE ")
+
+
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("sets", [some_sets, pytest.param(every_set, marks=pytest.mark.deep)])
+async def test_jobs_are_looked_up_run_by_run(led_on: Asked, scope: Scope, way: str, sets: Sets) -> None:
+    drawn, seen = Drawn(), 0
+    for names in sets([*JOB_FILTERS]):
+        await list_jobs(scope, JobsQuery(**drawn.filters(names)))
+        asked = [each for each in led_on.taken() if RUN_BY_RUN.match(each.sql)]
+        for plan in await plans(current(), asked):
+            assert any("workflow_job_by_run " in step for step in plan.steps), (names, *plan)
+        seen += len(asked)
+    assert seen > 100
 
 
 @pytest.mark.parametrize(

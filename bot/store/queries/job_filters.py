@@ -1,7 +1,7 @@
 """What a list of jobs is narrowed by, each in words that an index answers.
 
 The indexes of jobs are few, because most of what is written is jobs. What only a run tells (its event, its actor, its
-workflow's id and path) is asked of the runs' indexes, and jobs follow from runs where those are few.
+workflow's id and path) is asked of the runs' indexes, and jobs follow from runs where that is the shorter way.
 """
 
 from datetime import datetime
@@ -15,8 +15,9 @@ from bot.store.queries.filters import JobsQuery
 from bot.store.queries.scope import OF_PATH, Condition, Lead, Piece, Scope, narrow_by_status
 
 # Jobs of so many runs are looked up run by run; of more, the newest jobs are looked through, which finds some soon.
-# Where that is known not to be so, of more runs those of the time in question are looked up, by an index alone.
-FEW_RUNS, FEW_RECENT_RUNS = 4000, 20_000
+FEW_RUNS = 4000
+# Where looking through is known to take long, those of so many runs are, of the time in question alone.
+FEW_RECENT_RUNS = 20_000
 # Teams ask their runners for few different sets of labels, unless there is a label for each run.
 MOST_SETS, MOST_MERGED_SETS = 100, 8
 # What the index on labels holds.
@@ -152,20 +153,20 @@ def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition 
     return told
 
 
-def are_few_runs(told: Condition, since: datetime | None) -> Conversation[bool]:
-    """Find out whether few runs fit, of those that were created since then or, if it is None, of all."""
+def are_few_runs(told: Condition, since: datetime | None, most: int) -> Conversation[bool]:
+    """Find out whether `most` runs fit or fewer, of those that were created since then or, if it is None, of all."""
     (led,) = told.branches()
     if since is not None:
         led.add("run.created_at >= ?", since)
     sql = f"SELECT 1 FROM workflow_run AS run WHERE {led.sql} LIMIT 1 OFFSET ?"
-    return not (yield Question(sql, (*led.parameters, FEW_RUNS if since is None else FEW_RECENT_RUNS)))
+    return not (yield Question(sql, (*led.parameters, most)))
 
 
 def add_told_by_runs(condition: Condition, told: Condition, unlike: str | None) -> None:
     """Ask for jobs whose run fits, looking at the run of each, and that are not called `unlike`."""
     sql, parameters = told.sql, told.parameters
     if unlike is not None:
-        # A run's own name is no path that is asked for; so put, no job is read before its run is seen to fit.
+        # A run's own name is no path that is asked for. So put, no job is read for its name before its run fits.
         sql = f"{sql} AND COALESCE(job.workflow_name, run.workflow_name, '') <> ?"
         parameters.append(unlike)
     condition.narrow(Lead.NOTHING, (_OF_RUN.format(sql), parameters))

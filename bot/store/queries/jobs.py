@@ -14,6 +14,8 @@ from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.job_filters import (
+    FEW_RECENT_RUNS,
+    FEW_RUNS,
     Way,
     add_job_filter,
     add_label,
@@ -23,16 +25,17 @@ from bot.store.queries.job_filters import (
     ways_of_workflow,
 )
 from bot.store.queries.pages import COUNTED_EXACTLY, Counted, add_cursor, count, cursor_after, cut, decode_cursor, page
-from bot.store.queries.scope import Condition, Lead, Scope, add_visible
+from bot.store.queries.scope import Condition, Lead, Piece, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 from bot.store.written import Columns, gaps, read_back
 
 # So many times and ids are put in order in a few milliseconds.
 MOST_PUT_IN_ORDER = 20_000
-# To look through so many jobs, each with its run, takes as long as to look up the jobs of two thousand runs.
+# The jobs of one run are looked up in the time in which so many jobs are looked through, each with its run.
+LOOKED_THROUGH_MEANWHILE = 3
 MOST_LOOKED_THROUGH = 5_000
 # Among so many runs there are a page's worth of jobs, unless most of them have none that fit.
-NEWEST_RUNS = 200
+NEWEST_RUNS = 120
 # How long after its run a job may be created: a run may be run again for 30 days, and an attempt may take 35.
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
 # https://docs.github.com/en/actions/reference/limits
@@ -145,16 +148,21 @@ def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[Jo
 
 
 def _found_in(scope: Scope, way: Way, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    told, since = told_by_runs(scope, query, way.path), None
+    told = told_by_runs(scope, query, way.path)
     if told is None:
         return (yield from _found(way.condition, query))
+    since, most = None, FEW_RUNS
     if way.condition.lead is Lead.NOTHING:
         since = yield from _oldest_of_a_page(way.whole, told, query)
-        if since is not None and (yield from _are_few_since(scope, since, query)):
-            return (yield from _found_by_many_runs(way, told, query))
-    if (yield from are_few_runs(told, None if since is None else _created_since(since))):
-        return (yield from _found_by_few_runs(way, told, query, since))
-    return (yield from _found_by_many_runs(way, told, query))
+    reached = since or (yield from _newest_run(told, query))
+    passed = 0 if reached is None else (yield from _passed_since(scope, reached, query))
+    if passed > MOST_LOOKED_THROUGH:
+        most = FEW_RECENT_RUNS
+    elif since is not None:
+        most = passed // LOOKED_THROUGH_MEANWHILE
+    if (yield from are_few_runs(told, None if since is None else _created_since(since), most)):
+        return (yield from _found_by_runs(way, told, query, since))
+    return (yield from _found_by_looking_through(way, told, query))
 
 
 def _oldest_of_a_page(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[datetime | None]:
@@ -162,19 +170,30 @@ def _oldest_of_a_page(condition: Condition, told: Condition, query: JobsQuery) -
 
     They need not be the newest jobs, but the page shows none that is older than all of them.
     """
-    (led,) = told.branches()
-    for moment in _ends(query):
-        led.add("run.created_at <= ?", moment)
     others, parameters = condition.following()
     of_runs = Condition()
     of_runs.add(f"job.run_id = newest.run_id AND {others}", *parameters)
     add_cursor(of_runs, query.cursor, "job.listed_at", "job.job_id")
-    newest = f"SELECT run.run_id FROM workflow_run AS run WHERE {led.sql} ORDER BY run.created_at DESC, run.run_id DESC"
+    newest, of_newest = _newest_runs("run.run_id", told, query, NEWEST_RUNS)
     rows = yield Question(
-        f"SELECT job.listed_at FROM ({newest} LIMIT ?) AS newest CROSS JOIN {_JOBS} WHERE {of_runs.sql} LIMIT ?",
-        [*led.parameters, NEWEST_RUNS, *of_runs.parameters, query.limit + 1],
+        f"SELECT job.listed_at FROM ({newest}) AS newest CROSS JOIN {_JOBS} WHERE {of_runs.sql} LIMIT ?",
+        [*of_newest, *of_runs.parameters, query.limit + 1],
     )
     return min(cast(datetime, to_moment(moment)) for (moment,) in rows) if len(rows) > query.limit else None
+
+
+def _newest_run(told: Condition, query: JobsQuery) -> Conversation[datetime | None]:
+    rows = yield Question(*_newest_runs("run.created_at", told, query, 1))
+    return cast(datetime, to_moment(rows[0][0])) if rows else None
+
+
+def _newest_runs(column: str, told: Condition, query: JobsQuery, most: int) -> Piece:
+    """Return what asks for the newest runs, of those from before the page begins."""
+    (led,) = told.branches()
+    for moment in _ends(query):
+        led.add("run.created_at <= ?", moment)
+    order = "ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?"
+    return f"SELECT {column} FROM workflow_run AS run WHERE {led.sql} {order}", [*led.parameters, most]
 
 
 def _ends(query: JobsQuery) -> Iterator[datetime]:
@@ -185,14 +204,19 @@ def _ends(query: JobsQuery) -> Iterator[datetime]:
         yield decode_cursor(query.cursor)[0]
 
 
-def _are_few_since(scope: Scope, since: datetime, query: JobsQuery) -> Conversation[bool]:
-    """Find out whether looking through the team's jobs from the newest one on soon comes to one that old."""
+def _passed_since(scope: Scope, since: datetime, query: JobsQuery) -> Conversation[int]:
+    """Find out how many of the team's jobs are looked through at the most, from where the page begins to one that old.
+
+    Beyond 5,000 nobody counts on.
+    """
     passed = Condition()
     passed.add("job.team_id = ? AND job.listed_at >= ?", scope.team_id, since)
     for moment in _ends(query):
         passed.add("job.listed_at <= ?", moment)
-    sql = f"SELECT 1 FROM {_JOBS} WHERE {passed.sql} ORDER BY job.listed_at DESC, job.job_id DESC LIMIT 1 OFFSET ?"
-    return not (yield Question(sql, [*passed.parameters, MOST_LOOKED_THROUGH]))
+    sql = f"SELECT 1 FROM {_JOBS} WHERE {passed.sql} ORDER BY job.listed_at DESC, job.job_id DESC LIMIT ?"
+    rows = yield Question(f"SELECT count(*) FROM ({sql}) AS passed", [*passed.parameters, MOST_LOOKED_THROUGH + 1])
+    number: int = rows[0][0]
+    return number
 
 
 def _merged(found: Sequence[tuple[Rows, Counted]], limit: int) -> tuple[Rows, Counted]:
@@ -235,8 +259,8 @@ def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, C
     return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
 
 
-def _found_by_many_runs(way: Way, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    """Look through the newest jobs, some of which soon fit; but count from the runs, of which all do."""
+def _found_by_looking_through(way: Way, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
+    """Look through the newest jobs until a page of them fits; but count from the runs, of which all do."""
     looked_through = way.condition.copy()
     add_told_by_runs(looked_through, told, way.unlike)
     if way.condition.lead < Lead.REPOSITORY:
@@ -247,13 +271,13 @@ def _found_by_many_runs(way: Way, told: Condition, query: JobsQuery) -> Conversa
     return rows, (yield from _count_of_runs(way, told))
 
 
-def _found_by_few_runs(
+def _found_by_runs(
     way: Way, told: Condition, query: JobsQuery, since: datetime | None
 ) -> Conversation[tuple[Rows, Counted]]:
     """Put the jobs of the runs in order; where they are many all the same, do otherwise."""
     fitting = yield from _newest_of_runs(way.whole, told, query, since)
     if len(fitting) > MOST_PUT_IN_ORDER:
-        return (yield from _found_by_many_runs(way, told, query))
+        return (yield from _found_by_looking_through(way, told, query))
     is_all = len(fitting) <= query.limit and query.cursor is None
     counted = (len(fitting), True) if is_all else (yield from _count_of_runs(way, told))
     if not fitting:
@@ -264,7 +288,7 @@ def _found_by_few_runs(
     rows = yield Question(f"SELECT {_PAGE[current().dialect]} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
-        return (yield from _found_by_many_runs(way, told, query))
+        return (yield from _found_by_looking_through(way, told, query))
     return sorted(rows, key=_place, reverse=True), counted
 
 
@@ -313,8 +337,10 @@ def _created_since(listed_since: datetime) -> datetime:
 
 
 def _count_of_runs(way: Way, told: Condition) -> Conversation[Counted]:
-    counted = way.whole
-    counted.add(f"job.run_id = run.run_id AND {told.sql}", *told.parameters)
+    # The runs lead, or SQLite might walk the index of another filter of jobs for each of them.
+    (counted,) = told.branches()
+    others, parameters = way.whole.following()
+    counted.add(f"job.run_id = run.run_id AND {others}", *parameters)
     return (yield from count(_RUNS_AND_JOBS, counted))
 
 
