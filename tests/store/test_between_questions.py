@@ -14,8 +14,8 @@ from bot.store.written import read_back
 from tests import builders as make
 from tests.store.recording import record, stamp
 
-QUERY = JobsQuery(team="octo-org", event="schedule", status="queued", limit=5)
-QUEUED = range(1, 21)
+QUERY = JobsQuery(team="octo-org", event="schedule", conclusion="failure", limit=5)
+FAILED = range(1, 21)
 
 
 async def _asked(
@@ -41,18 +41,26 @@ async def _asked(
 
 @pytest.fixture
 async def scope(database: Database) -> Scope:
-    runs = [make.run(n, event="schedule", created_at=stamp(n)) for n in QUEUED]
-    jobs = [make.job(10 * n, n, status="queued", conclusion=None, created_at=stamp(n)) for n in QUEUED]
+    runs = [make.run(n, event="schedule", created_at=stamp(n)) for n in FAILED]
+    jobs = [make.job(10 * n, n, conclusion="failure", created_at=stamp(n)) for n in FAILED]
     return await record(database, make.repository(), runs=runs, jobs=jobs)
 
 
-async def test_a_job_that_begins_meanwhile_ends_no_list(database: Database, scope: Scope) -> None:
-    async def begin_the_newest(sql: str) -> None:
-        if "job.listed_at >= " in sql:
-            begun = make.job(200, 20, status="completed", created_at=stamp(20))
-            await record(database, make.repository(), jobs=[begun], minute=2)
+@pytest.mark.parametrize("query", [QUERY, JobsQuery(team="octo-org", event="schedule", limit=5)])
+async def test_a_job_that_is_told_otherwise_meanwhile_ends_no_list(
+    database: Database, scope: Scope, query: JobsQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.queries.jobs.MOST_LOOKED_THROUGH", 0)
 
-    page = await _asked(database, scope, begin_the_newest)
+    async def tell_the_newest_otherwise(sql: str) -> None:
+        # Of the jobs of the runs, the newest are asked for by when they are listed.
+        if sql.startswith("SELECT job.listed_at, ") and "job.listed_at >= " in sql:
+            passed = make.job(200, 20, conclusion="success", created_at=stamp(20))
+            await record(database, make.repository(), jobs=[passed], minute=2)
+            if query.conclusion is None:
+                await database.execute("DELETE FROM workflow_job WHERE job_id = ?", 200)
+
+    page = await _asked(database, scope, tell_the_newest_otherwise, query)
     assert [job.job_id for job in page.jobs] == [190, 180, 170, 160, 150]
     assert page.next_cursor is not None
 

@@ -76,7 +76,7 @@ async def test_runs_are_those_that_fit(scope: Scope, filters: dict[str, Any], li
 
 
 # What few and many are decides in which way jobs are found of which only their runs tell what is asked for.
-FEW = ("FEW_RUNS", "FEW_RECENT_RUNS", "MOST_LOOKED_THROUGH", "NEWEST_RUNS", "MOST_PUT_IN_ORDER")
+FEW = ("FEW_RUNS", "MANY_RUNS", "MOST_LOOKED_THROUGH", "NEWEST_RUNS", "MOST_PUT_IN_ORDER")
 
 
 @once_filled

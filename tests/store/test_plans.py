@@ -35,7 +35,7 @@ from bot.store.queries import scope as scopes
 from bot.store.queries.pages import encode_cursor
 from tests import builders as make
 from tests.store.plain_record import CHOICES, JOB_FILTERS, LABELS, RUN_FILTERS, Sets, every_set, some_sets
-from tests.store.plans import EXPLAINED, FORBIDDEN, Asked, plans
+from tests.store.plans import EXPLAINED, FORBIDDEN, Asked, kind_of, plans
 from tests.store.recording import NOON, record, stamp
 
 LIMIT, CURSOR = 1, encode_cursor(NOON, 100)
@@ -113,26 +113,31 @@ def _asked_of_all(names: Sequence[str]) -> set[str | None]:
     return {"named repositories" if is_narrowed else "hidden repositories", "more than are counted", "count"}
 
 
-def _asked_of_jobs(filters: Mapping[str, Any], *, few_runs: bool, by_time: bool) -> set[str | None]:
+def _asked_of_jobs(filters: Mapping[str, Any]) -> set[str | None]:
     asked = {"jobs", *_asked_of_all([*filters])}
     if "label" in filters:
         asked.add("sets of labels")
     if "workflow" in filters:
         asked.add("a run of the path")
-    workflow = filters.get("workflow")
-    if workflow in {PATH, UNNAMED}:
+    if filters.get("workflow") in {PATH, UNNAMED}:
         asked.add("what is called so")
-    if workflow in {PATH, UNNAMED} or {"workflow_id", "event", "actor"} & filters.keys():
-        asked.add("more than few runs")
-        asked |= {"jobs of some runs" if by_time else "newest run", "how many are passed"}
-        if few_runs:
-            asked |= {"jobs as new as those", "jobs of all the runs", "jobs by id"}
-            asked |= set() if by_time else {"jobs of the newest runs"}
     return asked
 
 
-# Filters that leave jobs in the order of the list to be looked through, and some that never do.
-BY_TIME, LEADING_ALONE = {"workflow_id", "event", "actor", "since", "until"}, {"head_sha", "run_id", "name"}
+def _ways_by_runs(filters: Mapping[str, Any], *, few_runs: bool) -> dict[str, set[str | None]]:
+    """Return what is asked besides where only runs tell what jobs are narrowed by, by how the way is chosen."""
+    if filters.get("workflow") not in {PATH, UNNAMED} and not {"workflow_id", "event", "actor"} & filters.keys():
+        return {"none": set()}
+    asked: set[str | None] = {"how many are passed", "more than few runs"}
+    by_a_run: set[str | None] = {"newest run"}
+    if few_runs:
+        asked |= {"jobs as new as those", "jobs of all the runs", "jobs by id"}
+        by_a_run.add("jobs of the newest runs")
+    return {"none": set(), "by time": asked | {"jobs of some runs"}, "by a run": asked | by_a_run}
+
+
+# Filters that leave jobs in the order of the list to be looked through, and those that leave next to none.
+BY_TIME, LEAVING_FEW = {"workflow_id", "event", "actor", "since", "until"}, {"head_sha", "run_id"}
 
 
 MERGED, LOOKED_THROUGH = "merged, few runs", "looked through, many runs"
@@ -164,18 +169,15 @@ async def test_lists_of_jobs(led_on: Asked, scope: Scope, way: str, sets: Sets) 
     for names in sets([*JOB_FILTERS]):
         filters = drawn.filters(names)
         await list_jobs(scope, JobsQuery(**filters))
-        kinds = led_on.kinds()
-        by_time = "jobs of some runs" in kinds
-        asked = _asked_of_jobs(filters, few_runs=way == MERGED, by_time=by_time)
-        # Jobs that are called by a path are another way, in which the name leads.
-        other_way = (
-            {"newest run", "jobs of the newest runs"}
-            if by_time and filters.get("workflow") in {PATH, UNNAMED}
-            else set()
-        )
-        assert kinds ^ (asked | _by_key(led_on.dialect, "jobs")) <= other_way, names
-        if "more than few runs" in kinds and ({*names} <= BY_TIME or {*names} & LEADING_ALONE):
-            assert by_time == ({*names} <= BY_TIME), names
+        kinds = led_on.kinds() - _by_key(led_on.dialect, "jobs")
+        asked, ways = _asked_of_jobs(filters), _ways_by_runs(filters, few_runs=way == MERGED)
+        # Jobs that are called by a path are another way.
+        chosen = {(one, other) for one in ways for other in ways if kinds == asked | ways[one] | ways[other]}
+        assert chosen, (names, kinds)
+        if len(ways) > 1 and {*names} <= BY_TIME:
+            assert ("by time", "by time") in chosen, names
+        if {*names} & LEAVING_FEW:
+            assert ("none", "none") in chosen, names
         await led_on.check_some()
     await led_on.check()
 
@@ -256,8 +258,28 @@ async def test_each_filter_alone_leads_to_its_rows(planned: Asked, scope: Scope,
             assert index == "team" or not any(f"workflow_{what}_by_team " in step for step in steps), (name, steps)
 
 
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("filters", "passed", "most"),
+    [
+        ({"event": "push"}, 2400, 800),
+        ({"event": "push"}, 5001, 20_000),
+        ({"event": "push", "name": "build"}, 5000, 4000),
+        ({"event": "push", "name": "build"}, 5001, 20_000),
+        ({"event": "push", "run_id": 1}, 5001, None),
+    ],
+)
+async def test_the_shorter_way_to_jobs_is_chosen(
+    led_on: Asked, scope: Scope, filters: dict[str, Any], passed: int, most: int | None
+) -> None:
+    led_on.answers["how many are passed"] = [(passed,)]
+    await list_jobs(scope, JobsQuery(team="octo-org", limit=LIMIT, **filters))
+    few = [each.parameters[-1] for each in led_on.taken() if kind_of(each) == "more than few runs"]
+    assert few == [most] * (most is not None)
+
+
 # What walks other jobs for each run neither scans nor sorts, and yet never ends.
-RUN_BY_RUN = re.compile(r".* FROM workflow_run AS run CROSS JOIN workflow_job AS job WHERE ")
+RUN_BY_RUN = re.compile(r".* CROSS JOIN workflow_job AS job WHERE ")
 
 
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)

@@ -14,10 +14,6 @@ from bot.store.conversation import Conversation, Question
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.scope import OF_PATH, Condition, Lead, Piece, Scope, narrow_by_status
 
-# Jobs of so many runs are looked up run by run; of more, the newest jobs are looked through, which finds some soon.
-FEW_RUNS = 4000
-# Where looking through is known to take long, those of so many runs are, of the time in question alone.
-FEW_RECENT_RUNS = 20_000
 # Teams ask their runners for few different sets of labels, unless there is a label for each run.
 MOST_SETS, MOST_MERGED_SETS = 100, 8
 # What the index on labels holds.

@@ -1,6 +1,6 @@
 """Jobs: lists, and those of one attempt of a run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, cast
@@ -14,8 +14,6 @@ from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.job_filters import (
-    FEW_RECENT_RUNS,
-    FEW_RUNS,
     Way,
     add_job_filter,
     add_label,
@@ -31,11 +29,14 @@ from bot.store.written import Columns, gaps, read_back
 
 # So many times and ids are put in order in a few milliseconds.
 MOST_PUT_IN_ORDER = 20_000
+# Jobs of so many runs are looked up run by run; of more, the newest jobs are looked through, which finds some soon.
+FEW_RUNS = 4000
+# More than so many jobs are looked through only where the runs would be even more than these.
+MOST_LOOKED_THROUGH, MANY_RUNS = 5_000, 20_000
 # The jobs of one run are looked up in the time in which so many jobs are looked through, each with its run.
 LOOKED_THROUGH_MEANWHILE = 3
-MOST_LOOKED_THROUGH = 5_000
-# Among so many runs there are a page's worth of jobs, unless most of them have none that fit.
-NEWEST_RUNS = 120
+# Among so many runs there are a page's worth of jobs that fit, unless most have none.
+NEWEST_RUNS = 200
 # How long after its run a job may be created: a run may be run again for 30 days, and an attempt may take 35.
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
 # https://docs.github.com/en/actions/reference/limits
@@ -151,18 +152,29 @@ def _found_in(scope: Scope, way: Way, query: JobsQuery) -> Conversation[tuple[Ro
     told = told_by_runs(scope, query, way.path)
     if told is None:
         return (yield from _found(way.condition, query))
-    since, most = None, FEW_RUNS
+    since = None
+    if way.condition.lead <= Lead.UNFINISHED:
+        # These leave few jobs to be looked through.
+        return (yield from _found_by_looking_through(scope, way, told, query))
     if way.condition.lead is Lead.NOTHING:
         since = yield from _oldest_of_a_page(way.whole, told, query)
-    reached = since or (yield from _newest_run(told, query))
-    passed = 0 if reached is None else (yield from _passed_since(scope, reached, query))
-    if passed > MOST_LOOKED_THROUGH:
-        most = FEW_RECENT_RUNS
-    elif since is not None:
-        most = passed // LOOKED_THROUGH_MEANWHILE
+    most = yield from _most_runs(scope, way, told, query, since)
     if (yield from are_few_runs(told, None if since is None else _created_since(since), most)):
-        return (yield from _found_by_runs(way, told, query, since))
-    return (yield from _found_by_looking_through(way, told, query))
+        return (yield from _found_by_runs(scope, way, told, query, since))
+    return (yield from _found_by_looking_through(scope, way, told, query))
+
+
+def _most_runs(scope: Scope, way: Way, told: Condition, query: JobsQuery, since: datetime | None) -> Conversation[int]:
+    """Find out of how many runs at the most the jobs are looked up sooner than a page is found by looking through."""
+    reached = since or (yield from _newest_run(told, query))
+    if reached is None:
+        return MANY_RUNS
+    begin = reached if query.since is None else max(reached, query.since)
+    bounds = [("job.listed_at >= ?", begin), *(("job.listed_at <= ?", moment) for moment in _ends(query))]
+    passed = yield from _passed(scope, way, bounds)
+    if passed > MOST_LOOKED_THROUGH:
+        return MANY_RUNS
+    return FEW_RUNS if since is None else passed // LOOKED_THROUGH_MEANWHILE
 
 
 def _oldest_of_a_page(condition: Condition, told: Condition, query: JobsQuery) -> Conversation[datetime | None]:
@@ -204,17 +216,15 @@ def _ends(query: JobsQuery) -> Iterator[datetime]:
         yield decode_cursor(query.cursor)[0]
 
 
-def _passed_since(scope: Scope, since: datetime, query: JobsQuery) -> Conversation[int]:
-    """Find out how many of the team's jobs are looked through at the most, from where the page begins to one that old.
-
-    Beyond 5,000 nobody counts on.
-    """
-    passed = Condition()
-    passed.add("job.team_id = ? AND job.listed_at >= ?", scope.team_id, since)
-    for moment in _ends(query):
-        passed.add("job.listed_at <= ?", moment)
-    sql = f"SELECT 1 FROM {_JOBS} WHERE {passed.sql} ORDER BY job.listed_at DESC, job.job_id DESC LIMIT ?"
-    rows = yield Question(f"SELECT count(*) FROM ({sql}) AS passed", [*passed.parameters, MOST_LOOKED_THROUGH + 1])
+def _passed(scope: Scope, way: Way, bounds: Iterable[tuple[str, datetime]] = ()) -> Conversation[int]:
+    """Find out how many jobs the filter that leads, or the team, has within bounds; beyond 5,000 nobody counts on."""
+    passed = way.condition.led("job.team_id = ?", scope.team_id)
+    for sql, moment in bounds:
+        passed.add(sql, moment)
+    branches = passed.branches()
+    each = " UNION ALL ".join(f"SELECT 1 FROM {_JOBS} WHERE {branch.sql}" for branch in branches)
+    parameters = [parameter for branch in branches for parameter in branch.parameters]
+    rows = yield Question(f"SELECT count(*) FROM ({each} LIMIT ?) AS passed", [*parameters, MOST_LOOKED_THROUGH + 1])
     number: int = rows[0][0]
     return number
 
@@ -259,11 +269,19 @@ def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, C
     return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
 
 
-def _found_by_looking_through(way: Way, told: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    """Look through the newest jobs until a page of them fits; but count from the runs, of which all do."""
-    looked_through = way.condition.copy()
+def _found_by_looking_through(
+    scope: Scope, way: Way, told: Condition, query: JobsQuery
+) -> Conversation[tuple[Rows, Counted]]:
+    """Look through the newest jobs until a page of them fits; but count from the runs, of which all do.
+
+    Where few jobs are left by the filter that leads, these are counted.
+    """
+    lead, looked_through = way.condition.lead, way.condition.copy()
     add_told_by_runs(looked_through, told, way.unlike)
-    if way.condition.lead < Lead.REPOSITORY:
+    is_narrow = lead < Lead.REPOSITORY or (
+        lead is not Lead.NOTHING and (yield from _passed(scope, way)) <= MOST_LOOKED_THROUGH
+    )
+    if is_narrow:
         return (yield from _found(looked_through, query))
     rows = yield page(_PAGE[current().dialect], _JOBS, looked_through, query.cursor, query.limit)
     if len(rows) <= query.limit and query.cursor is None:
@@ -272,12 +290,12 @@ def _found_by_looking_through(way: Way, told: Condition, query: JobsQuery) -> Co
 
 
 def _found_by_runs(
-    way: Way, told: Condition, query: JobsQuery, since: datetime | None
+    scope: Scope, way: Way, told: Condition, query: JobsQuery, since: datetime | None
 ) -> Conversation[tuple[Rows, Counted]]:
     """Put the jobs of the runs in order; where they are many all the same, do otherwise."""
     fitting = yield from _newest_of_runs(way.whole, told, query, since)
     if len(fitting) > MOST_PUT_IN_ORDER:
-        return (yield from _found_by_looking_through(way, told, query))
+        return (yield from _found_by_looking_through(scope, way, told, query))
     is_all = len(fitting) <= query.limit and query.cursor is None
     counted = (len(fitting), True) if is_all else (yield from _count_of_runs(way, told))
     if not fitting:
@@ -288,7 +306,7 @@ def _found_by_runs(
     rows = yield Question(f"SELECT {_PAGE[current().dialect]} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
-        return (yield from _found_by_looking_through(way, told, query))
+        return (yield from _found_by_looking_through(scope, way, told, query))
     return sorted(rows, key=_place, reverse=True), counted
 
 

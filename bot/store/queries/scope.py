@@ -137,6 +137,13 @@ class Condition:
         """The filter that leads."""
         return min((lead for lead, _ in self._filters), default=Lead.NOTHING)
 
+    def led(self, sql: str, *parameters: Any) -> "Condition":
+        """Return a condition that asks for this and, of all that this one does, for the filter that leads alone."""
+        led = Condition()
+        led.add(sql, *parameters)
+        led._filters = [each for each in self._filters if each[0] is self.lead and each[0] is not Lead.NOTHING][:1]
+        return led
+
     def branches(self) -> "list[Condition]":
         """Return conditions that together say what this one does, each row fitting one at most.
 
