@@ -22,7 +22,17 @@ from bot.store.queries.job_filters import (
     told_by_runs,
     ways_of_workflow,
 )
-from bot.store.queries.pages import COUNTED_EXACTLY, Counted, add_cursor, count, cursor_after, cut, decode_cursor, page
+from bot.store.queries.pages import (
+    COUNTED_EXACTLY,
+    Counted,
+    add_cursor,
+    count,
+    cursor_after,
+    cut,
+    decode_cursor,
+    matching,
+    page,
+)
 from bot.store.queries.scope import Condition, Lead, Piece, Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 from bot.store.written import Columns, gaps, read_back
@@ -152,10 +162,10 @@ def _found_in(scope: Scope, way: Way, query: JobsQuery) -> Conversation[tuple[Ro
     told = told_by_runs(scope, query, way.path)
     if told is None:
         return (yield from _found(way.condition, query))
-    since = None
     if way.condition.lead <= Lead.UNFINISHED:
         # These leave few jobs to be looked through.
         return (yield from _found_by_looking_through(scope, way, told, query))
+    since = None
     if way.condition.lead is Lead.NOTHING:
         since = yield from _oldest_of_a_page(way.whole, told, query)
     most = yield from _most_runs(scope, way, told, query, since)
@@ -221,10 +231,8 @@ def _passed(scope: Scope, way: Way, bounds: Iterable[tuple[str, datetime]] = ())
     passed = way.condition.led("job.team_id = ?", scope.team_id)
     for sql, moment in bounds:
         passed.add(sql, moment)
-    branches = passed.branches()
-    each = " UNION ALL ".join(f"SELECT 1 FROM {_JOBS} WHERE {branch.sql}" for branch in branches)
-    parameters = [parameter for branch in branches for parameter in branch.parameters]
-    rows = yield Question(f"SELECT count(*) FROM ({each} LIMIT ?) AS passed", [*parameters, MOST_LOOKED_THROUGH + 1])
+    selects, asked = matching(_JOBS, passed)
+    rows = yield Question(f"SELECT count(*) FROM ({selects} LIMIT ?) AS passed", [*asked, MOST_LOOKED_THROUGH + 1])
     number: int = rows[0][0]
     return number
 

@@ -10,7 +10,7 @@ from bot.errors import ParameterError
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, to_moment
-from bot.store.queries.scope import Condition
+from bot.store.queries.scope import Condition, Piece
 
 COUNTED_EXACTLY = 1000
 _NEWEST_FIRST = "ORDER BY 2 DESC, 1 DESC"
@@ -82,16 +82,21 @@ def page(columns: str, tables: str, condition: Condition, cursor: str | None, li
     return Question(f"{' UNION ALL '.join(selects)} {_NEWEST_FIRST} LIMIT ?", [*asked, limit + 1])
 
 
+def matching(tables: str, condition: Condition) -> Piece:
+    """Return what selects a 1 for each row that matches."""
+    branches = condition.branches()
+    selects = " UNION ALL ".join(f"SELECT 1 FROM {tables} WHERE {branch.sql}" for branch in branches)
+    return selects, [parameter for branch in branches for parameter in branch.parameters]
+
+
 def count(tables: str, condition: Condition, *, few: bool = False) -> Conversation[Counted]:
     """Find out how many rows match, and whether that is exact: beyond 1,000 nobody counts on.
 
     Where most likely `few` do, they are counted in one go.
     """
-    branches = condition.branches()
-    matching = " UNION ALL ".join(f"SELECT 1 FROM {tables} WHERE {branch.sql}" for branch in branches)
-    asked = [parameter for branch in branches for parameter in branch.parameters]
+    selects, asked = matching(tables, condition)
     # Passing over rows costs half of counting them.
-    if not few and (yield Question(f"{matching} LIMIT 1 OFFSET ?", [*asked, COUNTED_EXACTLY])):
+    if not few and (yield Question(f"{selects} LIMIT 1 OFFSET ?", [*asked, COUNTED_EXACTLY])):
         return COUNTED_EXACTLY, False
-    rows = yield Question(f"SELECT count(*) FROM ({matching} LIMIT ?) AS matching", [*asked, COUNTED_EXACTLY + 1])
+    rows = yield Question(f"SELECT count(*) FROM ({selects} LIMIT ?) AS matching", [*asked, COUNTED_EXACTLY + 1])
     return min(rows[0][0], COUNTED_EXACTLY), rows[0][0] <= COUNTED_EXACTLY
