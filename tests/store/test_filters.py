@@ -14,7 +14,17 @@ from bot.store.database import Database
 from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, jobs, list_jobs, list_runs
 from bot.store.views import JobPage, RunPage
 from tests import builders as make
-from tests.store.plain_record import CHOICES, INSTALLATIONS, JOB_FILTERS, NAMES, RUN_FILTERS, Row, draw, matching
+from tests.store.plain_record import (
+    CHOICES,
+    INSTALLATIONS,
+    JOB_FILTERS,
+    NAMES,
+    RUN_FILTERS,
+    WORKFLOWS,
+    Row,
+    draw,
+    matching,
+)
 from tests.store.recording import record
 
 RUNS, JOBS = draw()
@@ -86,6 +96,18 @@ FEW = ("FEW_RUNS", "MANY_RUNS", "MOST_LOOKED_THROUGH", "NEWEST_RUNS", "MOST_PUT_
     few=st.fixed_dictionaries({name: st.sampled_from((1, 7, 20_000)) for name in FEW}),
 )
 async def test_jobs_are_those_that_fit(scope: Scope, filters: dict[str, Any], limit: int, few: dict[str, int]) -> None:
+    await _check_jobs(scope, filters, limit, few)
+
+
+@pytest.mark.parametrize("few", [1, 20_000])
+@pytest.mark.parametrize("limit", [1, 7, 100])
+@pytest.mark.parametrize("path", [path for _, path in WORKFLOWS.values() if path])
+async def test_jobs_of_a_path_are_listed_and_counted_once(scope: Scope, path: str, limit: int, few: int) -> None:
+    # Some jobs of its runs are called by it, and some of other runs.
+    await _check_jobs(scope, {"workflow": path}, limit, dict.fromkeys(FEW, few))
+
+
+async def _check_jobs(scope: Scope, filters: dict[str, Any], limit: int, few: dict[str, int]) -> None:
     wanted = matching(JOBS, JOB_FILTERS, filters)
 
     def ask(cursor: str | None) -> Awaitable[JobPage]:
