@@ -133,3 +133,22 @@ async def test_what_was_asked_of_one_that_is_gone_for_good_is_given_up(watch: Wa
     progress = await queries.get_backfill(scope, asked)
     assert (progress.state, progress.error) == ("failed", "the App is not installed on the repository any more")
     assert await watch.wanted() == []
+
+
+async def test_what_is_out_of_sight_is_given_up_beside_what_is_asked_about(watch: Watch) -> None:
+    await unfinished(watch)
+    watch.github.repositories.create(watch.stage.organization, "comet")
+    await watch.hear()
+    (comet,) = await watch.database.fetch("SELECT repository_id FROM repository WHERE full_name = 'acme/comet'")
+    await watch.database.execute(
+        "INSERT INTO run_wanted"
+        " (repository_id, run_id, installation_id, urgency, with_jobs, run_created_at, due_at, tries)"
+        " SELECT ?, run_id + 1, installation_id, urgency, with_jobs, run_created_at, due_at, tries FROM run_wanted",
+        comet["repository_id"],
+    )
+    hidden = "UPDATE repository SET hidden_at = ? WHERE repository_id = ?"
+    await watch.database.execute(hidden, watch.clock.now(), comet["repository_id"])
+    await watch.watch(hours=1)
+    assert await watch.wanted() == []
+    (run,) = watch.github.world.runs.living.values()
+    assert await watch.state(run) == ("completed", "success")
