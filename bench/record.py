@@ -19,6 +19,7 @@ from tortoise import Model
 
 from bot import access
 from bot.domain import facts, ordering
+from bot.domain.lateness import on_time_until
 from bot.recorder import record
 from bot.store import connected, models
 from bot.store.answering import to_text
@@ -34,6 +35,7 @@ REPOSITORIES, WORKFLOWS, BRANCHES, PEOPLE = 20, 60, 400, 50
 UNNAMED = 11
 # Two workflows more: one that few runs are of, and one that many were of at the beginning and none has been since.
 RARE, RETIRED = WORKFLOWS, WORKFLOWS + 1
+HELD_UP = timedelta(days=2)
 RUNS_AT_ONCE = 2000
 STEPS = (
     "Set up job",
@@ -123,8 +125,14 @@ def _steps(run: facts.WorkflowRun) -> str:
     return f"[{','.join(steps)}]"
 
 
+def _is_held_up(run: facts.WorkflowRun, number: int) -> bool:
+    """Tell whether a job of the run waited for somebody's approval over two days."""
+    return number == 2 and run.run_id % 50 == 11 and run.created_at + HELD_UP <= NOW
+
+
 def _job(run: facts.WorkflowRun, number: int, steps: str) -> facts.WorkflowJob:
     job_id = run.run_id * 10 + number
+    held_up = HELD_UP if _is_held_up(run, number) else timedelta()
     return facts.WorkflowJob(
         repository_id=run.repository_id,
         job_id=job_id,
@@ -137,9 +145,9 @@ def _job(run: facts.WorkflowRun, number: int, steps: str) -> facts.WorkflowJob:
         head_branch=run.head_branch,
         head_sha=run.head_sha,
         html_url=f"{run.html_url}/job/{job_id}",
-        created_at=run.created_at,
-        started_at=run.run_started_at,
-        completed_at=run.updated_at,
+        created_at=run.created_at + held_up,
+        started_at=run.run_started_at and run.run_started_at + held_up,
+        completed_at=run.updated_at + held_up,
         runner_id=job_id % 97,
         runner_name=f"runner-{job_id % 97:03}",
         runner_group_id=3,
@@ -194,13 +202,20 @@ def _put_beside(connection: sqlite3.Connection, runs: Iterator[facts.WorkflowRun
         jobs = make_jobs(batch, jobs_of_each)
         links = [link for run in batch for link in run.pull_requests]
         _insert(connection, models.WorkflowRunAttempt, [(run, {}) for run in batch])
-        _insert(connection, models.WorkflowRun, [(run, {"team_id": team, "jobs_attempt": 0}) for run in batch])
-        _insert(connection, models.WorkflowJob, [(job, {"team_id": team, "listed_at": job.created_at}) for job in jobs])
+        late = _late_jobs(batch, jobs)
+        beside = ({"team_id": team, "jobs_attempt": 0, "late_job_at": late.get(run.run_id)} for run in batch)
+        _insert(connection, models.WorkflowRun, list(zip(batch, beside, strict=True)))
+        _insert(connection, models.WorkflowJob, [(job, {"team_id": team, "listed_at": job.listed_at}) for job in jobs])
         _insert(connection, models.RunPullRequest, [(link, {}) for link in links])
     for _, sql in indexes:
         connection.execute(sql)
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _late_jobs(runs: Iterable[facts.WorkflowRun], jobs: Iterable[facts.WorkflowJob]) -> dict[int, datetime]:
+    on_time = {run.run_id: on_time_until(run.created_at) for run in runs}
+    return {job.run_id: job.listed_at for job in jobs if job.listed_at > on_time[job.run_id]}
 
 
 def _insert(connection: sqlite3.Connection, model: type[Model], rows: Sequence[tuple[Any, dict[str, Any]]]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import record
 
-RUNS = 150
+RUNS = 170
 TABLES = ("workflow_run", "workflow_run_attempt", "workflow_job", "run_pull_request")
 
 
@@ -23,8 +23,8 @@ def indexes(database: Path) -> set[str]:
 
 async def test_rows_put_in_beside_the_recorder_are_those_it_would_have_made(tmp_path: Path) -> None:
     beside, recorded = tmp_path / "beside.sqlite3", tmp_path / "recorded.sqlite3"
-    await record.fill(beside, RUNS, 2)
-    await record.fill(recorded, RUNS, 2, recorded=RUNS)
+    await record.fill(beside, RUNS, 3)
+    await record.fill(recorded, RUNS, 3, recorded=RUNS)
     for table in TABLES:
         assert rows(beside, table) == rows(recorded, table) != [], table
     assert indexes(beside) == indexes(recorded)

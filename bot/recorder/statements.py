@@ -121,7 +121,7 @@ def job_statements(told: Sequence[facts.WorkflowJob], teams: Mapping[int, int]) 
     """Return what records snapshots of jobs; `teams` gives the team id of each repository id."""
     values = _values_of(forms.told_job_columns())
     jobs = merged(told, forms.JOB_KEY, _but(forms.told_job_columns(), forms.JOB_KEY, forms.JOB_MUTABLE))
-    rows = [(*values(job), teams[job.repository_id], job.created_at or job.started_at or facts.NO_TIME) for job in jobs]
+    rows = [(*values(job), teams[job.repository_id], job.listed_at) for job in jobs]
     return [Upsert(forms.jobs(), rows)]
 
 

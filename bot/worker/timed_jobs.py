@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot import feedback, history, inbox
+from bot import feedback, history, inbox, recorder
 from bot.access import sessions, states
 from bot.access.people import People
 from bot.clock import Clock
@@ -60,6 +60,10 @@ async def _expire_actions(occasion: Occasion) -> int:
     return await feedback.expire_actions(occasion.now)
 
 
+async def _mark_late(occasion: Occasion) -> int:
+    return await recorder.mark_late(occasion.now)
+
+
 async def _purge_deleted(occasion: Occasion) -> int:
     return await housekeeping.purge_deleted_installations(occasion.now)
 
@@ -111,6 +115,7 @@ TIMED_JOBS = (
     TimedJob("expire-actions", timedelta(minutes=10), _expire_actions),
     TimedJob("purge-deleted-installations", timedelta(hours=6), _purge_deleted),
     TimedJob("apply-retention", timedelta(hours=6), _apply_retention),
+    TimedJob("mark-late", timedelta(days=1), _mark_late, at_start=True),
     TimedJob("find-installations", timedelta(hours=1), _asking(history.find_installations), at_start=True),
     TimedJob("sync-installations", timedelta(seconds=10), _asking(_sync_installations)),
     TimedJob("recover-deliveries", timedelta(minutes=5), _asking(history.recover_deliveries), at_start=True),

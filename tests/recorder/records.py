@@ -8,6 +8,8 @@ from typing import Any
 from tortoise import Model
 from tortoise.fields import BinaryField, BooleanField, DatetimeField
 
+from bot.domain.facts import NO_TIME
+from bot.domain.lateness import LATE_AFTER
 from bot.store import models
 from bot.store.database import Executor, columns_of, to_moment
 from tests.oracle import Truth
@@ -29,8 +31,8 @@ DIRECTORY_TABLES = ("repository_name", "repository", "installation", "team")
 ALL_TABLES = (*(model._meta.db_table for model in RUN_TABLES), *DIRECTORY_TABLES)
 # Surrogates: numbers that the database gives out in the order in which rows come.
 SURROGATES = ("id", "team_id")
-# What history notes about a run; no snapshot tells it.
-NOT_TOLD = ("jobs_attempt", "gone_at")
+# What history notes about a run, and what follows from its jobs; no snapshot tells it.
+NOT_TOLD = ("jobs_attempt", "gone_at", "late_job_at")
 
 
 def selection(model: type[Model]) -> str:
@@ -67,6 +69,18 @@ async def clear(database: Executor) -> None:
     """Empty the tables, as they were before anything came."""
     for table in ALL_TABLES:
         await database.execute(f"DELETE FROM {table}")
+
+
+async def assert_late_are_marked(database: Executor) -> None:
+    """Hold that each run with late jobs tells when the newest is listed, or later."""
+    listed: dict[int, datetime] = {}
+    for row in await database.fetch("SELECT run_id, listed_at FROM workflow_job ORDER BY listed_at"):
+        listed[row["run_id"]] = to_moment(row["listed_at"]) or NO_TIME
+    for row in await database.fetch("SELECT run_id, created_at, late_job_at FROM workflow_run"):
+        run_id, created, marked = row["run_id"], to_moment(row["created_at"]), to_moment(row["late_job_at"])
+        assert created is not None
+        newest = listed.get(run_id, created)
+        assert newest <= max(marked or created, created + LATE_AFTER), (run_id, created, newest, marked)
 
 
 def told(state: State) -> State:

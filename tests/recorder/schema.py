@@ -69,6 +69,17 @@ PARTIAL = {
     ),
     *(
         Index(
+            "workflow_run", f"workflow_run_late_by_{name}", ("team_id", column, "late_job_at"), False, _bare(condition)
+        )
+        for name, column, condition in (
+            ("workflow", "workflow_id", "late_job_at IS NOT NULL"),
+            ("event", "event", "late_job_at IS NOT NULL"),
+            ("actor", "actor_login", "late_job_at IS NOT NULL"),
+            ("path", "workflow_path", "late_job_at IS NOT NULL AND COALESCE(workflow_name, '') <> workflow_path"),
+        )
+    ),
+    *(
+        Index(
             "workflow_job",
             f"workflow_job_by_{name}",
             ("team_id", column, "listed_at", "job_id"),

@@ -28,6 +28,7 @@ ALL = [
     "0005_query_indexes",
     "0006_told_conclusions",
     "0007_journal",
+    "0008_late_jobs",
 ]
 
 

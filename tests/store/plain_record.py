@@ -23,6 +23,8 @@ WORKFLOWS = {
 SHAS = [f"{number:040x}" for number in (1, 2, 3)]
 STATES = [("completed", "success"), ("completed", "failure"), ("in_progress", None), ("queued", None)]
 BRANCHES = ["main", "topic", "a'b", "100%", "a_b", "aXb", None]
+# In seconds.
+DAYS = 3 * 24 * 3600
 LABELS = ["linux", "lin%", "lin_x", 'say "hi"', "it's", "back\\slash", "[", "Linux"]
 ACTORS = [("mona", 6), ("hubot", 8), None]
 
@@ -69,7 +71,8 @@ def _job(rng: Random, job_id: int, run: make.Body) -> make.Body:
         conclusion=conclusion,
         head_branch=run["head_branch"],
         head_sha=run["head_sha"],
-        created_at=rng.choice([stamp(rng.randrange(12)), None]),
+        # Some are late.
+        created_at=rng.choice([stamp(rng.randrange(12) + rng.choice([0, 0, DAYS])), None]),
         started_at=rng.choice([stamp(rng.randrange(12)), None]),
         runner_name=rng.choice(["Runner 1", "Runner 2", None]),
         labels=rng.sample(LABELS, rng.randrange(4)),

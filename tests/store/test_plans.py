@@ -124,20 +124,22 @@ def _asked_of_jobs(filters: Mapping[str, Any]) -> set[str | None]:
     return asked
 
 
-def _ways_by_runs(filters: Mapping[str, Any], *, few_runs: bool) -> dict[str, set[str | None]]:
-    """Return what is asked besides where only runs tell what jobs are narrowed by, by how the way is chosen."""
+def _asked_of_runs(filters: Mapping[str, Any], *, few_runs: bool, is_page: bool) -> set[str | None]:
+    """Return what is asked besides where only runs tell what jobs are narrowed by."""
     if filters.get("workflow") not in {PATH, UNNAMED} and not {"workflow_id", "event", "actor"} & filters.keys():
-        return {"none": set()}
-    asked: set[str | None] = {"how many are passed", "more than few runs"}
-    by_a_run: set[str | None] = {"newest run"}
+        return set()
+    asked: set[str | None] = {"jobs of some runs", "more than few runs"}
     if few_runs:
         asked |= {"jobs as new as those", "jobs of all the runs", "jobs by id"}
-        by_a_run.add("jobs of the newest runs")
-    return {"none": set(), "by time": asked | {"jobs of some runs"}, "by a run": asked | by_a_run}
+        asked |= set() if is_page else {"jobs of the newest runs"}
+    if not is_page:
+        asked.add("newest run")
+    return asked
 
 
-# Filters that leave jobs in the order of the list to be looked through, and those that leave next to none.
-BY_TIME, LEAVING_FEW = {"workflow_id", "event", "actor", "since", "until"}, {"head_sha", "run_id"}
+# Filters that leave more jobs than are looked through without another thought, and those that leave next to none.
+LEAVING_MANY = {*JOB_FILTERS} - {"head_sha", "run_id", "status", "label"}
+LEAVING_FEW = {"head_sha", "run_id"}
 
 
 MERGED, LOOKED_THROUGH = "merged, few runs", "looked through, many runs"
@@ -165,20 +167,23 @@ async def test_lists_of_runs(led_on: Asked, scope: Scope, way: str) -> None:
 async def test_lists_of_jobs(led_on: Asked, scope: Scope, way: str, sets: Sets) -> None:
     if way == LOOKED_THROUGH:
         led_on.answers["more than few runs"] = [(1,)]
-    drawn = Drawn()
+    drawn, of_some_runs = Drawn(), led_on.answers["jobs of some runs"]
     for names in sets([*JOB_FILTERS]):
         filters = drawn.filters(names)
-        await list_jobs(scope, JobsQuery(**filters))
-        kinds = led_on.kinds() - _by_key(led_on.dialect, "jobs")
-        asked, ways = _asked_of_jobs(filters), _ways_by_runs(filters, few_runs=way == MERGED)
-        # Jobs that are called by a path are another way.
-        chosen = {(one, other) for one in ways for other in ways if kinds == asked | ways[one] | ways[other]}
-        assert chosen, (names, kinds)
-        if len(ways) > 1 and {*names} <= BY_TIME:
-            assert ("by time", "by time") in chosen, names
-        if {*names} & LEAVING_FEW:
-            assert ("none", "none") in chosen, names
-        await led_on.check_some()
+        # The newest runs have a page of jobs that fit, or not.
+        for is_page in (True, False):
+            led_on.answers["jobs of some runs"] = of_some_runs if is_page else []
+            await list_jobs(scope, JobsQuery(**filters))
+            asked = _asked_of_jobs(filters)
+            asked_of_runs = _asked_of_runs(filters, few_runs=way == MERGED, is_page=is_page)
+            # How many are passed depends on the filter that leads as well.
+            kinds = led_on.kinds() - _by_key(led_on.dialect, "jobs") - {"how many are passed"}
+            assert kinds in (asked, asked | asked_of_runs), (names, kinds)
+            if {*names} <= LEAVING_MANY:
+                assert kinds == asked | asked_of_runs, names
+            if {*names} & LEAVING_FEW:
+                assert kinds == asked, names
+            await led_on.check_some()
     await led_on.check()
 
 
@@ -260,22 +265,24 @@ async def test_each_filter_alone_leads_to_its_rows(planned: Asked, scope: Scope,
 
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    ("filters", "passed", "most"),
+    ("filters", "is_page", "passed", "most"),
     [
-        ({"event": "push"}, 2400, 800),
-        ({"event": "push"}, 5001, 20_000),
-        ({"event": "push", "name": "build"}, 5000, 4000),
-        ({"event": "push", "name": "build"}, 5001, 20_000),
-        ({"event": "push", "run_id": 1}, 5001, None),
+        ({"event": "push"}, True, 2400, [200, 800]),
+        ({"event": "push", "name": "build"}, True, 5001, [200, 20_000]),
+        ({"event": "push"}, False, 5000, [4000]),
+        ({"event": "push", "name": "build"}, False, 5001, [20_000]),
+        ({"event": "push", "run_id": 1}, True, 5001, []),
     ],
 )
 async def test_the_shorter_way_to_jobs_is_chosen(
-    led_on: Asked, scope: Scope, filters: dict[str, Any], passed: int, most: int | None
+    led_on: Asked, scope: Scope, filters: dict[str, Any], is_page: bool, passed: int, most: list[int]
 ) -> None:
-    led_on.answers["how many are passed"] = [(passed,)]
+    led_on.answers |= {"how many are passed": [(passed,)], "more than few runs": [(1,)]}
+    if not is_page:
+        led_on.answers["jobs of some runs"] = []
     await list_jobs(scope, JobsQuery(team="octo-org", limit=LIMIT, **filters))
     few = [each.parameters[-1] for each in led_on.taken() if kind_of(each) == "more than few runs"]
-    assert few == [most] * (most is not None)
+    assert few == most
 
 
 # What walks other jobs for each run neither scans nor sorts, and yet never ends.
@@ -285,14 +292,18 @@ RUN_BY_RUN = re.compile(r".* CROSS JOIN workflow_job AS job WHERE ")
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("sets", [some_sets, pytest.param(every_set, marks=pytest.mark.deep)])
 async def test_jobs_are_looked_up_run_by_run(led_on: Asked, scope: Scope, way: str, sets: Sets) -> None:
-    drawn, seen = Drawn(), 0
+    drawn, seen, late = Drawn(), 0, 0
     for names in sets([*JOB_FILTERS]):
         await list_jobs(scope, JobsQuery(**drawn.filters(names)))
         asked = [each for each in led_on.taken() if RUN_BY_RUN.match(each.sql)]
         for plan in await plans(current(), asked):
             assert any("workflow_job_by_run " in step for step in plan.steps), (names, *plan)
+            is_late = "run.late_job_at >= ?" in plan.sql
+            assert is_late == any("workflow_run_late_by_" in step for step in plan.steps), (names, *plan)
+            late += is_late
         seen += len(asked)
     assert seen > 100
+    assert late > 50
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from operator import attrgetter
 from msgspec import Struct
 
 from bot.domain import ordering, payloads
-from bot.domain.facts.base import Fact, encoder, json_text, utc, utc_or_none
+from bot.domain.facts.base import NO_TIME, Fact, encoder, json_text, utc, utc_or_none
 
 
 class _Step(Struct, rename="camel", gc=False):
@@ -45,6 +45,11 @@ class WorkflowJob(Fact, frozen=True, kw_only=True):
     labels: str
     steps: str
     version: bytes
+
+    @property
+    def listed_at(self) -> datetime:
+        """What lists are ordered by, as far as this snapshot alone tells it."""
+        return self.created_at or self.started_at or NO_TIME
 
 
 def workflow_job(payload: payloads.WorkflowJob, repository_id: int, made_at: int) -> WorkflowJob:

@@ -63,14 +63,16 @@ class WorkflowRun(RunColumns):
     """A run at its newest attempt.
 
     `jobs_attempt` is the attempt up to which GitHub's own list of jobs has been recorded once they had ended, and
-    `gone_at` when GitHub was found to have the run no more. The indexes on status and on the workflow's name
-    and path are partial ones, as is that on unfinished runs.
+    `gone_at` when GitHub was found to have the run no more. `late_job_at` is when the newest of its late jobs is listed
+    (`bot.domain.lateness`), or later. The indexes on it, on status and on the workflow's name and path are partial
+    ones, as is that on unfinished runs.
     """
 
     run_id = fields.BigIntField(unique=True)
     team_id = fields.IntField()
     jobs_attempt = fields.IntField(db_default=0)
     gone_at = fields.DatetimeField(null=True)
+    late_job_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "workflow_run"

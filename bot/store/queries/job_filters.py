@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from bot.domain.lateness import on_time_since
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question
 from bot.store.queries.filters import JobsQuery
+from bot.store.queries.pages import matching
 from bot.store.queries.scope import OF_PATH, Condition, Lead, Piece, Scope, narrow_by_status
 
 # Teams ask their runners for few different sets of labels, unless there is a label for each run.
@@ -149,13 +151,25 @@ def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition 
     return told
 
 
+def with_jobs_since(told: Condition, since: datetime | None) -> list[Condition]:
+    """Return conditions of the runs that may have jobs which are listed since then, each in one; of all if it is None.
+
+    So only runs with late jobs are looked for among those that were created long before (`bot.recorder.late`).
+    """
+    ((on_time,), (late,)) = told.branches(), told.branches()
+    if since is None:
+        return [on_time]
+    created_since = on_time_since(since)
+    on_time.add("run.created_at >= ?", created_since)
+    # So put, it leads SQLite to no index by when runs were created.
+    late.add("run.late_job_at >= ? AND NOT run.created_at >= ?", since, created_since)
+    return [on_time, late]
+
+
 def are_few_runs(told: Condition, since: datetime | None, most: int) -> Conversation[bool]:
-    """Find out whether `most` runs fit or fewer, of those that were created since then or, if it is None, of all."""
-    (led,) = told.branches()
-    if since is not None:
-        led.add("run.created_at >= ?", since)
-    sql = f"SELECT 1 FROM workflow_run AS run WHERE {led.sql} LIMIT 1 OFFSET ?"
-    return not (yield Question(sql, (*led.parameters, most)))
+    """Find out whether `most` runs or fewer may have jobs that are listed since then or, if it is None, at all."""
+    selects, asked = matching("workflow_run AS run", *with_jobs_since(told, since))
+    return not (yield Question(f"{selects} LIMIT 1 OFFSET ?", [*asked, most]))
 
 
 def add_told_by_runs(condition: Condition, told: Condition, unlike: str | None) -> None:

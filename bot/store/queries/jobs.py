@@ -1,7 +1,7 @@
 """Jobs: lists, and those of one attempt of a run."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from bot.store.queries.job_filters import (
     are_few_runs,
     told_by_runs,
     ways_of_workflow,
+    with_jobs_since,
 )
 from bot.store.queries.pages import (
     COUNTED_EXACTLY,
@@ -45,13 +46,9 @@ FEW_RUNS = 4000
 MOST_LOOKED_THROUGH, MANY_RUNS = 5_000, 20_000
 # The jobs of one run are looked up in the time in which so many jobs are looked through, each with its run.
 LOOKED_THROUGH_MEANWHILE = 3
-# Among so many runs there are a page's worth of jobs that fit, unless most have none.
+# Among so many runs there are a page's worth of jobs that fit, unless most have none. To look up the jobs of as many
+# takes no longer than to find out whether there is a shorter way.
 NEWEST_RUNS = 200
-# How long after its run a job may be created: a run may be run again for 30 days, and an attempt may take 35.
-# https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
-# https://docs.github.com/en/actions/reference/limits
-LATEST_JOB = timedelta(days=65 + 1)
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _JOBS = "workflow_job AS job"
 # SQLite joins by CROSS JOIN in the order written.
 _RUNS_AND_JOBS = "workflow_run AS run CROSS JOIN workflow_job AS job"
@@ -165,13 +162,12 @@ def _found_in(scope: Scope, way: Way, query: JobsQuery) -> Conversation[tuple[Ro
     if way.condition.lead <= Lead.UNFINISHED:
         # These leave few jobs to be looked through.
         return (yield from _found_by_looking_through(scope, way, told, query))
-    since = None
-    if way.condition.lead is Lead.NOTHING:
-        since = yield from _oldest_of_a_page(way.whole, told, query)
-    most = yield from _most_runs(scope, way, told, query, since)
-    if (yield from are_few_runs(told, None if since is None else _created_since(since), most)):
-        return (yield from _found_by_runs(scope, way, told, query, since))
-    return (yield from _found_by_looking_through(scope, way, told, query))
+    since = yield from _oldest_of_a_page(way.whole, told, query)
+    if since is None or not (yield from are_few_runs(told, since, NEWEST_RUNS)):
+        most = yield from _most_runs(scope, way, told, query, since)
+        if not (yield from are_few_runs(told, since, most)):
+            return (yield from _found_by_looking_through(scope, way, told, query))
+    return (yield from _found_by_runs(scope, way, told, query, since))
 
 
 def _most_runs(scope: Scope, way: Way, told: Condition, query: JobsQuery, since: datetime | None) -> Conversation[int]:
@@ -328,38 +324,37 @@ def _newest_of_runs(
 ) -> Conversation[Rows]:
     """Find out the times and ids of jobs among which are as many of the newest that fit as a page needs.
 
-    The newest runs have jobs of which none that belongs to the page can be older, so that of the other runs, whose jobs
-    may be newer, those are left in the index, and runs from too long before are not looked at. What is known of that
-    already is `since`.
+    The newest runs have jobs of which none that belongs to the page can be older, so that of the other runs only those
+    are looked at that may have newer ones. What is known of that already is `since`.
     """
-    (led,) = told.branches()
-    of_runs = Condition()
-    of_runs.add(f"{led.sql} AND job.run_id = run.run_id", *led.parameters)
+    jobs = Condition()
     others, parameters = condition.following()
-    of_runs.add(others, *parameters)
-    add_cursor(of_runs, query.cursor, "job.listed_at", "job.job_id")
-    found = f"SELECT job.listed_at, job.job_id FROM {_RUNS_AND_JOBS} WHERE "
+    jobs.add(f"job.run_id = run.run_id AND {others}", *parameters)
+    add_cursor(jobs, query.cursor, "job.listed_at", "job.job_id")
+    places, asked = _places(with_jobs_since(told, None), jobs)
     if since is None:
-        some = yield Question(
-            f"{found}{of_runs.sql} ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?",
-            [*of_runs.parameters, query.limit + 1],
-        )
+        newest_first = "ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?"
+        some = yield Question(f"{places} {newest_first}", [*asked, query.limit + 1])
         if len(some) <= query.limit:
             return some
         since = min(cast(datetime, to_moment(moment)) for moment, _ in some)
-    recent = of_runs.copy()
+    recent = jobs.copy()
     recent.add("job.listed_at >= ?", since)
-    recent.add("run.created_at >= ?", _created_since(since))
-    newest = yield Question(f"{found}{recent.sql} LIMIT ?", [*recent.parameters, MOST_PUT_IN_ORDER + 1])
+    recent_places, of_recent = _places(with_jobs_since(told, since), recent)
+    newest = yield Question(f"{recent_places} LIMIT ?", [*of_recent, MOST_PUT_IN_ORDER + 1])
     if len(newest) > query.limit:
         return newest
     # Some of them no longer fit: each question may be answered as of another moment.
-    return (yield Question(f"{found}{of_runs.sql} LIMIT ?", [*of_runs.parameters, MOST_PUT_IN_ORDER + 1]))
+    return (yield Question(f"{places} LIMIT ?", [*asked, MOST_PUT_IN_ORDER + 1]))
 
 
-def _created_since(listed_since: datetime) -> datetime:
-    """Return when the runs were created at the earliest whose jobs are listed since then."""
-    return max(listed_since, _EARLIEST + LATEST_JOB) - LATEST_JOB
+def _places(runs: Iterable[Condition], jobs: Condition) -> Piece:
+    """Return what asks for the times and ids of the jobs of runs."""
+    selects, asked = [], []
+    for led in runs:
+        selects.append(f"SELECT job.listed_at, job.job_id FROM {_RUNS_AND_JOBS} WHERE {led.sql} AND {jobs.sql}")
+        asked += [*led.parameters, *jobs.parameters]
+    return " UNION ALL ".join(selects), asked
 
 
 def _count_of_runs(way: Way, told: Condition) -> Conversation[Counted]:

@@ -82,9 +82,9 @@ def page(columns: str, tables: str, condition: Condition, cursor: str | None, li
     return Question(f"{' UNION ALL '.join(selects)} {_NEWEST_FIRST} LIMIT ?", [*asked, limit + 1])
 
 
-def matching(tables: str, condition: Condition) -> Piece:
-    """Return what selects a 1 for each row that matches."""
-    branches = condition.branches()
+def matching(tables: str, *conditions: Condition) -> Piece:
+    """Return what selects a 1 for each row that matches one of these."""
+    branches = [branch for condition in conditions for branch in condition.branches()]
     selects = " UNION ALL ".join(f"SELECT 1 FROM {tables} WHERE {branch.sql}" for branch in branches)
     return selects, [parameter for branch in branches for parameter in branch.parameters]
 
