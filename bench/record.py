@@ -19,7 +19,7 @@ from tortoise import Model
 
 from bot import access
 from bot.domain import facts, ordering
-from bot.domain.lateness import on_time_until
+from bot.domain.lateness import on_time_since
 from bot.recorder import record
 from bot.store import connected, models
 from bot.store.answering import to_text
@@ -214,8 +214,8 @@ def _put_beside(connection: sqlite3.Connection, runs: Iterator[facts.WorkflowRun
 
 
 def _late_jobs(runs: Iterable[facts.WorkflowRun], jobs: Iterable[facts.WorkflowJob]) -> dict[int, datetime]:
-    on_time = {run.run_id: on_time_until(run.created_at) for run in runs}
-    return {job.run_id: job.listed_at for job in jobs if job.listed_at > on_time[job.run_id]}
+    created = {run.run_id: run.created_at for run in runs}
+    return {job.run_id: job.listed_at for job in jobs if created[job.run_id] < on_time_since(job.listed_at)}
 
 
 def _insert(connection: sqlite3.Connection, model: type[Model], rows: Sequence[tuple[Any, dict[str, Any]]]) -> None:

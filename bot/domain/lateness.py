@@ -8,12 +8,7 @@ be run again for 30, and an attempt may take 35.
 from datetime import UTC, datetime, timedelta
 
 LATE_AFTER = timedelta(hours=6)
-_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-
-def on_time_until(created_at: datetime) -> datetime:
-    """Return until when a job of a run that was created then is listed on time."""
-    return min(created_at, _LATEST - LATE_AFTER) + LATE_AFTER
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def on_time_since(listed_at: datetime) -> datetime:

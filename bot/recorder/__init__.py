@@ -18,7 +18,7 @@ from bot.recorder.directory import (
 from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, mark_commit_of_run, worth_marking
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
-from bot.recorder.late import late_statements, mark_late
+from bot.recorder.late import mark_late, marking_late
 from bot.recorder.links import linking_by_branch
 from bot.recorder.sight import sight_statements
 from bot.recorder.statements import job_statements, pull_request_statements, run_statements
@@ -102,7 +102,7 @@ def recording(
     yield from statements(
         told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
     )
-    yield from late_statements(told[facts.WorkflowRun], told[facts.WorkflowJob], now)
+    yield from marking_late(told[facts.WorkflowRun], told[facts.WorkflowJob], now)
     yield from due_statements(marked, now, marks)
     yield from action_statements(told[facts.ActionWanted], now)
     yield from sight_statements([*told[facts.SightChange], *told[facts.AuthorizationRevoked]], now)

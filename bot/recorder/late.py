@@ -9,26 +9,21 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from bot.domain import facts
-from bot.domain.lateness import LATE_AFTER, on_time_since, on_time_until
-from bot.store.database import current
-from bot.store.writes import ForEach, Pattern, Write
+from bot.domain.lateness import LATE_AFTER, on_time_since
+from bot.store.conversation import Among, Conversation
+from bot.store.database import current, to_moment
+from bot.store.writes import ForEach, Pattern
 
 # GitHub redelivers what is three days old.
 LOOKED_BACK, AT_ONCE = timedelta(days=3), timedelta(hours=1)
-_NEWEST_JOB = "(SELECT max(job.listed_at) FROM workflow_job AS job WHERE job.run_id = {})"
-_OF_JOB = Pattern(
+_NEWEST_JOBS = "SELECT run_id, max(listed_at) FROM workflow_job WHERE run_id {among} GROUP BY run_id"
+_MARK = Pattern(
     "UPDATE workflow_run SET late_job_at = {listed_at}{from_each} WHERE workflow_run.run_id = {run_id}"
     " AND workflow_run.created_at < {on_time_since}"
     " AND (workflow_run.late_job_at IS NULL OR workflow_run.late_job_at < {listed_at})",
     {"run_id": "BIGINT", "listed_at": "TIMESTAMPTZ", "on_time_since": "TIMESTAMPTZ"},
 )
-_OF_RUN = Pattern(
-    f"UPDATE workflow_run SET late_job_at = {_NEWEST_JOB.format('{run_id}')}{{from_each}}"
-    " WHERE workflow_run.run_id = {run_id} AND workflow_run.late_job_at IS NULL"
-    f" AND {_NEWEST_JOB.format('{run_id}')} > {{on_time_until}}",
-    {"run_id": "BIGINT", "on_time_until": "TIMESTAMPTZ"},
-)
-_NEWEST_OF_RUN = _NEWEST_JOB.format("workflow_run.run_id")
+_NEWEST_OF_RUN = "(SELECT max(job.listed_at) FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id)"
 # A run of an hour's jobs is marked as soon as it is late for one that is listed when the hour ends.
 _OF_AN_HOUR = (
     f"UPDATE workflow_run SET late_job_at = {_NEWEST_OF_RUN} WHERE run_id IN"
@@ -37,17 +32,17 @@ _OF_AN_HOUR = (
 )
 
 
-def late_statements(runs: Iterable[facts.WorkflowRun], jobs: Iterable[facts.WorkflowJob], now: datetime) -> list[Write]:
-    """Return what marks the runs of late jobs, once runs and jobs are written."""
+def marking_late(
+    runs: Iterable[facts.WorkflowRun], jobs: Iterable[facts.WorkflowJob], now: datetime
+) -> Conversation[None]:
+    """Mark the runs of late jobs, of these once they are written and of those that were before."""
     # Of a run that was created a moment ago no job can be late yet, however far apart the clocks are.
-    old = {run.run_id: on_time_until(run.created_at) for run in runs if run.created_at < now - LATE_AFTER / 2}
-    listed: dict[int, datetime] = {}
+    old = {run.run_id for run in runs if run.created_at < now - LATE_AFTER / 2}
+    known = yield Among(_NEWEST_JOBS, sorted(old))
+    newest = {run_id: to_moment(listed_at) or facts.NO_TIME for run_id, listed_at in known}
     for job in jobs:
-        listed[job.run_id] = max(job.listed_at, listed.get(job.run_id, job.listed_at))
-    return [
-        ForEach(_OF_RUN, sorted(old.items())),
-        ForEach(_OF_JOB, [(run_id, moment, on_time_since(moment)) for run_id, moment in sorted(listed.items())]),
-    ]
+        newest[job.run_id] = max(job.listed_at, newest.get(job.run_id, job.listed_at))
+    yield ForEach(_MARK, [(run_id, moment, on_time_since(moment)) for run_id, moment in sorted(newest.items())])
 
 
 async def mark_late(now: datetime) -> int:
