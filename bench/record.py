@@ -35,7 +35,6 @@ REPOSITORIES, WORKFLOWS, BRANCHES, PEOPLE = 20, 60, 400, 50
 UNNAMED = 11
 # Two workflows more: one that few runs are of, and one that many were of at the beginning and none has been since.
 RARE, RETIRED = WORKFLOWS, WORKFLOWS + 1
-HELD_UP = timedelta(days=2)
 RUNS_AT_ONCE = 2000
 STEPS = (
     "Set up job",
@@ -125,14 +124,16 @@ def _steps(run: facts.WorkflowRun) -> str:
     return f"[{','.join(steps)}]"
 
 
-def _is_held_up(run: facts.WorkflowRun, number: int) -> bool:
-    """Tell whether a job of the run waited for somebody's approval over two days."""
-    return number == 2 and run.run_id % 50 == 11 and run.created_at + HELD_UP <= NOW
+def _held_up(run: facts.WorkflowRun, number: int) -> timedelta:
+    """Return how long a job waited for somebody's approval: one run's third of 50, for up to 30 days."""
+    waited = timedelta(days=1 + run.run_id // 50 % 30)
+    is_held_up = number == 2 and run.run_id % 50 == 11 and run.created_at + waited <= NOW
+    return waited if is_held_up else timedelta()
 
 
 def _job(run: facts.WorkflowRun, number: int, steps: str) -> facts.WorkflowJob:
     job_id = run.run_id * 10 + number
-    held_up = HELD_UP if _is_held_up(run, number) else timedelta()
+    held_up = _held_up(run, number)
     return facts.WorkflowJob(
         repository_id=run.repository_id,
         job_id=job_id,
@@ -214,6 +215,7 @@ def _put_beside(connection: sqlite3.Connection, runs: Iterator[facts.WorkflowRun
 
 
 def _late_jobs(runs: Iterable[facts.WorkflowRun], jobs: Iterable[facts.WorkflowJob]) -> dict[int, datetime]:
+    # A run has one late job at the most.
     created = {run.run_id: run.created_at for run in runs}
     return {job.run_id: job.listed_at for job in jobs if created[job.run_id] < on_time_since(job.listed_at)}
 

@@ -1,8 +1,7 @@
 """Jobs that are late: listed long after their run was created, as they waited, or the run was run again.
 
-The jobs of nearly all runs are created with the run or as others of it end, and a job on GitHub's own runners ends
-within six hours (https://docs.github.com/en/actions/reference/limits). The longest wait of all is 65 days: a run may
-be run again for 30, and an attempt may take 35.
+The jobs of nearly all runs are created with the run or as others of it end, and on GitHub's own runners a job ends
+within six hours (https://docs.github.com/en/actions/reference/limits). How long is long only decides how many are late.
 """
 
 from datetime import UTC, datetime, timedelta

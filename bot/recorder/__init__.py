@@ -18,7 +18,7 @@ from bot.recorder.directory import (
 from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, mark_commit_of_run, worth_marking
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
-from bot.recorder.late import mark_late, marking_late
+from bot.recorder.late import mark_late, marking_late, may_have_late_jobs
 from bot.recorder.links import linking_by_branch
 from bot.recorder.sight import sight_statements
 from bot.recorder.statements import job_statements, pull_request_statements, run_statements
@@ -94,7 +94,9 @@ def recording(
     told = _by_kind(news)
     if not directory_recorded and (told[facts.Installation] or told[facts.AccountRename]):
         raise DirectoryNews
-    exclusive = bool(told[facts.PullRequest] or told[facts.PullRequestHead])
+    exclusive = bool(told[facts.PullRequest] or told[facts.PullRequestHead]) or any(
+        may_have_late_jobs(run, now) for run in told[facts.WorkflowRun]
+    )
     teams = yield from look_at_directory(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )

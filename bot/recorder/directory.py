@@ -61,8 +61,8 @@ def look_at_directory(
 ) -> Conversation[dict[int, int]]:
     """Return each repository's team id. Raises DirectoryNews where they tell more than is known, unless `recorded`.
 
-    The rows stay locked until the transaction ends, `exclusive` where links between runs and pull requests are to be
-    found from both sides at once.
+    The rows stay locked until the transaction ends, `exclusive` where what belongs together is to be found from both
+    sides at once: runs and pull requests, runs and their late jobs.
     """
     distinct: dict[Told, facts.Repository] = {_compared(fact): fact for fact in repositories}
     lock = ""

@@ -1,20 +1,29 @@
 """Runs with late jobs are marked, whichever of the two is recorded last, and whatever was recorded by others."""
 
+import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 
+from bot import recorder
+from bot.clock import ManualClock
+from bot.domain import facts, ordering, payloads
 from bot.domain.lateness import LATE_AFTER, on_time_since
 from bot.recorder import mark_late
+from bot.settings import Settings
 from bot.store import connected
 from bot.store.connections import APP, WRITER
 from bot.store.database import Database, to_moment
 from bot.store.migrate import _context, migrate
 from bot.store.queries import JobsQuery, list_jobs
+from bot.worker import Worker
+from bot.worker.timed_jobs import TIMED_JOBS, TimedJob
 from tests import builders as make
 from tests.recorder.records import clear
 from tests.store.recording import NOON, record, stamp
@@ -74,6 +83,13 @@ async def test_a_batch_of_both_marks(database: Database) -> None:
     assert await marked(database) == {1: _at(LONG_AGO + 5 * DAY), 2: None}
 
 
+async def test_each_that_is_later_still_marks(database: Database) -> None:
+    await record(database, make.repository(), runs=[make.run(1, created_at=stamp(LONG_AGO))])
+    for days, newest in ((1, 1), (3, 3), (2, 3)):
+        await record(database, make.repository(), jobs=[_late_job(days)])
+        assert await marked(database) == {1: _at(LONG_AGO + newest * DAY)}
+
+
 async def test_a_job_without_times_is_not_late(database: Database) -> None:
     untold = make.job(7, 1, created_at=None, started_at=None)
     await record(database, make.repository(), runs=[make.run(1, created_at=stamp(LONG_AGO))], jobs=[untold])
@@ -90,20 +106,92 @@ async def test_a_job_is_found_however_late_it_is(database: Database) -> None:
     assert [job.job_id for job in page.jobs] == [1, 2, 3]
 
 
-async def _record_unmarked(database: Database, late_at: float) -> None:
-    """Record as a version of the service did that marked nothing."""
-    runs = [make.run(number, created_at=stamp(late_at - 30 * DAY)) for number in (1, 2)]
-    jobs = [make.job(1, 1, created_at=stamp(late_at)), make.job(2, 2, created_at=stamp(late_at - 30 * DAY))]
+async def _record_unmarked(database: Database, numbers: Iterable[int]) -> dict[int, datetime | None]:
+    """Record as a version of the service did that marked nothing; return how the runs are to be marked."""
+    numbers = [*numbers]
+    runs = [make.run(number, created_at=stamp(LONG_AGO)) for number in numbers]
+    # Every other run's job is late.
+    listed = {number: LONG_AGO + (number % 2) * (DAY + number) for number in numbers}
+    jobs = [make.job(number, number, created_at=stamp(moment)) for number, moment in listed.items()]
     await record(database, make.repository(), runs=runs, jobs=jobs)
     await database.execute("UPDATE workflow_run SET late_job_at = NULL")
+    return {number: _at(moment) if number % 2 else None for number, moment in listed.items()}
 
 
-@pytest.mark.parametrize(("late_at", "found"), [(-HOUR, 1), (-2.9 * DAY, 1), (-3.1 * DAY, 0)])
-async def test_what_was_listed_of_late_is_gone_through(database: Database, late_at: float, found: int) -> None:
-    await _record_unmarked(database, late_at)
-    assert await mark_late(NOON) == found
-    assert await marked(database) == {1: _at(late_at) if found else None, 2: None}
-    assert await mark_late(NOON) == 0
+async def test_what_was_recorded_last_is_looked_through(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.recorder.late.AT_ONCE", 3)
+    expected = await _record_unmarked(database, range(1, 11))
+    assert await mark_late() == 5
+    assert await marked(database) == expected
+    assert await mark_late() == 0
+    # Of a run that is marked already, a newer job may not be.
+    await database.execute("UPDATE workflow_run SET late_job_at = ? WHERE run_id = 3", _at(LONG_AGO + DAY))
+    assert await mark_late() == 1
+    assert await marked(database) == expected
+
+
+async def test_only_what_was_recorded_last_is_looked_through(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.recorder.late.LOOKED_THROUGH", 2)
+    monkeypatch.setattr("bot.recorder.late.AT_ONCE", 2)
+    expected = await _record_unmarked(database, range(1, 11))
+    assert await mark_late() == 1
+    assert await marked(database) == dict.fromkeys(range(1, 11)) | {9: expected[9]}
+
+
+async def test_a_worker_looks_through_it_when_it_starts(database: Database) -> None:
+    expected = await _record_unmarked(database, (1, 2))
+    assert TimedJob("mark-late", timedelta(days=1), ANY, at_start=True) in TIMED_JOBS
+    await Worker(database, ManualClock(NOON), Settings(_env_file=None)).run_timed_jobs()
+    assert await marked(database) == expected
+
+
+def _facts(seen: int, *, runs: Iterable[make.Body] = (), jobs: Iterable[make.Body] = ()) -> list[facts.Facts]:
+    home = payloads.read(make.repository(), payloads.Repository)
+    told: list[facts.Facts] = [facts.repository(home, make.INSTALLATION, ordering.microseconds(NOON))]
+    told += [facts.workflow_run(payloads.read(each, payloads.WorkflowRun), home.id, seen) for each in runs]
+    return told + [facts.workflow_job(payloads.read(each, payloads.WorkflowJob), home.id, seen) for each in jobs]
+
+
+@pytest.mark.parametrize("first", ["run", "job"])
+async def test_two_that_record_run_and_job_at_once_see_each_other(postgres: Database, first: str) -> None:
+    await record(postgres, make.repository())
+    told = {"run": {"runs": [make.run(1, created_at=stamp(LONG_AGO))]}, "job": {"jobs": [_late_job(1)]}}
+    has_recorded = asyncio.Event()
+
+    async def record_and_wait(what: str) -> None:
+        async with postgres.transaction() as tx:
+            await recorder.record(tx, _facts(1, **told[what]), NOON)
+            has_recorded.set()
+            # The other one has to have begun meanwhile.
+            await asyncio.sleep(0.3)
+
+    async def record_meanwhile(what: str) -> None:
+        await has_recorded.wait()
+        async with postgres.transaction() as tx:
+            await recorder.record(tx, _facts(1, **told[what]), NOON)
+
+    await asyncio.gather(record_and_wait(first), record_meanwhile("job" if first == "run" else "run"))
+    assert await marked(postgres) == {1: _at(LONG_AGO + DAY)}
+
+
+def _late_job(number: int, **changes: Any) -> make.Body:
+    return make.job(number, 1, created_at=stamp(LONG_AGO + number * DAY), **changes)
+
+
+async def test_two_that_record_a_late_job_with_and_without_its_run_never_deadlock(postgres: Database) -> None:
+    await record(postgres, make.repository(), runs=[make.run(1, created_at=stamp(LONG_AGO))])
+
+    async def tell(**told: list[make.Body]) -> None:
+        async with postgres.transaction() as tx:
+            await recorder.record(tx, _facts(1, **told), NOON)
+
+    for number in range(1, 21):
+        again = make.run(1, created_at=stamp(LONG_AGO), run_attempt=1 + number)
+        alone, together = _late_job(number, status="in_progress"), _late_job(number)
+        await asyncio.gather(tell(jobs=[alone]), tell(runs=[again], jobs=[together]))
+    assert await marked(postgres) == {1: _at(LONG_AGO + 20 * DAY)}
 
 
 async def test_what_was_recorded_before_there_were_marks_is_marked(database_url: str) -> None:

@@ -23,8 +23,8 @@ WORKFLOWS = {
 SHAS = [f"{number:040x}" for number in (1, 2, 3)]
 STATES = [("completed", "success"), ("completed", "failure"), ("in_progress", None), ("queued", None)]
 BRANCHES = ["main", "topic", "a'b", "100%", "a_b", "aXb", None]
-# In seconds.
-DAYS = 3 * 24 * 3600
+# How many seconds after its run a job is listed: some are late.
+WAITS = (0, 0, 0, 3600, 6 * 3600 - 1, 6 * 3600, 6 * 3600 + 1, 3 * 24 * 3600)
 LABELS = ["linux", "lin%", "lin_x", 'say "hi"', "it's", "back\\slash", "[", "Linux"]
 ACTORS = [("mona", 6), ("hubot", 8), None]
 
@@ -71,8 +71,7 @@ def _job(rng: Random, job_id: int, run: make.Body) -> make.Body:
         conclusion=conclusion,
         head_branch=run["head_branch"],
         head_sha=run["head_sha"],
-        # Some are late.
-        created_at=rng.choice([stamp(rng.randrange(12) + rng.choice([0, 0, DAYS])), None]),
+        created_at=rng.choice([stamp(rng.randrange(12) + rng.choice(WAITS)), None]),
         started_at=rng.choice([stamp(rng.randrange(12)), None]),
         runner_name=rng.choice(["Runner 1", "Runner 2", None]),
         labels=rng.sample(LABELS, rng.randrange(4)),
