@@ -90,6 +90,12 @@ async def test_each_that_is_later_still_marks(database: Database) -> None:
         assert await marked(database) == {1: _at(LONG_AGO + newest * DAY)}
 
 
+async def test_the_run_of_a_job_that_is_hardly_late_is_marked_as_well(database: Database) -> None:
+    await record(database, make.repository(), jobs=[make.job(1, 1, created_at=stamp(0))])
+    await record(database, make.repository(), runs=[make.run(1, created_at=stamp(-JUST_LATE))])
+    assert await marked(database) == {1: NOON}
+
+
 async def test_a_job_without_times_is_not_late(database: Database) -> None:
     untold = make.job(7, 1, created_at=None, started_at=None)
     await record(database, make.repository(), runs=[make.run(1, created_at=stamp(LONG_AGO))], jobs=[untold])
