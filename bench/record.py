@@ -125,7 +125,7 @@ def _steps(run: facts.WorkflowRun) -> str:
 
 
 def _held_up(run: facts.WorkflowRun, number: int) -> timedelta:
-    """Return how long a job waited for somebody's approval: one run's third of 50, for up to 30 days."""
+    """Return how long a job waited for approval: the third one of each 50th run did, for up to 30 days."""
     waited = timedelta(days=1 + run.run_id // 50 % 30)
     is_held_up = number == 2 and run.run_id % 50 == 11 and run.created_at + waited <= NOW
     return waited if is_held_up else timedelta()

@@ -18,7 +18,7 @@ from bot.recorder.directory import (
 from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, mark_commit_of_run, worth_marking
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
-from bot.recorder.late import mark_late, marking_late, may_have_late_jobs
+from bot.recorder.late import mark_late, marking_runs, marks_of_jobs, runs_to_look_at
 from bot.recorder.links import linking_by_branch
 from bot.recorder.sight import sight_statements
 from bot.recorder.statements import job_statements, pull_request_statements, run_statements
@@ -94,9 +94,8 @@ def recording(
     told = _by_kind(news)
     if not directory_recorded and (told[facts.Installation] or told[facts.AccountRename]):
         raise DirectoryNews
-    exclusive = bool(told[facts.PullRequest] or told[facts.PullRequestHead]) or any(
-        may_have_late_jobs(run, now) for run in told[facts.WorkflowRun]
-    )
+    to_look_at = yield from runs_to_look_at(told[facts.WorkflowRun], now)
+    exclusive = bool(told[facts.PullRequest] or told[facts.PullRequestHead] or to_look_at)
     teams = yield from look_at_directory(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )
@@ -104,7 +103,7 @@ def recording(
     yield from statements(
         told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
     )
-    yield from marking_late(told[facts.WorkflowRun], told[facts.WorkflowJob], now)
+    yield from marking_runs(to_look_at)
     yield from due_statements(marked, now, marks)
     yield from action_statements(told[facts.ActionWanted], now)
     yield from sight_statements([*told[facts.SightChange], *told[facts.AuthorizationRevoked]], now)
@@ -127,6 +126,7 @@ def statements(
     """Return what records all of these, in an order of tables that every writer keeps."""
     return [
         *run_statements(runs, teams),
+        marks_of_jobs(jobs),
         *job_statements(jobs, teams),
         *pull_request_statements(pull_requests, heads),
     ]

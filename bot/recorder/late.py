@@ -1,11 +1,11 @@
 """Which runs have late jobs: they are marked, so that a list of jobs need not look at every run before its page.
 
-`bench/lists` shows what it is worth. Of a run and its late job, whichever is recorded last finds the other: where a run
-is told that may have late jobs, its repository is locked, and nobody records a job of it meanwhile. A run that is
-marked without need costs a look more.
+`bench/lists` shows what it is worth. Whoever records a job marks its run, and whoever records a run first looks for its
+jobs. Where such a run is old enough to have late jobs, its repository is locked, so that neither is passed unseen. A
+run marked needlessly costs one look more.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from bot.domain import facts
@@ -14,8 +14,9 @@ from bot.store.conversation import Among, Conversation, Question
 from bot.store.database import current, to_moment
 from bot.store.writes import ForEach, Pattern
 
-# So many jobs are more than an older version records while it is being replaced.
-LOOKED_THROUGH, AT_ONCE = 100_000, 5_000
+# Every telling of a job uses up an id: these are what is told in an hour at some 300 deliveries a second.
+IDS_LOOKED_THROUGH, AT_ONCE = 1_000_000, 5_000
+_KNOWN = "SELECT run_id, created_at FROM workflow_run WHERE run_id {among}"
 _NEWEST_JOBS = "SELECT run_id, max(listed_at) FROM workflow_job WHERE run_id {among} GROUP BY run_id"
 _MARK = Pattern(
     "UPDATE workflow_run SET late_job_at = {listed_at}{from_each} WHERE workflow_run.run_id = {run_id}"
@@ -30,21 +31,28 @@ _OF_SOME_JOBS = (
 )
 
 
-def may_have_late_jobs(run: facts.WorkflowRun, now: datetime) -> bool:
-    """Tell whether the run is old enough, by any clock, that a job of it may be late."""
-    return run.created_at < now - LATE_AFTER / 2
-
-
-def marking_late(
-    runs: Iterable[facts.WorkflowRun], jobs: Iterable[facts.WorkflowJob], now: datetime
-) -> Conversation[None]:
-    """Mark the runs of late jobs, of these once they are written and of those that were before."""
-    old = {run.run_id for run in runs if may_have_late_jobs(run, now)}
-    known = yield Among(_NEWEST_JOBS, sorted(old))
-    newest = {run_id: to_moment(listed_at) or facts.NO_TIME for run_id, listed_at in known}
+def marks_of_jobs(jobs: Iterable[facts.WorkflowJob]) -> ForEach:
+    """Return what marks the runs of which these are late jobs. It comes before the jobs: everybody locks runs first."""
+    newest: dict[int, datetime] = {}
     for job in jobs:
         newest[job.run_id] = max(job.listed_at, newest.get(job.run_id, job.listed_at))
-    yield _marks(newest)
+    return _marks(newest)
+
+
+def runs_to_look_at(runs: Iterable[facts.WorkflowRun], now: datetime) -> Conversation[list[int]]:
+    """Find out of which runs, not recorded yet, late jobs may be there already.
+
+    A run that is known is marked by whoever records its jobs. That of a moment ago has no late ones, by any clock.
+    """
+    old = {run.run_id: run.created_at for run in runs if run.created_at < now - LATE_AFTER / 2}
+    known = {run_id: to_moment(created_at) for run_id, created_at in (yield Among(_KNOWN, sorted(old)))}
+    return [run_id for run_id, created_at in sorted(old.items()) if (known.get(run_id) or now) > created_at]
+
+
+def marking_runs(run_ids: Sequence[int]) -> Conversation[None]:
+    """Mark those of these runs that have late jobs."""
+    newest = yield Among(_NEWEST_JOBS, run_ids)
+    yield _marks({run_id: to_moment(listed_at) or facts.NO_TIME for run_id, listed_at in newest})
 
 
 def _marks(newest: Mapping[int, datetime]) -> ForEach:
@@ -52,10 +60,10 @@ def _marks(newest: Mapping[int, datetime]) -> ForEach:
 
 
 async def mark_late() -> int:
-    """Mark the runs of late jobs among the jobs recorded last, which an older version did not; return how many."""
+    """Mark the runs of late jobs among the jobs recorded last, as older versions do not; return how many."""
     (row,) = await current().reader.fetch("SELECT COALESCE(max(id), 0) AS newest FROM workflow_job")
     marked = 0
-    for last in range(row["newest"], max(row["newest"] - LOOKED_THROUGH, 0), -AT_ONCE):
+    for last in range(row["newest"], max(row["newest"] - IDS_LOOKED_THROUGH, 0), -AT_ONCE):
         unmarked = await current().reader.converse(_unmarked(last - AT_ONCE, last))
         await current().write([_marks(unmarked)])
         marked += len(unmarked)

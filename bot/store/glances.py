@@ -16,9 +16,9 @@ from bot.clock import Clock
 
 T = TypeVar("T")
 
-# A page takes six to fifteen thousand of SQLite's instructions, and with two filters mostly less than seventy. So many
-# hold the loop up by 4 ms, and what Python makes of a thousand rows by some ten more; where the disk is slow, or others
-# have the processor, the seconds bound it.
+# A page takes six to fifteen thousand of SQLite's instructions, with two filters mostly fewer than seventy thousand. So
+# many hold the loop up by 4 ms, and what Python makes of a thousand rows by some ten more; where the disk is slow, or
+# others have the processor, the seconds bound it.
 MOST_INSTRUCTIONS = 75_000
 MOST_SECONDS = 0.05
 _A_STRETCH = 1000

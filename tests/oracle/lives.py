@@ -65,7 +65,7 @@ def run_life(github: "GitHub", run: Run) -> Iterator[None]:
         if not is_finished(attempt.state):
             return
         before = jobs
-        github.now += github.rng.choice((0, SECOND, 3600 * SECOND))
+        github.now += github.rng.choice((0, SECOND, 3600 * SECOND, 7 * 3600 * SECOND))
 
 
 def is_finished(state: Body) -> bool:

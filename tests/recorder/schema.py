@@ -3,10 +3,13 @@
 from typing import NamedTuple
 
 from tortoise import Model
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 
 from bot.settings import Dialect
 from bot.store import models
+from bot.store.connections import APP, WRITER
 from bot.store.database import Executor
+from bot.store.migrate import _context
 
 MODELS = [
     each
@@ -192,3 +195,9 @@ async def real_columns(database: Executor) -> set[Column]:
         )
     rows = await database.fetch(sql)
     return {Column(row["tab"], row["name"], bool(row["can_be_null"])) for row in rows if row["tab"] in tables}
+
+
+async def migrate_to(url: str, name: str) -> None:
+    """Bring a database to a schema of the past, that of the migration of this name."""
+    async with _context(url) as (context, apps):
+        await MigrationExecutor(context.connections.get(WRITER), apps).migrate([MigrationTarget(APP, name)])

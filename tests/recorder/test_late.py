@@ -9,7 +9,6 @@ from unittest.mock import ANY
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 
 from bot import recorder
 from bot.clock import ManualClock
@@ -18,14 +17,14 @@ from bot.domain.lateness import LATE_AFTER, on_time_since
 from bot.recorder import mark_late
 from bot.settings import Settings
 from bot.store import connected
-from bot.store.connections import APP, WRITER
 from bot.store.database import Database, to_moment
-from bot.store.migrate import _context, migrate
+from bot.store.migrate import migrate
 from bot.store.queries import JobsQuery, list_jobs
 from bot.worker import Worker
 from bot.worker.timed_jobs import TIMED_JOBS, TimedJob
 from tests import builders as make
 from tests.recorder.records import clear
+from tests.recorder.schema import migrate_to
 from tests.store.recording import NOON, record, stamp
 
 HOUR, DAY = 3600, 24 * 3600
@@ -139,7 +138,7 @@ async def test_what_was_recorded_last_is_looked_through(database: Database, monk
 async def test_only_what_was_recorded_last_is_looked_through(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.recorder.late.LOOKED_THROUGH", 2)
+    monkeypatch.setattr("bot.recorder.late.IDS_LOOKED_THROUGH", 2)
     monkeypatch.setattr("bot.recorder.late.AT_ONCE", 2)
     expected = await _record_unmarked(database, range(1, 11))
     assert await mark_late() == 1
@@ -148,7 +147,7 @@ async def test_only_what_was_recorded_last_is_looked_through(
 
 async def test_a_worker_looks_through_it_when_it_starts(database: Database) -> None:
     expected = await _record_unmarked(database, (1, 2))
-    assert TimedJob("mark-late", timedelta(days=1), ANY, at_start=True) in TIMED_JOBS
+    assert TimedJob("mark-late", timedelta(hours=1), ANY, at_start=True) in TIMED_JOBS
     await Worker(database, ManualClock(NOON), Settings(_env_file=None)).run_timed_jobs()
     assert await marked(database) == expected
 
@@ -201,8 +200,7 @@ async def test_two_that_record_a_late_job_with_and_without_its_run_never_deadloc
 
 
 async def test_what_was_recorded_before_there_were_marks_is_marked(database_url: str) -> None:
-    async with _context(database_url) as (context, apps):
-        await MigrationExecutor(context.connections.get(WRITER), apps).migrate([MigrationTarget(APP, "0007_journal")])
+    await migrate_to(database_url, "0007_journal")
     async with connected(database_url) as database:
         for run_id, wait in enumerate((JUST_ON_TIME, JUST_LATE), 1):
             both = {"repository_id": 9, "team_id": 1, "run_id": run_id, "status": "completed", "version": b"1"}

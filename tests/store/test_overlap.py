@@ -9,35 +9,35 @@ import pytest
 from tortoise import fields
 from tortoise.fields import Field
 from tortoise.migrations import operations
-from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 
 from bot.app import prepare_database
 from bot.settings import Dialect, load_settings
 from bot.store import connected, migrations
-from bot.store.connections import APP, WRITER
+from bot.store.connections import APP
 from bot.store.database import Database
-from bot.store.migrate import _context, migrate, pending_migrations
-from tests.recorder.schema import real_columns
+from bot.store.migrate import migrate, pending_migrations
+from tests.recorder.schema import migrate_to, real_columns
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(migrations.__path__))
 MODULES = {name: importlib.import_module(f"{migrations.__name__}.{name}") for name in NAMES}
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-# These leave whatever was there as it was; code is only to fill a new column, which whoever reads it has to see to.
+# These leave whatever was there as it was; code may only fill a column that the same migration adds.
 ADDITIVE = (
     operations.CreateModel,
     operations.AddField,
     operations.AddIndex,
     operations.AlterModelOptions,
     operations.RunSQL,
-    operations.RunPython,
 )
 
 
 def problems(module: Any) -> list[str]:
     """Return what a migration does that a version from before could not bear."""
     found = []
+    adds_a_field = any(isinstance(operation, operations.AddField) for operation in module.Migration.operations)
     for operation in module.Migration.operations:
-        if not isinstance(operation, ADDITIVE):
+        is_to_fill = isinstance(operation, operations.RunPython) and adds_a_field
+        if not isinstance(operation, ADDITIVE) and not is_to_fill:
             found.append(operation.describe())
         if isinstance(operation, operations.AddField):
             field = operation.field
@@ -68,12 +68,12 @@ def test_the_check_sees_what_takes_away_and_what_must_be_given() -> None:
                 operations.RunSQL("DROP TABLE team"),
             )
 
+    class Worse:
+        class Migration:
+            operations = (operations.RunPython(operations.RunPython.noop),)
+
     assert len(problems(Bad)) == 3
-
-
-async def _migrate_to(url: str, name: str) -> None:
-    async with _context(url) as (context, apps):
-        await MigrationExecutor(context.connections.get(WRITER), apps).migrate([MigrationTarget(APP, name)])
+    assert len(problems(Worse)) == 1
 
 
 async def _defaults(database: Database) -> set[tuple[str, str]]:
@@ -93,7 +93,7 @@ async def _defaults(database: Database) -> set[tuple[str, str]]:
 
 
 async def test_what_the_version_before_writes_can_still_be_written(database_url: str) -> None:
-    await _migrate_to(database_url, NAMES[-2])
+    await migrate_to(database_url, NAMES[-2])
     assert await pending_migrations(database_url) == NAMES[-1:]
     async with connected(database_url) as database:
         before = {(column.table, column.name) for column in await real_columns(database)}

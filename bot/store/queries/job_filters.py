@@ -156,9 +156,9 @@ def with_jobs_since(told: Condition, since: datetime | None) -> list[Condition]:
 
     So only runs with late jobs are looked for among those that were created long before (`bot.recorder.late`).
     """
-    ((on_time,), (late,)) = told.branches(), told.branches()
     if since is None:
-        return [on_time]
+        return told.branches()
+    ((on_time,), (late,)) = told.branches(), told.branches()
     created_since = on_time_since(since)
     on_time.add("run.created_at >= ?", created_since)
     # So put, it leads SQLite to no index by when runs were created.

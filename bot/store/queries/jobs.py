@@ -331,7 +331,7 @@ def _newest_of_runs(
     others, parameters = condition.following()
     jobs.add(f"job.run_id = run.run_id AND {others}", *parameters)
     add_cursor(jobs, query.cursor, "job.listed_at", "job.job_id")
-    places, asked = _places(with_jobs_since(told, None), jobs)
+    places, asked = _places_of_jobs(with_jobs_since(told, None), jobs)
     if since is None:
         newest_first = "ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?"
         some = yield Question(f"{places} {newest_first}", [*asked, query.limit + 1])
@@ -340,7 +340,7 @@ def _newest_of_runs(
         since = min(cast(datetime, to_moment(moment)) for moment, _ in some)
     recent = jobs.copy()
     recent.add("job.listed_at >= ?", since)
-    recent_places, of_recent = _places(with_jobs_since(told, since), recent)
+    recent_places, of_recent = _places_of_jobs(with_jobs_since(told, since), recent)
     newest = yield Question(f"{recent_places} LIMIT ?", [*of_recent, MOST_PUT_IN_ORDER + 1])
     if len(newest) > query.limit:
         return newest
@@ -348,7 +348,7 @@ def _newest_of_runs(
     return (yield Question(f"{places} LIMIT ?", [*asked, MOST_PUT_IN_ORDER + 1]))
 
 
-def _places(runs: Iterable[Condition], jobs: Condition) -> Piece:
+def _places_of_jobs(runs: Iterable[Condition], jobs: Condition) -> Piece:
     """Return what asks for the times and ids of the jobs of runs."""
     selects, asked = [], []
     for led in runs:
