@@ -6,16 +6,16 @@ run marked needlessly costs one look more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain import facts
 from bot.domain.lateness import LATE_AFTER, on_time_since
-from bot.store.conversation import Among, Conversation, Question
+from bot.store.conversation import Among, Conversation
 from bot.store.database import current, to_moment
 from bot.store.writes import ForEach, Pattern
 
-# Every telling of a job uses up an id: these are what is told in an hour at some 300 deliveries a second.
-IDS_LOOKED_THROUGH, AT_ONCE = 1_000_000, 5_000
+# GitHub delivers for three days what an older version may be the one to record.
+LOOKED_BACK, A_SLICE = timedelta(days=4), timedelta(hours=1)
 _KNOWN = "SELECT run_id, created_at FROM workflow_run WHERE run_id {among}"
 _NEWEST_JOBS = "SELECT run_id, max(listed_at) FROM workflow_job WHERE run_id {among} GROUP BY run_id"
 _MARK = Pattern(
@@ -24,10 +24,13 @@ _MARK = Pattern(
     " AND (workflow_run.late_job_at IS NULL OR workflow_run.late_job_at < {listed_at})",
     {"run_id": "BIGINT", "listed_at": "TIMESTAMPTZ", "on_time_since": "TIMESTAMPTZ"},
 )
-_OF_SOME_JOBS = (
-    "SELECT job.run_id, max(job.listed_at), run.created_at, run.late_job_at FROM workflow_job AS job"
-    " JOIN workflow_run AS run ON run.run_id = job.run_id WHERE job.id > ? AND job.id <= ?"
-    " GROUP BY job.run_id, run.created_at, run.late_job_at"
+_NEWEST_JOB = "(SELECT max(job.listed_at) FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id)"
+# A run is marked as soon as it would be late at the end of the slice: needlessly at the worst.
+_OF_A_SLICE = (
+    f"UPDATE workflow_run SET late_job_at = {_NEWEST_JOB} WHERE run_id IN"
+    " (SELECT job.run_id FROM team CROSS JOIN workflow_job AS job"
+    " WHERE job.team_id = team.id AND job.listed_at >= ? AND job.listed_at < ?)"
+    f" AND created_at < ? AND (late_job_at IS NULL OR late_job_at < {_NEWEST_JOB})"
 )
 
 
@@ -59,21 +62,12 @@ def _marks(newest: Mapping[int, datetime]) -> ForEach:
     return ForEach(_MARK, [(run_id, moment, on_time_since(moment)) for run_id, moment in sorted(newest.items())])
 
 
-async def mark_late() -> int:
-    """Mark the runs of late jobs among the jobs recorded last, as older versions do not; return how many."""
-    (row,) = await current().reader.fetch("SELECT COALESCE(max(id), 0) AS newest FROM workflow_job")
-    marked = 0
-    for last in range(row["newest"], max(row["newest"] - IDS_LOOKED_THROUGH, 0), -AT_ONCE):
-        unmarked = await current().reader.converse(_unmarked(last - AT_ONCE, last))
-        await current().write([_marks(unmarked)])
-        marked += len(unmarked)
+async def mark_late(now: datetime) -> int:
+    """Mark the runs of late jobs of the last days, as older versions do not; return how many."""
+    marked, begin = 0, now - LOOKED_BACK
+    # In slices, so that nobody who writes waits for long.
+    while begin <= now:
+        end = begin + A_SLICE
+        marked += await current().execute(_OF_A_SLICE, begin, end, on_time_since(end))
+        begin = end
     return marked
-
-
-def _unmarked(after: int, last: int) -> Conversation[dict[int, datetime]]:
-    unmarked = {}
-    for run_id, *moments in (yield Question(_OF_SOME_JOBS, (after, last))):
-        listed_at, created_at, marked = map(to_moment, moments)
-        if listed_at and created_at and created_at < on_time_since(listed_at) and (not marked or marked < listed_at):
-            unmarked[run_id] = listed_at
-    return unmarked

@@ -60,8 +60,8 @@ async def _expire_actions(occasion: Occasion) -> int:
     return await feedback.expire_actions(occasion.now)
 
 
-async def _mark_late(_: Occasion) -> int:
-    return await recorder.mark_late()
+async def _mark_late(occasion: Occasion) -> int:
+    return await recorder.mark_late(occasion.now)
 
 
 async def _purge_deleted(occasion: Occasion) -> int:

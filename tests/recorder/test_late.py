@@ -111,42 +111,45 @@ async def test_a_job_is_found_however_late_it_is(database: Database) -> None:
     assert [job.job_id for job in page.jobs] == [1, 2, 3]
 
 
-async def _record_unmarked(database: Database, numbers: Iterable[int]) -> dict[int, datetime | None]:
+async def _record_unmarked(database: Database, late_at: float) -> dict[int, datetime | None]:
     """Record as a version of the service did that marked nothing; return how the runs are to be marked."""
-    numbers = [*numbers]
-    runs = [make.run(number, created_at=stamp(LONG_AGO)) for number in numbers]
-    # Every other run's job is late.
-    listed = {number: LONG_AGO + (number % 2) * (DAY + number) for number in numbers}
-    jobs = [make.job(number, number, created_at=stamp(moment)) for number, moment in listed.items()]
+    began = late_at - 30 * DAY
+    runs = [make.run(number, created_at=stamp(began)) for number in (1, 2)]
+    # The second job is on time.
+    jobs = [make.job(1, 1, created_at=stamp(late_at)), make.job(2, 2, created_at=stamp(began))]
     await record(database, make.repository(), runs=runs, jobs=jobs)
     await database.execute("UPDATE workflow_run SET late_job_at = NULL")
-    return {number: _at(moment) if number % 2 else None for number, moment in listed.items()}
+    return {1: _at(late_at), 2: None}
 
 
-async def test_what_was_recorded_last_is_looked_through(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.recorder.late.AT_ONCE", 3)
-    expected = await _record_unmarked(database, range(1, 11))
-    assert await mark_late() == 5
+@pytest.mark.parametrize("late_at", [0, -30 * 60, -3.9 * DAY])
+async def test_what_is_listed_of_late_is_looked_through(database: Database, late_at: float) -> None:
+    expected = await _record_unmarked(database, late_at)
+    assert await mark_late(NOON) == 1
     assert await marked(database) == expected
-    assert await mark_late() == 0
+    assert await mark_late(NOON) == 0
     # Of a run that is marked already, a newer job may not be.
-    await database.execute("UPDATE workflow_run SET late_job_at = ? WHERE run_id = 3", _at(LONG_AGO + DAY))
-    assert await mark_late() == 1
+    await database.execute("UPDATE workflow_run SET late_job_at = ? WHERE run_id = 1", _at(late_at - HOUR))
+    assert await mark_late(NOON) == 1
     assert await marked(database) == expected
 
 
-async def test_only_what_was_recorded_last_is_looked_through(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.recorder.late.IDS_LOOKED_THROUGH", 2)
-    monkeypatch.setattr("bot.recorder.late.AT_ONCE", 2)
-    expected = await _record_unmarked(database, range(1, 11))
-    assert await mark_late() == 1
-    assert await marked(database) == dict.fromkeys(range(1, 11)) | {9: expected[9]}
+async def test_it_is_looked_through_for_each_team(database: Database) -> None:
+    for number in (1, 2):
+        home = make.repository(f"team-{number}/hello", number, number)
+        await record(database, home, runs=[make.run(number, created_at=stamp(-9 * DAY))], installation=number)
+        await record(database, home, jobs=[make.job(number, number, created_at=stamp(-DAY))], installation=number)
+    await database.execute("UPDATE workflow_run SET late_job_at = NULL")
+    assert await mark_late(NOON) == 2
+
+
+async def test_no_more_is_looked_through(database: Database) -> None:
+    await _record_unmarked(database, -4.1 * DAY)
+    assert await mark_late(NOON) == 0
 
 
 async def test_a_worker_looks_through_it_when_it_starts(database: Database) -> None:
-    expected = await _record_unmarked(database, (1, 2))
+    expected = await _record_unmarked(database, -DAY)
     assert TimedJob("mark-late", timedelta(hours=1), ANY, at_start=True) in TIMED_JOBS
     await Worker(database, ManualClock(NOON), Settings(_env_file=None)).run_timed_jobs()
     assert await marked(database) == expected
