@@ -17,6 +17,12 @@ _READ = (
 )
 
 
+async def leave_unanalyzed(database: Database) -> None:
+    """Keep PostgreSQL from looking at the tables by itself, which may happen in the middle of a test, or not."""
+    for table in TABLES:
+        await database.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+
+
 async def rows_read(database: Database) -> dict[str, int]:
     """Return how many rows and entries of indexes were read of each table that grows, since the database began.
 

@@ -18,7 +18,7 @@ from bot.recorder.directory import (
 from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, mark_commit_of_run, worth_marking
 from bot.recorder.gone import end_unlisted_jobs, mark_gone
 from bot.recorder.known import repository_as_known
-from bot.recorder.late import mark_late, marking_runs, marks_of_jobs, runs_to_look_at
+from bot.recorder.late import mark_late, marking_runs, marking_runs_of, runs_to_look_at
 from bot.recorder.links import linking_by_branch
 from bot.recorder.sight import sight_statements
 from bot.recorder.statements import job_statements, pull_request_statements, run_statements
@@ -100,6 +100,7 @@ def recording(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )
     marked = yield from worth_marking(news, marks)
+    yield from marking_runs_of(told[facts.WorkflowJob])
     yield from statements(
         told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
     )
@@ -126,7 +127,6 @@ def statements(
     """Return what records all of these, in an order of tables that every writer keeps."""
     return [
         *run_statements(runs, teams),
-        marks_of_jobs(jobs),
         *job_statements(jobs, teams),
         *pull_request_statements(pull_requests, heads),
     ]

@@ -7,23 +7,19 @@ run marked needlessly costs one look more.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from bot.domain import facts
 from bot.domain.lateness import LATE_AFTER, on_time_since
 from bot.store.conversation import Among, Conversation
 from bot.store.database import current, to_moment
-from bot.store.writes import ForEach, Pattern
+from bot.store.writes import Statement
 
 # GitHub delivers for three days what an older version may be the one to record.
 LOOKED_BACK, A_SLICE = timedelta(days=4), timedelta(hours=1)
-_KNOWN = "SELECT run_id, created_at FROM workflow_run WHERE run_id {among}"
+_KNOWN = "SELECT run_id, created_at, late_job_at FROM workflow_run WHERE run_id {among}"
 _NEWEST_JOBS = "SELECT run_id, max(listed_at) FROM workflow_job WHERE run_id {among} GROUP BY run_id"
-_MARK = Pattern(
-    "UPDATE workflow_run SET late_job_at = {listed_at}{from_each} WHERE workflow_run.run_id = {run_id}"
-    " AND workflow_run.created_at < {on_time_since}"
-    " AND (workflow_run.late_job_at IS NULL OR workflow_run.late_job_at < {listed_at})",
-    {"run_id": "BIGINT", "listed_at": "TIMESTAMPTZ", "on_time_since": "TIMESTAMPTZ"},
-)
+_MARK = "UPDATE workflow_run SET late_job_at = ? WHERE run_id = ? AND (late_job_at IS NULL OR late_job_at < ?)"
 _NEWEST_JOB = "(SELECT max(job.listed_at) FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id)"
 # A run is marked as soon as it would be late at the end of the slice: needlessly at the worst.
 _OF_A_SLICE = (
@@ -34,12 +30,12 @@ _OF_A_SLICE = (
 )
 
 
-def marks_of_jobs(jobs: Iterable[facts.WorkflowJob]) -> ForEach:
-    """Return what marks the runs of which these are late jobs. It comes before the jobs: everybody locks runs first."""
+def marking_runs_of(jobs: Iterable[facts.WorkflowJob]) -> Conversation[None]:
+    """Mark the runs of which these are late jobs. It comes before runs and jobs: everybody locks in that order."""
     newest: dict[int, datetime] = {}
     for job in jobs:
         newest[job.run_id] = max(job.listed_at, newest.get(job.run_id, job.listed_at))
-    return _marks(newest)
+    yield from _marking(newest)
 
 
 def runs_to_look_at(runs: Iterable[facts.WorkflowRun], now: datetime) -> Conversation[list[int]]:
@@ -48,18 +44,25 @@ def runs_to_look_at(runs: Iterable[facts.WorkflowRun], now: datetime) -> Convers
     A run that is known is marked by whoever records its jobs. That of a moment ago has no late ones, by any clock.
     """
     old = {run.run_id: run.created_at for run in runs if run.created_at < now - LATE_AFTER / 2}
-    known = {run_id: to_moment(created_at) for run_id, created_at in (yield Among(_KNOWN, sorted(old)))}
+    known = {run_id: to_moment(created_at) for run_id, created_at, _ in (yield Among(_KNOWN, sorted(old)))}
     return [run_id for run_id, created_at in sorted(old.items()) if (known.get(run_id) or now) > created_at]
 
 
 def marking_runs(run_ids: Sequence[int]) -> Conversation[None]:
     """Mark those of these runs that have late jobs."""
     newest = yield Among(_NEWEST_JOBS, run_ids)
-    yield _marks({run_id: to_moment(listed_at) or facts.NO_TIME for run_id, listed_at in newest})
+    yield from _marking({run_id: to_moment(listed_at) or facts.NO_TIME for run_id, listed_at in newest})
 
 
-def _marks(newest: Mapping[int, datetime]) -> ForEach:
-    return ForEach(_MARK, [(run_id, moment, on_time_since(moment)) for run_id, moment in sorted(newest.items())])
+def _marking(newest: Mapping[int, datetime]) -> Conversation[None]:
+    # An update of many would be a join, which PostgreSQL may plan while there are few runs, by reading all of them.
+    known = yield Among(_KNOWN, sorted(newest))
+    marks = []
+    for run_id, *moments in known:
+        listed_at, (created_at, marked) = newest[run_id], map(to_moment, moments)
+        if created_at is not None and created_at < on_time_since(listed_at) and (marked is None or marked < listed_at):
+            marks.append((listed_at, run_id, listed_at))
+    yield Statement(_MARK, sorted(marks, key=itemgetter(1)))
 
 
 async def mark_late(now: datetime) -> int:

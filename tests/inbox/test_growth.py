@@ -10,7 +10,7 @@ from bot.handling import EventHandler
 from bot.inbox import Inbox
 from bot.store import connected
 from tests.inbox.deliveries import NOW, delivery, job_body, run_body, until_recorded
-from tests.rows_read import grown, rows_read
+from tests.rows_read import grown, leave_unanalyzed, rows_read
 
 GROUPS, TOGETHER = 16, 25
 
@@ -23,6 +23,7 @@ async def test_a_record_that_was_empty_when_its_statements_were_planned_is_not_r
     clock = ManualClock(NOW)
     # One connection, whose statements are planned once and for all after the sixth group.
     async with connected(f"{migrated_postgres}?maxsize=1") as database:
+        await leave_unanalyzed(database)
         await database.fetch(learning)
         counts = []
         async with Inbox(database, clock, events.ACTED_ON, events.may_tell, EventHandler(clock)) as opened:
