@@ -21,11 +21,16 @@ from bot.recorder.known import repository_as_known
 from bot.recorder.late import mark_late, marking_runs, marking_runs_of, runs_to_look_at
 from bot.recorder.links import linking_by_branch
 from bot.recorder.sight import sight_statements
-from bot.recorder.statements import job_statements, pull_request_statements, run_statements
+from bot.recorder.statements import (
+    job_statements,
+    merged_attempts,
+    pull_request_statements,
+    related_statements,
+    run_statements,
+)
 from bot.settings import Dialect
 from bot.store.conversation import Conversation
 from bot.store.database import Transaction, current
-from bot.store.writes import Write
 
 T = TypeVar("T")
 
@@ -100,8 +105,7 @@ def recording(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )
     marked = yield from worth_marking(news, marks)
-    yield from marking_runs_of(told[facts.WorkflowJob])
-    yield from statements(
+    yield from writing(
         told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
     )
     yield from marking_runs(to_look_at)
@@ -117,19 +121,20 @@ def _by_kind(news: Iterable[facts.Facts]) -> dict[type, list[Any]]:
     return kinds
 
 
-def statements(
+def writing(
     runs: Sequence[facts.WorkflowRun],
     jobs: Sequence[facts.WorkflowJob],
     pull_requests: Sequence[facts.PullRequest],
     teams: Mapping[int, int],
     heads: Sequence[facts.PullRequestHead] = (),
-) -> list[Write]:
-    """Return what records all of these, in an order of tables that every writer keeps."""
-    return [
-        *run_statements(runs, teams),
-        *job_statements(jobs, teams),
-        *pull_request_statements(pull_requests, heads),
-    ]
+) -> Conversation[None]:
+    """Write all of these, in an order of tables that every writer keeps."""
+    attempts = merged_attempts(runs)
+    yield from run_statements(attempts, teams)
+    yield from marking_runs_of(jobs)
+    yield from related_statements(runs, attempts)
+    yield from job_statements(jobs, teams)
+    yield from pull_request_statements(pull_requests, heads)
 
 
 async def upsert_workflow_run(

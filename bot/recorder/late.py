@@ -1,27 +1,29 @@
 """Which runs have late jobs: they are marked, so that a list of jobs need not look at every run before its page.
 
-`bench/lists` shows what it is worth. Whoever records a job marks its run, and whoever records a run first looks for its
-jobs. Where such a run is old enough to have late jobs, its repository is locked, so that neither is passed unseen. A
-run marked needlessly costs one look more.
+`bench/lists` shows what it is worth. Whoever records a late job marks its run, if that is recorded; whoever records a
+run for the first time looks for late jobs of it. For that its repository is locked, where the run is old enough to have
+some, so that neither misses the other. A run marked needlessly costs one look more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
 
 from bot.domain import facts
 from bot.domain.lateness import LATE_AFTER, on_time_since
 from bot.store.conversation import Among, Conversation
-from bot.store.database import current, to_moment
+from bot.store.database import Transaction, current, to_moment
 from bot.store.writes import Statement
 
-# GitHub delivers for three days what an older version may be the one to record.
+# An older version may record what GitHub delivered up to three days ago. Late jobs from before that, which its backfill
+# records, stay unmarked.
 LOOKED_BACK, A_SLICE = timedelta(days=4), timedelta(hours=1)
 _KNOWN = "SELECT run_id, created_at, late_job_at FROM workflow_run WHERE run_id {among}"
 _NEWEST_JOBS = "SELECT run_id, max(listed_at) FROM workflow_job WHERE run_id {among} GROUP BY run_id"
 _MARK = "UPDATE workflow_run SET late_job_at = ? WHERE run_id = ? AND (late_job_at IS NULL OR late_job_at < ?)"
 _NEWEST_JOB = "(SELECT max(job.listed_at) FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id)"
-# A run is marked as soon as it would be late at the end of the slice: needlessly at the worst.
+# A run is marked if a job listed at the end of the slice would be late: needlessly at the worst.
 _OF_A_SLICE = (
     f"UPDATE workflow_run SET late_job_at = {_NEWEST_JOB} WHERE run_id IN"
     " (SELECT job.run_id FROM team CROSS JOIN workflow_job AS job"
@@ -31,7 +33,10 @@ _OF_A_SLICE = (
 
 
 def marking_runs_of(jobs: Iterable[facts.WorkflowJob]) -> Conversation[None]:
-    """Mark the runs of which these are late jobs. It comes before runs and jobs: everybody locks in that order."""
+    """Mark the runs of which these are late jobs, once runs are written and before anything else is.
+
+    Whoever waits for a run then holds nothing but runs and attempts.
+    """
     newest: dict[int, datetime] = {}
     for job in jobs:
         newest[job.run_id] = max(job.listed_at, newest.get(job.run_id, job.listed_at))
@@ -39,9 +44,9 @@ def marking_runs_of(jobs: Iterable[facts.WorkflowJob]) -> Conversation[None]:
 
 
 def runs_to_look_at(runs: Iterable[facts.WorkflowRun], now: datetime) -> Conversation[list[int]]:
-    """Find out of which runs, not recorded yet, late jobs may be there already.
+    """Find out which of the runs may have late jobs already: those not recorded yet, or as created later.
 
-    A run that is known is marked by whoever records its jobs. That of a moment ago has no late ones, by any clock.
+    A known run is marked by whoever records its jobs. One created less than three hours ago has no late ones yet.
     """
     old = {run.run_id: run.created_at for run in runs if run.created_at < now - LATE_AFTER / 2}
     known = {run_id: to_moment(created_at) for run_id, created_at, _ in (yield Among(_KNOWN, sorted(old)))}
@@ -55,7 +60,7 @@ def marking_runs(run_ids: Sequence[int]) -> Conversation[None]:
 
 
 def _marking(newest: Mapping[int, datetime]) -> Conversation[None]:
-    # An update of many would be a join, which PostgreSQL may plan while there are few runs, by reading all of them.
+    # One UPDATE of many would be a join, and a plan made while there are few runs may read all of them.
     known = yield Among(_KNOWN, sorted(newest))
     marks = []
     for run_id, *moments in known:
@@ -67,10 +72,11 @@ def _marking(newest: Mapping[int, datetime]) -> Conversation[None]:
 
 async def mark_late(now: datetime) -> int:
     """Mark the runs of late jobs of the last days, as older versions do not; return how many."""
-    marked, begin = 0, now - LOOKED_BACK
     # In slices, so that nobody who writes waits for long.
-    while begin <= now:
-        end = begin + A_SLICE
-        marked += await current().execute(_OF_A_SLICE, begin, end, on_time_since(end))
-        begin = end
-    return marked
+    begins = (now - LOOKED_BACK + number * A_SLICE for number in range(LOOKED_BACK // A_SLICE + 1))
+    return sum([await current().transact(partial(_mark_slice, begin)) for begin in begins])
+
+
+async def _mark_slice(begin: datetime, tx: Transaction) -> int:
+    end = begin + A_SLICE
+    return await tx.execute(_OF_A_SLICE, begin, end, on_time_since(end))

@@ -64,24 +64,37 @@ def _but(columns: tuple[str, ...], *others: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(column for column in columns if not any(column in each for each in others))
 
 
-def run_statements(told: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) -> list[Write]:
-    """Return what records snapshots of runs; `teams` gives the team id of each repository id."""
-    attempts = merged(told, forms.ATTEMPT_KEY, _but(forms.attempt_columns(), forms.ATTEMPT_KEY, forms.RUN_MUTABLE))
-    # The highest attempt comes last.
-    runs = {attempt.run_id: attempt for attempt in attempts}
+def merged_attempts(told: Sequence[facts.WorkflowRun]) -> list[facts.WorkflowRun]:
+    """Return one snapshot for each attempt, sorted by run and attempt."""
+    return merged(told, forms.ATTEMPT_KEY, _but(forms.attempt_columns(), forms.ATTEMPT_KEY, forms.RUN_MUTABLE))
+
+
+def run_statements(attempts: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) -> list[Write]:
+    """Return what records attempts and their runs; `teams` gives the team id of each repository id."""
     values = _values_of(forms.attempt_columns())
+    return [
+        Upsert(forms.attempts(), [values(attempt) for attempt in attempts]),
+        Upsert(forms.runs(), [(*values(run), teams[run.repository_id]) for run in _newest(attempts)]),
+    ]
+
+
+def related_statements(told: Sequence[facts.WorkflowRun], attempts: Sequence[facts.WorkflowRun]) -> list[Write]:
+    """Return what records the workflows of runs, and which pull requests they belong to."""
     links = merged(
         (link for run in told for link in run.pull_requests),
         forms.LINK_KEY,
         _but(forms.links().columns, forms.LINK_KEY, forms.LINK_MUTABLE),
     )
     return [
-        Upsert(forms.attempts(), [values(attempt) for attempt in attempts]),
-        Upsert(forms.runs(), [(*values(run), teams[run.repository_id]) for run in runs.values()]),
         Upsert(forms.workflows(), _workflow_rows(told)),
         Upsert(forms.links(), [_values_of(forms.links().columns)(link) for link in links]),
-        *_links_by_head(runs.values()),
+        *_links_by_head(_newest(attempts)),
     ]
+
+
+def _newest(attempts: Sequence[facts.WorkflowRun]) -> Iterable[facts.WorkflowRun]:
+    # The highest attempt comes last.
+    return {attempt.run_id: attempt for attempt in attempts}.values()
 
 
 def _links_by_head(runs: Iterable[facts.WorkflowRun]) -> list[Write]:

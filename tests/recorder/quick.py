@@ -1,8 +1,9 @@
 """The recorder's own SQL on a SQLite database in memory, without a loop or a thread: thousands of histories a minute.
 
-The statements are the ones that `bot.recorder.statements` makes; only who executes them differs.
+The statements are the ones that `bot.recorder.writing` yields; only who executes them differs.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,10 +11,22 @@ from pathlib import Path
 from bot import recorder
 from bot.domain import facts
 from bot.store.answering import answer_on_sqlite
-from bot.store.conversation import written
+from bot.store.conversation import Conversation, Step
+from bot.store.writes import Write
 from tests.recorder.records import RUN_TABLES, State, normal, selection
 
 TEAM = 1
+
+
+def writes_of(conversation: Conversation[None]) -> list[Write]:
+    """Return what a conversation has to write that is answered that nothing is known."""
+    steps: list[Step] = []
+    with contextlib.suppress(StopIteration):
+        steps.append(next(conversation))
+        while True:
+            # Nothing is sent back for what is written.
+            steps.append(conversation.send(None if isinstance(steps[-1], Write) else []))  # type: ignore[arg-type]
+    return [step for step in steps if isinstance(step, Write)]
 
 
 class QuickRecord:
@@ -42,7 +55,7 @@ class QuickRecord:
         pull_requests = [fact for fact in news if isinstance(fact, facts.PullRequest)]
         teams = {fact.repository_id: TEAM for fact in news if isinstance(fact, facts.Repository)}
         self._connection.execute("BEGIN")
-        answer_on_sqlite(written(recorder.statements(runs, jobs, pull_requests, teams)), self._connection)
+        answer_on_sqlite(recorder.writing(runs, jobs, pull_requests, teams), self._connection)
         self._connection.execute("COMMIT")
 
     def state(self) -> State:

@@ -14,7 +14,7 @@ from bot import recorder
 from bot.clock import ManualClock
 from bot.domain import facts, ordering, payloads
 from bot.domain.lateness import LATE_AFTER, on_time_since
-from bot.recorder import mark_late
+from bot.recorder import late, mark_late
 from bot.settings import Settings
 from bot.store import connected
 from bot.store.database import Database, to_moment
@@ -113,10 +113,10 @@ async def test_a_job_is_found_however_late_it_is(database: Database) -> None:
 
 async def _record_unmarked(database: Database, late_at: float) -> dict[int, datetime | None]:
     """Record as a version of the service did that marked nothing; return how the runs are to be marked."""
-    began = late_at - 30 * DAY
-    runs = [make.run(number, created_at=stamp(began)) for number in (1, 2)]
     # The second job is on time.
-    jobs = [make.job(1, 1, created_at=stamp(late_at)), make.job(2, 2, created_at=stamp(began))]
+    created = {1: late_at - 30 * DAY, 2: late_at}
+    runs = [make.run(number, created_at=stamp(moment)) for number, moment in created.items()]
+    jobs = [make.job(number, number, created_at=stamp(late_at)) for number in created]
     await record(database, make.repository(), runs=runs, jobs=jobs)
     await database.execute("UPDATE workflow_run SET late_job_at = NULL")
     return {1: _at(late_at), 2: None}
@@ -198,8 +198,35 @@ async def test_two_that_record_a_late_job_with_and_without_its_run_never_deadloc
     for number in range(1, 21):
         again = make.run(1, created_at=stamp(LONG_AGO), run_attempt=1 + number)
         alone, together = _late_job(number, status="in_progress"), _late_job(number)
-        await asyncio.gather(tell(jobs=[alone]), tell(runs=[again], jobs=[together]))
+        await asyncio.gather(tell(jobs=[alone]), tell(runs=[again], jobs=[together]), tell(runs=[again]))
     assert await marked(postgres) == {1: _at(LONG_AGO + 20 * DAY)}
+
+
+async def test_known_runs_do_not_wait_for_each_other_however_old(postgres: Database) -> None:
+    runs = [make.run(number, workflow_id=number, created_at=stamp(LONG_AGO)) for number in (1, 2)]
+    one, two = [each | {"head_sha": f"{each['id']}" * 40, "run_attempt": 2} for each in runs]
+    await record(postgres, make.repository(), runs=runs)
+    async with postgres.transaction() as tx:
+        await recorder.record(tx, _facts(1, runs=[one]), NOON)
+        async with asyncio.timeout(10), postgres.transaction() as other:
+            await recorder.record(other, _facts(1, runs=[two]), NOON)
+
+
+async def test_a_known_run_that_is_told_to_be_older_is_looked_at_again(database: Database) -> None:
+    await record(database, make.repository(), runs=[make.run(1, created_at=stamp(-DAY))])
+    await record(database, make.repository(), jobs=[make.job(1, 1, created_at=stamp(-DAY + HOUR))])
+    assert await marked(database) == {1: None}
+    older = make.run(1, created_at=stamp(-2 * DAY), run_attempt=2)
+    await record(database, make.repository(), runs=[older])
+    assert await marked(database) == {1: _at(-DAY + HOUR)}
+
+
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+async def test_looking_through_reads_no_jobs_but_in_indexes(database: Database) -> None:
+    plan = await database.fetch(f"EXPLAIN QUERY PLAN {late._OF_A_SLICE}", NOON, NOON, NOON)
+    of_jobs = [row["detail"] for row in plan if " job " in row["detail"]]
+    assert len(of_jobs) == 3
+    assert all(" USING COVERING INDEX workflow_job_by_" in step for step in of_jobs)
 
 
 async def test_what_was_recorded_before_there_were_marks_is_marked(database_url: str) -> None:

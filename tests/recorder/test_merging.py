@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.domain import facts
-from bot.recorder import statements
+from bot.recorder import writing
 from bot.store.answering import answer_on_sqlite
 from bot.store.conversation import written
 from bot.store.writes import Write
 from tests.domain.sent import sent, told
+from tests.recorder.quick import writes_of
 from tests.recorder.records import RUN_TABLES, State, normal, selection
 
 TEAMS = {10: 1}
@@ -59,7 +60,7 @@ def writes(news: list[Any]) -> list[Write]:
     runs = [fact for fact in news if isinstance(fact, facts.WorkflowRun)]
     jobs = [fact for fact in news if isinstance(fact, facts.WorkflowJob)]
     pulls = [fact for fact in news if isinstance(fact, facts.PullRequest)]
-    return statements(runs, jobs, pulls, TEAMS)
+    return writes_of(writing(runs, jobs, pulls, TEAMS))
 
 
 @pytest.fixture(scope="module")

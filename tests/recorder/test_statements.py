@@ -6,9 +6,10 @@ from random import Random
 import msgspec
 
 from bot.domain import facts
-from bot.recorder import statements
+from bot.recorder import writing
 from bot.store.writes import ForEach, Upsert, Write
 from tests.domain.sent import sent, told
+from tests.recorder.quick import writes_of
 
 
 def only(kind: type[msgspec.Struct], event: str) -> facts.Facts:
@@ -25,12 +26,13 @@ def sent_for(seed: int) -> list[Write]:
     runs = [replace(run, run_id=id, run_attempt=n, workflow_id=id) for id, n in copies]
     jobs = [replace(job, job_id=100 * id + n) for id, n in copies]
     pull_requests = [replace(pull_request, number=id, head_sha=f"{n}") for id, n in copies]
-    return statements(
+    conversation = writing(
         [each for each in runs if isinstance(each, facts.WorkflowRun)],
         [each for each in jobs if isinstance(each, facts.WorkflowJob)],
         [each for each in pull_requests if isinstance(each, facts.PullRequest)],
         {10: 1},
     )
+    return writes_of(conversation)
 
 
 def keys(upsert: Upsert, *columns: str) -> list[tuple[object, ...]]:
