@@ -39,13 +39,17 @@ PLAIN_ROW_BY_ROW, PLAIN_AT_ONCE = "update_or_create, plain tables", "bulk_create
 
 
 class Recorder(Protocol):
-    """Records pages as they come; `at_once` pages of jobs are offered to it at the same time."""
+    """Reads pages, and records what it has read; `at_once` pages of jobs are offered to it at the same time."""
 
     at_once: int
 
-    async def record_runs(self, page: Sequence[Json]) -> None: ...
+    def read_runs(self, page: Sequence[Json]) -> Any: ...
 
-    async def record_jobs(self, page: Sequence[Json]) -> None: ...
+    def read_jobs(self, page: Sequence[Json]) -> Any: ...
+
+    async def record_runs(self, told: Any) -> None: ...
+
+    async def record_jobs(self, told: Any) -> None: ...
 
 
 Way = Callable[[str, Bodies], AbstractAsyncContextManager[Recorder]]
@@ -84,9 +88,14 @@ class _History:
         self._bodies = bodies
         self._keeper = Keeper(database, Clock())
 
-    async def record_runs(self, page: Sequence[Json]) -> None:
+    def read_runs(self, page: Sequence[Json]) -> list[facts.WorkflowRun]:
+        return read_runs(Answer(list(page), self._bodies.date), self._repository.repository_id)
+
+    def read_jobs(self, page: Sequence[Json]) -> list[facts.WorkflowJob]:
+        return read_jobs(Answer(list(page), self._bodies.date), self._repository.repository_id)
+
+    async def record_runs(self, told: Sequence[facts.WorkflowRun]) -> None:
         repository, now = self._repository, self._bodies.date
-        told = read_runs(Answer(list(page), now), repository.repository_id)
         listed = [run.run_id for run in told]
 
         def asking_for_more() -> Conversation[None]:
@@ -99,9 +108,8 @@ class _History:
             news: list[facts.Facts] = [repository_as_known(repository), *told]
             await record(tx, news, now, marks=Marks.IF_TOLD, then=asking_for_more)
 
-    async def record_jobs(self, page: Sequence[Json]) -> None:
+    async def record_jobs(self, jobs: list[facts.WorkflowJob]) -> None:
         repository, now = self._repository, self._bodies.date
-        jobs = read_jobs(Answer(list(page), now), repository.repository_id)
         whose = (self._bodies.installation_id, repository.repository_id, self._backfill_id)
         wanted = WantedRun(jobs[0].run_id, *whose, Urgency.OTHER, True, now, now)
         await self._keeper.keep(Found(repository, wanted, _ENDED, jobs=jobs, listed=1))
@@ -126,25 +134,34 @@ class _PlainRowByRow:
     def __init__(self, repository: str) -> None:
         self._repository = repository
 
-    async def record_runs(self, page: Sequence[Json]) -> None:
-        await self._record(Run, "run_id", RUN_FIELDS, page)
+    def read_runs(self, page: Sequence[Json]) -> list[Json]:
+        return [self._values(told, "run_id", RUN_FIELDS) for told in page]
 
-    async def record_jobs(self, page: Sequence[Json]) -> None:
-        await self._record(Job, "job_id", JOB_FIELDS, page)
+    def read_jobs(self, page: Sequence[Json]) -> list[Json]:
+        return [self._values(told, "job_id", JOB_FIELDS) for told in page]
 
-    async def _record(self, model: type[Model], key: str, columns: list[str], page: Sequence[Json]) -> None:
-        for told in page:
-            await model.update_or_create(self._values(told, columns), **{key: told["id"]})
+    def _values(self, told: Json, key: str, columns: list[str]) -> Json:
+        return {key: told["id"], "repository": self._repository} | {name: told.get(name) for name in columns}
 
-    def _values(self, told: Json, columns: list[str]) -> dict[str, Any]:
-        return {name: told.get(name) for name in columns} | {"repository": self._repository}
+    async def record_runs(self, told: Sequence[Json]) -> None:
+        await self._record(Run, "run_id", told)
+
+    async def record_jobs(self, told: Sequence[Json]) -> None:
+        await self._record(Job, "job_id", told)
+
+    async def _record(self, model: type[Model], key: str, told: Sequence[Json]) -> None:
+        for row in told:
+            others = {name: value for name, value in row.items() if name != key}
+            await model.update_or_create(others, **{key: row[key]})
 
 
 class _PlainAtOnce(_PlainRowByRow):
-    async def _record(self, model: type[Model], key: str, columns: list[str], page: Sequence[Json]) -> None:
-        rows = [model(**self._values(told, columns), **{key: told["id"]}) for told in page]
+    async def _record(self, model: type[Model], key: str, told: Sequence[Json]) -> None:
+        others = [name for name in told[0] if name != key]
         async with in_transaction() as tx:
-            await model.bulk_create(rows, on_conflict=[key], update_fields=[*columns, "repository"], using_db=tx)
+            await model.bulk_create(
+                [model(**row) for row in told], on_conflict=[key], update_fields=others, using_db=tx
+            )
 
 
 def _as_plain_models(kind: type[_PlainRowByRow]) -> Way:

@@ -39,23 +39,29 @@ class _Models(ABC):
         self._date = bodies.date
         self._repository_id = bodies.repository["id"]
 
-    async def record_runs(self, page: Sequence[Json]) -> None:
+    def read_runs(self, page: Sequence[Json]) -> list[_Table]:
         told = read_runs(Answer(list(page), self._date), self._repository_id)
         attempts = list(_rows(told, forms.attempt_columns()))
         runs = [row | {"team_id": TEAM} for row in attempts]
-        await self._record(
+        return [
             _Table(models.WorkflowRunAttempt, forms.ATTEMPT_KEY, attempts),
             _Table(models.WorkflowRun, forms.RUN_KEY, runs),
-        )
+        ]
 
-    async def record_jobs(self, page: Sequence[Json]) -> None:
+    def read_jobs(self, page: Sequence[Json]) -> list[_Table]:
         told = read_jobs(Answer(list(page), self._date), self._repository_id)
         rows = _rows(told, forms.told_job_columns())
         jobs = [row | {"team_id": TEAM, "listed_at": row["created_at"]} for row in rows]
-        await self._record(_Table(models.WorkflowJob, forms.JOB_KEY, jobs))
+        return [_Table(models.WorkflowJob, forms.JOB_KEY, jobs)]
+
+    async def record_runs(self, told: Sequence[_Table]) -> None:
+        await self._record(told)
+
+    async def record_jobs(self, told: Sequence[_Table]) -> None:
+        await self._record(told)
 
     @abstractmethod
-    async def _record(self, *tables: _Table) -> None: ...
+    async def _record(self, tables: Sequence[_Table]) -> None: ...
 
 
 def _rows(told: Iterable[facts.WorkflowRun | facts.WorkflowJob], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -66,7 +72,7 @@ def _rows(told: Iterable[facts.WorkflowRun | facts.WorkflowJob], columns: Sequen
 class RowByRow(_Models):
     """Asks for each row, and inserts or updates it, in a transaction that Tortoise itself makes of that."""
 
-    async def _record(self, *tables: _Table) -> None:
+    async def _record(self, tables: Sequence[_Table]) -> None:
         for model, key, rows in tables:
             for row in rows:
                 others = {name: value for name, value in row.items() if name not in key}
@@ -76,7 +82,7 @@ class RowByRow(_Models):
 class AtOnce(_Models):
     """Upserts a page, whatever was there before, in one transaction."""
 
-    async def _record(self, *tables: _Table) -> None:
+    async def _record(self, tables: Sequence[_Table]) -> None:
         async with in_transaction(WRITER) as tx:
             for model, key, rows in tables:
                 made = [model(**row) for row in rows]
