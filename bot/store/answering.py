@@ -115,15 +115,11 @@ async def _take_over_there(client: BaseDBAsyncClient, step: Step) -> Rows | None
             return found
         case Statement(sql, rows):
             await client.execute_many(numbered(sql), [list(row) for row in rows])
-        case ForEach(pattern, rows):
-            await postgresql.fetch(client, numbered(pattern.from_arrays), _columns(rows))
-        case Upsert(form, rows):
-            await postgresql.fetch(client, numbered(form.from_arrays), _columns(rows))
+        case ForEach(pattern):
+            await postgresql.fetch(client, numbered(pattern.from_arrays), step.arrays)
+        case Upsert(form):
+            await postgresql.fetch(client, numbered(form.from_arrays), step.arrays)
     return None
-
-
-def _columns(rows: Sequence[Row]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _asked(conversation: Conversation[T]) -> Generator[Step, Rows | None, T]:

@@ -7,7 +7,7 @@ it is planned once. `bench/backfill` shows what it is worth.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import compress
@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from tortoise import Model
 from tortoise.fields import DatetimeField
+
+from bot.store.arrays import columns_as_arrays, placeholders
 
 Row = Sequence[Any]
 
@@ -47,9 +49,14 @@ class Pattern:
         return self.sql.format(from_each="", using_each="", and_each="", **values)
 
     @cached_property
+    def types(self) -> tuple[str, ...]:
+        """Each column's type on PostgreSQL."""
+        return tuple(self.columns.values())
+
+    @cached_property
     def from_arrays(self) -> str:
         """The SQL for any number of rows, with an array of values for each column."""
-        each = f"unnest({_arrays(self.columns.values())}) AS each({', '.join(self.columns)})"
+        each = f"unnest({placeholders(self.types)}) AS each({', '.join(self.columns)})"
         values = {name: f"each.{name}" for name in self.columns}
         return self.sql.format(from_each=f" FROM {each}", using_each=f" USING {each}", and_each=f", {each}", **values)
 
@@ -60,9 +67,10 @@ class ForEach(NamedTuple):
     pattern: Pattern
     rows: Sequence[Row]
 
-
-def _arrays(types: Iterable[str]) -> str:
-    return ", ".join(f"CAST(? AS {each}[])" for each in types)
+    @property
+    def arrays(self) -> list[str | list[Any]]:
+        """What goes with the pattern's `from_arrays`."""
+        return columns_as_arrays(self.pattern.types, self.rows)
 
 
 @dataclass(eq=False)
@@ -101,7 +109,12 @@ class Form:
     @cached_property
     def from_arrays(self) -> str:
         """The SQL for any number of rows, with an array of values for each column."""
-        return f"{self._head} SELECT * FROM unnest({_arrays(map(self._type, self.columns))}){self._tail(self.merged)}"
+        return f"{self._head} SELECT * FROM unnest({placeholders(self.types)}){self._tail(self.merged)}"
+
+    @cached_property
+    def types(self) -> tuple[str, ...]:
+        """Each column's type on PostgreSQL."""
+        return tuple(map(self._type, self.columns))
 
     @cached_property
     def _head(self) -> str:
@@ -176,6 +189,11 @@ class Upsert(NamedTuple):
 
     form: Form
     rows: Sequence[Row]
+
+    @property
+    def arrays(self) -> list[str | list[Any]]:
+        """What goes with the form's `from_arrays`."""
+        return columns_as_arrays(self.form.types, self.rows)
 
 
 Write = Statement | ForEach | Upsert
