@@ -107,12 +107,13 @@ async def _measure(way: str, url: str, bodies: Bodies, before: int) -> dict[str,
     async with WAYS[way](url, bodies) as recorder:
         runs = list(map(recorder.read_runs, bodies.runs))
         jobs = list(map(recorder.read_jobs, with_jobs))
-        await _seconds(recorder.record_runs, runs[:before])
-        await _seconds(recorder.record_jobs, jobs[:before], recorder.at_once)
-        first = await _seconds(recorder.record_runs, runs[before:])
-        again = await _seconds(recorder.record_runs, runs[before:])
-        then = await _seconds(recorder.record_jobs, jobs[before:], recorder.at_once)
-    of_runs, of_jobs = (sum(map(len, pages[before:])) for pages in (bodies.runs, with_jobs))
+        # The last pages, because the jobs are those of the newest runs, which come first.
+        await _seconds(recorder.record_runs, runs[-before:])
+        await _seconds(recorder.record_jobs, jobs[-before:], recorder.at_once)
+        first = await _seconds(recorder.record_runs, runs[:-before])
+        again = await _seconds(recorder.record_runs, runs[:-before])
+        then = await _seconds(recorder.record_jobs, jobs[:-before], recorder.at_once)
+    of_runs, of_jobs = (sum(map(len, pages[:-before])) for pages in (bodies.runs, with_jobs))
     rates = (of_runs / first, of_runs / again, of_jobs / then)
     return dict(zip(RATES, rates, strict=True)) | {ALL: (of_runs + of_jobs) / (first + then)}
 

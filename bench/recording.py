@@ -7,6 +7,7 @@ synchronous=FULL for all.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, Protocol
 
 from tortoise import Model, Tortoise
@@ -128,6 +129,11 @@ async def _as_history(url: str, bodies: Bodies) -> AsyncIterator[Recorder]:
         yield _History(database, await models.Repository.get(repository_id=told.id), backfill_id, bodies)
 
 
+def _value(name: str, told: Json) -> Any:
+    value = told.get(name)
+    return datetime.fromisoformat(value) if value is not None and name.endswith("_at") else value
+
+
 class _PlainRowByRow:
     at_once = 1
 
@@ -141,7 +147,7 @@ class _PlainRowByRow:
         return [self._values(told, "job_id", JOB_FIELDS) for told in page]
 
     def _values(self, told: Json, key: str, columns: list[str]) -> Json:
-        return {key: told["id"], "repository": self._repository} | {name: told.get(name) for name in columns}
+        return {key: told["id"], "repository": self._repository} | {name: _value(name, told) for name in columns}
 
     async def record_runs(self, told: Sequence[Json]) -> None:
         await self._record(Run, "run_id", told)

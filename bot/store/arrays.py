@@ -6,7 +6,7 @@ what it is worth.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ def _switch(value: object) -> str:
 
 
 def _moment(value: datetime) -> str:
-    written: str = msgspec.to_builtins(value)
+    written: str = msgspec.to_builtins(value if value.tzinfo is UTC else value.astimezone(UTC))
     return _ENDS_OF_TIME.get(written, written)
 
 

@@ -15,7 +15,7 @@ from bot.store.engines import postgresql
 
 BITS = {"SMALLINT": 16, "INT": 32, "INTEGER": 32, "BIGINT": 64}
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-AWAY = timezone(timedelta(hours=-9, minutes=-30))
+AWAY, MEAN = timezone(timedelta(hours=-9, minutes=-30)), timezone(timedelta(hours=1, minutes=3, seconds=20))
 TEXTS = ["", "NULL", "null", "{}", "{a,b}", 'say "no"', "back\\slash", " spaces ", "comma, semicolon; ?", "Ünïcode 🚀"]
 
 
@@ -34,7 +34,8 @@ def moments(random: Random) -> list[datetime]:
     some = [FIRST + timedelta(microseconds=random.randrange(3 * 10**17)) for _ in range(200)]
     near = [FIRST + timedelta(microseconds=1), LAST - timedelta(microseconds=1)]
     plain = datetime(2026, 11, 2, 8, tzinfo=UTC)
-    return [FIRST, LAST, *near, plain, plain.replace(microsecond=50), plain.astimezone(AWAY), *some]
+    others = [plain.replace(microsecond=50), plain.astimezone(AWAY), plain.astimezone(MEAN), plain.replace(tzinfo=None)]
+    return [FIRST, LAST, *near, plain, *others, *some]
 
 
 def columns() -> Iterator[tuple[str, list[Any]]]:
