@@ -83,7 +83,14 @@ class House:
     async def while_time_passes(self, doing: Awaitable[T], *, hours: float = 1000, step: float = 5) -> T:
         """Let the clock run while something is done, and return what it comes to."""
         task = asyncio.ensure_future(doing)
-        await let_pass(self.github, self.clock, hours * 3600, step=step, until=task.done)
+        await let_pass(
+            self.github,
+            self.clock,
+            hours * 3600,
+            step=step,
+            busy=lambda: self.database.is_working,
+            until=task.done,
+        )
         assert task.done(), f"not done after {hours} hours"
         return task.result()
 
