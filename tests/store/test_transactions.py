@@ -156,7 +156,8 @@ async def test_who_collides_is_called_again(postgres: Database) -> None:
     writers = Writers(postgres)
     done = await asyncio.gather(writers.write("first", "second"), writers.write("second", "first"))
     assert list(done) == ["first", "second"]
-    assert sorted(writers.tries.values()) == [1, 2]
+    # One of them at the least; again where it is back before the other has woken and taken what was left to it.
+    assert sum(writers.tries.values()) > 2
 
 
 async def test_nobody_is_called_for_ever(postgres: Database) -> None:
