@@ -1,18 +1,22 @@
-"""Columns of values as arrays of PostgreSQL, those of numbers, switches and times written down as text.
+"""Columns of values as arrays of PostgreSQL: texts in one piece, numbers, switches and times written down.
 
 Of each value in an array asyncpg asks whether it is an array itself, which takes longer than to write it down and to
-have PostgreSQL read it. Texts and bytes, which would have to be quoted, are left to asyncpg. `bench/backfill` shows
-what it is worth.
+have PostgreSQL read it. Bytes, which would have to be quoted, are left to asyncpg. `bench/backfill` shows what it is
+worth.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 
 # As asyncpg sends, and gives back, the first and the last moment that Python knows.
 _ENDS_OF_TIME = {"0001-01-01T00:00:00Z": "-infinity", "9999-12-31T23:59:59.999999Z": "infinity"}
+# A text with nothing in it comes apart into no texts, where at least one is always sent.
+_IN_ONE_PIECE = """COALESCE(NULLIF(string_to_array(CAST(? AS TEXT), told.mark, told.nothing), '{}'), '{""}')"""
+_MARKS = "(SELECT CAST(? AS TEXT) AS mark, CAST(? AS TEXT) AS nothing) AS told, "
 
 
 def _number(value: int) -> str:
@@ -30,7 +34,6 @@ def _moment(value: datetime) -> str:
 
 
 _WRITTEN_DOWN: Mapping[str, Callable[[Any], str]] = {
-    "SMALLINT": _number,
     "INT": _number,
     "INTEGER": _number,
     "BIGINT": _number,
@@ -39,19 +42,44 @@ _WRITTEN_DOWN: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def placeholders(types: Iterable[str]) -> str:
-    """Return the SQL that takes an array of each type, with `?` for its parameter."""
-    return ", ".join(f"CAST({'CAST(? AS TEXT)' if each in _WRITTEN_DOWN else '?'} AS {each}[])" for each in types)
+def rows_from(types: Mapping[str, str]) -> str:
+    """Return what stands in a FROM for rows of columns of these types, by the name of `each`, with `?` for parameters.
+
+    An array of the parameters is what `columns_as_arrays` makes of the rows.
+    """
+    marks = _MARKS if "TEXT" in types.values() else ""
+    return f"{marks}unnest({', '.join(map(_array_of, types.values()))}) AS each({', '.join(types)})"
 
 
-def columns_as_arrays(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str | list[Any]]:
-    """Return the parameters that go with `placeholders`: what stands in each column of these rows."""
-    return [_array(kind, values) for kind, values in zip(types, zip(*rows, strict=True), strict=True)]
+def _array_of(kind: str) -> str:
+    if kind == "TEXT":
+        return _IN_ONE_PIECE
+    return f"CAST({'CAST(? AS TEXT)' if kind in _WRITTEN_DOWN else '?'} AS {kind}[])"
 
 
-def _array(kind: str, values: Iterable[Any]) -> str | list[Any]:
-    # https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+def columns_as_arrays(types: Iterable[str], rows: Iterable[Sequence[Any]]) -> list[str | list[Any]]:
+    """Return the parameters that go with `rows_from`: what stands in each column of these rows, one at least.
+
+    Raises ValueError where they are of different lengths.
+    """
+    columns = [*zip(types, zip(*rows, strict=True), strict=True)]
+    texts = [values for kind, values in columns if kind == "TEXT"]
+    marks = _marks_for(chain.from_iterable(texts)) if texts else []
+    return [*marks, *(_array(kind, values, *marks) for kind, values in columns)]
+
+
+def _marks_for(texts: Iterable[str | None]) -> list[str]:
+    """Return two characters that are in none of these texts: one to stand between them, and one for NULL."""
+    told = "".join(filter(None, texts))
+    # Control characters come first, since hardly any text has one.
+    return list(islice((mark for mark in map(chr, chain(range(31, 0, -1), range(32, 0xD800))) if mark not in told), 2))
+
+
+def _array(kind: str, values: Iterable[Any], mark: str = "", nothing: str = "") -> str | list[Any]:
+    if kind == "TEXT":
+        return mark.join([nothing if value is None else value for value in values])
     write = _WRITTEN_DOWN.get(kind)
     if write is None:
         return list(values)
+    # https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     return f"{{{','.join(['NULL' if value is None else write(value) for value in values])}}}"

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from tortoise import Model
 from tortoise.fields import DatetimeField
 
-from bot.store.arrays import columns_as_arrays, placeholders
+from bot.store.arrays import columns_as_arrays, rows_from
 
 Row = Sequence[Any]
 
@@ -49,14 +49,9 @@ class Pattern:
         return self.sql.format(from_each="", using_each="", and_each="", **values)
 
     @cached_property
-    def types(self) -> tuple[str, ...]:
-        """Each column's type on PostgreSQL."""
-        return tuple(self.columns.values())
-
-    @cached_property
     def from_arrays(self) -> str:
         """The SQL for any number of rows, with an array of values for each column."""
-        each = f"unnest({placeholders(self.types)}) AS each({', '.join(self.columns)})"
+        each = rows_from(self.columns)
         values = {name: f"each.{name}" for name in self.columns}
         return self.sql.format(from_each=f" FROM {each}", using_each=f" USING {each}", and_each=f", {each}", **values)
 
@@ -70,7 +65,7 @@ class ForEach(NamedTuple):
     @property
     def arrays(self) -> list[str | list[Any]]:
         """What goes with the pattern's `from_arrays`."""
-        return columns_as_arrays(self.pattern.types, self.rows)
+        return columns_as_arrays(self.pattern.columns.values(), self.rows)
 
 
 @dataclass(eq=False)
@@ -109,12 +104,12 @@ class Form:
     @cached_property
     def from_arrays(self) -> str:
         """The SQL for any number of rows, with an array of values for each column."""
-        return f"{self._head} SELECT * FROM unnest({placeholders(self.types)}){self._tail(self.merged)}"
+        return f"{self._head} SELECT each.* FROM {rows_from(self.types)}{self._tail(self.merged)}"
 
     @cached_property
-    def types(self) -> tuple[str, ...]:
+    def types(self) -> Mapping[str, str]:
         """Each column's type on PostgreSQL."""
-        return tuple(map(self._type, self.columns))
+        return {name: self._type(name) for name in self.columns}
 
     @cached_property
     def _head(self) -> str:
@@ -193,7 +188,7 @@ class Upsert(NamedTuple):
     @property
     def arrays(self) -> list[str | list[Any]]:
         """What goes with the form's `from_arrays`."""
-        return columns_as_arrays(self.form.types, self.rows)
+        return columns_as_arrays(self.form.types.values(), self.rows)
 
 
 Write = Statement | ForEach | Upsert

@@ -1,6 +1,7 @@
 """What the recorder sends: every table's rows once and by key, so that two writers take their locks in one order."""
 
 import itertools
+from operator import attrgetter
 from random import Random
 
 import msgspec
@@ -65,8 +66,8 @@ def test_tables_come_in_one_order() -> None:
 
 
 def test_the_text_is_the_same_for_any_number_of_rows() -> None:
-    for write in sent_for(1):
+    for write in filter(attrgetter("rows"), sent_for(1)):
         if isinstance(write, Upsert):
-            assert write.form.from_arrays.count("?") == len(write.form.columns)
+            assert write.form.from_arrays.count("?") == len(write.arrays)
         elif isinstance(write, ForEach):
-            assert write.pattern.from_arrays.count("?") == len(write.pattern.columns)
+            assert write.pattern.from_arrays.count("?") == len(write.arrays)

@@ -1,6 +1,6 @@
 """What is written down for PostgreSQL comes to the same there as what asyncpg would have sent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
 from random import Random
@@ -10,10 +10,10 @@ import pytest
 
 from bot.store import connected
 from bot.store.answering import numbered
-from bot.store.arrays import columns_as_arrays, placeholders
+from bot.store.arrays import columns_as_arrays, rows_from
 from bot.store.engines import postgresql
 
-BITS = {"SMALLINT": 16, "INT": 32, "INTEGER": 32, "BIGINT": 64}
+BITS = {"INT": 32, "INTEGER": 32, "BIGINT": 64}
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 AWAY, MEAN = timezone(timedelta(hours=-9, minutes=-30)), timezone(timedelta(hours=1, minutes=3, seconds=20))
 TEXTS = ["", "NULL", "null", "{}", "{a,b}", 'say "no"', "back\\slash", " spaces ", "comma, semicolon; ?", "Ünïcode 🚀"]
@@ -48,22 +48,46 @@ def columns() -> Iterator[tuple[str, list[Any]]]:
     yield "BYTEA", [b"", b"\x00\xff", b"{}"]
 
 
+async def shown(postgres_url: str, types: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Return these rows as PostgreSQL has understood them."""
+    arrays = columns_as_arrays(types.values(), rows)
+    async with connected(postgres_url) as database:
+        found = await postgresql.fetch(database.client, numbered(f"SELECT each.* FROM {rows_from(types)}"), arrays)
+    return [tuple(row) for row in found]
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize(("kind", "values"), [*columns()])
 async def test_a_column_comes_to_the_same(postgres_url: str, kind: str, values: Sequence[Any]) -> None:
     sent = [None, *values, None]
-    (array,) = columns_as_arrays([kind], [(value,) for value in sent])
-    same = f"SELECT ours IS NOT DISTINCT FROM theirs, ours FROM unnest({placeholders([kind])}, CAST(? AS {kind}[]))"
+    arrays = columns_as_arrays([kind], [(value,) for value in sent])
+    theirs = f"unnest(CAST(? AS {kind}[])) WITH ORDINALITY AS other(theirs, place)"
+    ours = f"SELECT ours, row_number() OVER () AS place FROM {rows_from({'ours': kind})}"
+    same = f"SELECT ours IS NOT DISTINCT FROM theirs, ours FROM ({ours}) AS mine JOIN {theirs} USING (place)"
     async with connected(postgres_url) as database:
-        rows = await postgresql.fetch(database.client, numbered(f"{same} AS each(ours, theirs)"), [array, sent])
+        rows = await postgresql.fetch(database.client, numbered(f"{same} ORDER BY place"), [*arrays, sent])
     assert [bool(is_same) for is_same, _ in rows] == [True] * len(sent)
     if kind != "TIMESTAMPTZ":
         assert [value for _, value in rows] == sent
 
 
+@pytest.mark.postgres
+async def test_texts_stay_apart_whatever_is_in_them(postgres_url: str) -> None:
+    marks = [chr(number) for number in range(1, 40)]
+    columns = {"number": "INT", "first": "TEXT", "second": "TEXT"}
+    for texts in (["", *marks], ["".join(marks), None], [""], [None], ["", ""], [None, ""], [TEXTS[-1] * 9, "\x1f"]):
+        rows = [(number, text, text) for number, text in enumerate(texts)]
+        assert await shown(postgres_url, columns, rows) == rows
+
+
 def test_rows_become_columns() -> None:
     rows = [(1, "a", None), (Urgency.HIGH, None, True)]
-    assert columns_as_arrays(["INT", "TEXT", "BOOL"], rows) == ["{1,3}", ["a", None], "{NULL,t}"]
+    assert columns_as_arrays(["INT", "BYTEA", "BOOL"], rows) == ["{1,3}", ["a", None], "{NULL,t}"]
+
+
+def test_texts_become_one_with_marks_that_none_of_them_has() -> None:
+    assert columns_as_arrays(["TEXT", "INT"], [("a", 1), (None, 2)]) == ["\x1f", "\x1e", "a\x1f\x1e", "{1,2}"]
+    assert columns_as_arrays(["TEXT"], [("\x1f",), ("b",), (None,)]) == ["\x1e", "\x1d", "\x1f\x1eb\x1e\x1d"]
 
 
 def test_rows_of_different_lengths_are_refused() -> None:
