@@ -3,11 +3,12 @@
 Its one reason is what such a turn costs beside a statement; `bench/ingest` and `bench/backfill` show what it is worth.
 """
 
-import functools
+import asyncio
 import json
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,7 +35,7 @@ def texts(row: Row) -> list[Any]:
     return [to_text(value) if isinstance(value, datetime) else value for value in row]
 
 
-@functools.lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)
 def numbered(sql: str) -> str:
     """Return SQL with PostgreSQL's numbered parameters in place of each `?`."""
     parts = sql.split("?")
@@ -92,34 +93,57 @@ def _with_texts(row: Row, moments: Sequence[int]) -> list[Any]:
 
 
 async def answer_on_postgresql(conversation: Conversation[T], client: BaseDBAsyncClient) -> T:
-    """Take every step of `conversation` and return what it comes to."""
+    """Take every step of `conversation` and return what it comes to.
+
+    A write tells nothing, so that what comes after it is made ready while PostgreSQL is busy with it.
+    """
     asked = _asked(conversation)
+    under_way: asyncio.Future[Any] | None = None
     try:
         step = next(asked)
         while True:
-            step = asked.send(await _take_over_there(client, step))
+            send = _made_ready(client, step)
+            if under_way is not None:
+                await under_way
+            if isinstance(step, Question | Among):
+                step = asked.send(await send())
+            else:
+                under_way = await _begun(send())
+                step = next(asked)
     except StopIteration as end:
         result: T = end.value
-        return result
+    finally:
+        # Nothing is left under way, and of two things that went wrong the first is told.
+        if under_way is not None:
+            await under_way
+    return result
 
 
-async def _take_over_there(client: BaseDBAsyncClient, step: Step) -> Rows | None:
+async def _begun(sending: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+    task = asyncio.ensure_future(sending)
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    return task
+
+
+def _made_ready(client: BaseDBAsyncClient, step: Step) -> Callable[[], Coroutine[Any, Any, Any]]:
     match step:
         case Question(sql, parameters):
-            answer: Rows = await postgresql.fetch(client, numbered(sql), parameters)
-            return answer
+            return partial(postgresql.fetch, client, numbered(sql), parameters)
         case Among(sql, values, parameters):
             kind = "TEXT" if isinstance(values[0], str) else "BIGINT"
             asked = sql.format(among=_AMONG_ON_POSTGRESQL.format(kind))
-            found: Rows = await postgresql.fetch(client, numbered(asked), [*parameters, list(values)])
-            return found
+            return partial(postgresql.fetch, client, numbered(asked), [*parameters, list(values)])
         case Statement(sql, rows):
-            await client.execute_many(numbered(sql), [list(row) for row in rows])
+            return partial(client.execute_many, numbered(sql), [list(row) for row in rows])
         case ForEach(pattern):
-            await postgresql.fetch(client, numbered(pattern.from_arrays), step.arrays)
+            return partial(postgresql.fetch, client, numbered(pattern.from_arrays), step.arrays)
         case Upsert(form):
-            await postgresql.fetch(client, numbered(form.from_arrays), step.arrays)
-    return None
+            return partial(postgresql.fetch, client, numbered(form.from_arrays), step.arrays)
 
 
 def _asked(conversation: Conversation[T]) -> Generator[Step, Rows | None, T]:

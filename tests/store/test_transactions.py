@@ -3,13 +3,13 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from tortoise.exceptions import TransactionManagementError
+from tortoise.exceptions import IntegrityError, TransactionManagementError
 
 from bot.store import connected
-from bot.store.conversation import Conversation
+from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import TRIES_AFTER_COLLISION, Database, Executor, Transaction
 from bot.store.writes import Statement
 
@@ -33,10 +33,17 @@ async def note_both(database: Database) -> None:
         await tx.execute(NOTE, "second")
 
 
-async def test_whoever_is_cancelled_leaves_all_of_it_or_nothing(database: Database) -> None:
+async def note_both_in_one_go(database: Database) -> None:
+    await database.transact(lambda tx: tx.converse(noting("first", "second")))
+
+
+@pytest.mark.parametrize("note", [note_both, note_both_in_one_go])
+async def test_whoever_is_cancelled_leaves_all_of_it_or_nothing(
+    database: Database, note: Callable[[Database], Awaitable[None]]
+) -> None:
     for turns in range(60):
         # Wherever it is by then: at its begin, within, at its commit, or through.
-        task = asyncio.create_task(note_both(database))
+        task = asyncio.ensure_future(note(database))
         for _ in range(turns // 2):
             await asyncio.sleep(0 if turns % 2 else 0.0002)
         task.cancel()
@@ -84,6 +91,41 @@ async def test_what_is_not_finished_may_go_on(database: Database) -> None:
         assert await names(database.reader) == []
         await tx.finish(noting("second"))
     assert await names(database.reader) == ["first", "second"]
+
+
+async def test_what_can_not_be_written_ends_a_conversation(database: Database) -> None:
+    went_on: list[Rows] = []
+
+    def noting_twice() -> Conversation[None]:
+        yield from noting("first", "first")
+        went_on.append((yield Question("SELECT 1")))
+
+    with pytest.raises(IntegrityError):
+        await database.transact(lambda tx: tx.converse(noting_twice()))
+    assert not went_on
+    with pytest.raises(IntegrityError):
+        await database.transact(lambda tx: tx.converse(noting("second", "second", fails=True)))
+    await note_both(database)
+    assert await names(database.reader) == ["first", "second"]
+
+
+async def test_what_follows_a_write_is_made_ready_while_it_waits(postgres: Database) -> None:
+    ready = asyncio.Event()
+
+    def touching() -> Conversation[None]:
+        yield Statement(TOUCH, [("first",)])
+        ready.set()
+        yield Statement(NOTE, [("second",)])
+
+    await postgres.execute(NOTE, "first")
+    async with postgres.transaction() as tx:
+        await tx.execute(TOUCH, "first")
+        task = asyncio.create_task(postgres.transact(lambda other: other.converse(touching())))
+        await asyncio.wait_for(ready.wait(), 20)
+        assert await names(postgres.reader) == ["first"]
+        assert not task.done()
+    await task
+    assert await names(postgres.reader) == ["first", "second"]
 
 
 async def test_what_has_not_begun_leaves_nothing(database: Database) -> None:
