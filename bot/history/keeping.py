@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 
 from cachetools import LRUCache
@@ -18,10 +19,18 @@ from bot.domain import facts
 from bot.domain.wanting import next_look
 from bot.errors import DatabaseUnavailable
 from bot.history.looking import Found
-from bot.history.progress import count_look
+from bot.history.progress import counting
 from bot.history.requests import marks_for
-from bot.history.wanted import dropping, let_go, postpone
-from bot.recorder import Marks, commits_of_runs, end_unlisted_jobs, mark_gone, record, repository_as_known
+from bot.history.wanted import dropping, letting_go, postponing
+from bot.recorder import (
+    HAS_MARK,
+    Marks,
+    commits_of_runs,
+    ending_unlisted_jobs,
+    marking_gone,
+    record,
+    repository_as_known,
+)
 from bot.store.conversation import Among, Conversation
 from bot.store.database import Database, Transaction, is_unavailable
 
@@ -31,7 +40,8 @@ _IS_OPEN = (
     "EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id AND job.status <> 'completed')"
 )
 _NOTE_LISTED = (
-    f"UPDATE workflow_run SET jobs_attempt = ? WHERE jobs_attempt < ? AND run_id {{among}} RETURNING run_id, {_IS_OPEN}"
+    "UPDATE workflow_run SET jobs_attempt = ? WHERE jobs_attempt < ? AND run_id {among}"
+    f" RETURNING run_id, {_IS_OPEN}, {HAS_MARK}"
 )
 _OPEN = f"SELECT run_id FROM workflow_run WHERE run_id {{among}} AND {_IS_OPEN}"
 
@@ -99,9 +109,11 @@ class Keeper:
         await self._database.transact(lambda tx: self._keep(tx, group, now))
 
     async def _keep(self, tx: Transaction, group: Sequence[Found], now: datetime) -> None:
-        for backfill_id, found in groupby(sorted(group, key=_whose), key=_whose):
-            marks = await self._marks_for(tx, backfill_id or None)
-            await _keep_of_one(tx, backfill_id or None, list(found), marks, now)
+        by_backfill = [(whose or None, list(found)) for whose, found in groupby(sorted(group, key=_whose), key=_whose)]
+        for number, (backfill_id, found) in enumerate(by_backfill, 1):
+            marks = await self._marks_for(tx, backfill_id)
+            then, last = partial(_ending, backfill_id, found, now), number == len(by_backfill)
+            await record(tx, list(_told(found)), now, marks=marks, then=then, last=last)
 
     async def _marks_for(self, tx: Transaction, backfill_id: int | None) -> Marks:
         # What a backfill is for never changes.
@@ -123,24 +135,6 @@ def _whose(found: Found) -> int:
     return found.wanted.backfill_id or 0
 
 
-async def _keep_of_one(
-    tx: Transaction, backfill_id: int | None, group: Sequence[Found], marks: Marks, now: datetime
-) -> None:
-    """Record what was found, and note what is to be asked of the runs yet, if anything is."""
-    finished = [each for each in group if each.finished]
-    listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
-    is_open = await record(tx, list(_told(group)), now, marks=marks, then=lambda: _finishing(finished, listed, now))
-    for run_id in is_open:
-        await end_unlisted_jobs(tx, run_id, listed[run_id], now)
-    for each in group:
-        if each.gone:
-            await mark_gone(tx, each.wanted.run_id, now)
-        if not each.finished:
-            await postpone(tx, each.wanted, now + next_look(each.wanted.tries))
-            await let_go(tx, each.wanted)
-    await count_look(tx, backfill_id, sum(len(each.jobs) for each in group), now)
-
-
 def _told(group: Sequence[Found]) -> Iterator[facts.Facts]:
     yield from {each.repository.repository_id: repository_as_known(each.repository) for each in group}.values()
     for each in group:
@@ -148,25 +142,36 @@ def _told(group: Sequence[Found]) -> Iterator[facts.Facts]:
         yield from each.jobs
 
 
-def _finishing(finished: Sequence[Found], listed: Mapping[int, int], now: datetime) -> Conversation[list[int]]:
-    """Want nothing more of these runs, and note up to which attempt GitHub has listed all of their jobs.
+def _ending(backfill_id: int | None, group: Sequence[Found], now: datetime) -> Conversation[None]:
+    """Note what is to be asked of the runs yet, if anything is, and how far that brings their backfill."""
+    finished = [each for each in group if each.finished]
+    listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
+    yield dropping(each.wanted for each in finished)
+    for run_id in (yield from _noting(listed, now)):
+        yield from ending_unlisted_jobs(run_id, listed[run_id], now)
+    for each in group:
+        if each.gone:
+            yield from marking_gone(each.wanted.run_id, now)
+        if not each.finished:
+            yield postponing(each.wanted, now + next_look(each.wanted.tries))
+            yield letting_go(each.wanted)
+    yield from counting(backfill_id, sum(len(each.jobs) for each in group), now)
+
+
+def _noting(listed: Mapping[int, int], now: datetime) -> Conversation[list[int]]:
+    """Note up to which attempt GitHub has listed all jobs of runs, and let the commits of those be looked at.
 
     Returns those runs of which jobs are recorded that have not ended.
     """
-    yield dropping(each.wanted for each in finished)
-    noted = yield from _noting(listed)
-    yield commits_of_runs(sorted(noted), now)
-    is_open = {run_id for run_id, has_open in noted.items() if has_open}
-    if again := sorted(listed.keys() - noted.keys()):
-        is_open.update(run_id for (run_id,) in (yield Among(_OPEN, again)))
-    return sorted(is_open)
-
-
-def _noting(listed: Mapping[int, int]) -> Conversation[dict[int, bool]]:
-    """Note it where it was not known; return those runs, and of each whether jobs of it are open."""
     noted: dict[int, bool] = {}
+    marked: list[int] = []
     # One run after another, in the order in which every writer takes its locks.
     for attempt, run_ids in groupby(sorted(listed), key=listed.__getitem__):
-        for run_id, has_open in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
-            noted[run_id] = bool(has_open)
-    return noted
+        for run_id, is_open, has_mark in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
+            noted[run_id] = bool(is_open)
+            if has_mark:
+                marked.append(run_id)
+    # Hardly any commit of the past has a mark, so that mostly nothing is asked here.
+    yield commits_of_runs(sorted(marked), now)
+    again = yield Among(_OPEN, sorted(listed.keys() - noted.keys()))
+    return sorted({run_id for run_id, is_open in noted.items() if is_open}.union(run_id for (run_id,) in again))

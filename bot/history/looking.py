@@ -11,12 +11,12 @@ from bot.domain.ordering import is_finished
 from bot.domain.wanting import RunState, Urgency, want_of
 from bot.github import Client, pulls, repositories, runs
 from bot.github.errors import NotFound, Unprocessable
-from bot.history.progress import count_look
+from bot.history.progress import counting
 from bot.history.reading import read_jobs, read_pull_requests, read_run
 from bot.history.tools import Tools
 from bot.history.wanted import dropping
 from bot.store import models
-from bot.store.database import Transaction
+from bot.store.conversation import Conversation
 from bot.store.wanted import WantedRun
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ async def look_at_run(
     """
     worth_it = None if state is None else _still_worth(wanted, state, tools.clock.now())
     if state is None or worth_it is None:
-        await tools.database.transact(lambda tx: leave_out(tx, wanted, tools.clock.now()))
+        await tools.database.transact(lambda tx: tx.converse(leaving_out(wanted, tools.clock.now())))
         return None
     return await _find(tools, client, repository, worth_it, state)
 
@@ -62,10 +62,10 @@ def _still_worth(wanted: WantedRun, state: RunState, now: datetime) -> WantedRun
     return None if want is None else msgspec.structs.replace(wanted, with_jobs=want.with_jobs)
 
 
-async def leave_out(tx: Transaction, wanted: WantedRun, now: datetime) -> None:
+def leaving_out(wanted: WantedRun, now: datetime) -> Conversation[None]:
     """Ask no more about a run, and let its backfill do without it."""
-    await tx.write([dropping([wanted])])
-    await count_look(tx, wanted.backfill_id, 0, now)
+    yield dropping([wanted])
+    yield from counting(wanted.backfill_id, 0, now)
 
 
 async def _find(

@@ -39,16 +39,12 @@ def _finishing(backfill_id: int, now: datetime) -> Conversation[None]:
         yield Question(_COUNT_STORED, (backfill_id,))
 
 
-async def count_look(tx: Transaction, backfill_id: int | None, jobs: int, now: datetime) -> None:
-    """Add to the jobs that the backfill, if it was for one, has stored; it may have been the last of it."""
+def counting(backfill_id: int | None, jobs: int, now: datetime) -> Conversation[None]:
+    """Add to the jobs that the backfill, if a look was for one, has stored; it may have been the last of it."""
     if backfill_id is not None:
-        await tx.converse(_counting(backfill_id, jobs, now))
-
-
-def _counting(backfill_id: int, jobs: int, now: datetime) -> Conversation[None]:
-    # Whoever has counted holds the row, and sees what others have done that held it before.
-    yield Question("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", (jobs, backfill_id))
-    yield from _finishing(backfill_id, now)
+        # Whoever has counted holds the row, and sees what others have done that held it before.
+        yield Question("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", (jobs, backfill_id))
+        yield from _finishing(backfill_id, now)
 
 
 async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetime, *, refused: bool = False) -> None:

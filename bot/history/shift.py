@@ -25,13 +25,14 @@ from bot.github.errors import (
 )
 from bot.history.keeping import Keeper
 from bot.history.listing import list_page
-from bot.history.looking import leave_out, look_at_run
-from bot.history.progress import count_look, drop_window, give_up, hand_over, put_off
+from bot.history.looking import leaving_out, look_at_run
+from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
 from bot.history.requests import PULLS
 from bot.history.tools import Tools
-from bot.history.wanted import let_go, next_wanted, postpone, run_states
+from bot.history.wanted import letting_go, next_wanted, postponing, run_states
 from bot.store import models
-from bot.store.database import Transaction, is_unavailable
+from bot.store.conversation import Conversation
+from bot.store.database import is_unavailable
 from bot.store.wanted import WantedRun, want_sync
 
 log = logging.getLogger(__name__)
@@ -200,15 +201,15 @@ class Shift:
     async def _postpone_run(self, wanted: WantedRun, error: Exception) -> None:
         _say_why("a run", error, run=wanted.run_id)
         if _is_hopeless(error, wanted.tries):
-            await self._tools.database.transact(lambda tx: leave_out(tx, wanted, self._tools.clock.now()))
+            await self._tools.database.transact(lambda tx: tx.converse(leaving_out(wanted, self._tools.clock.now())))
             return
-        await postpone(self._tools.database, wanted, self._tools.clock.now() + delay(wanted.tries))
+        await self._tools.database.write([postponing(wanted, self._tools.clock.now() + delay(wanted.tries))])
         if wanted.tries >= LET_GO_AFTER:
-            await self._tools.database.transact(lambda tx: self._let_go(tx, wanted))
+            await self._tools.database.transact(lambda tx: tx.converse(self._letting_go(wanted)))
 
-    async def _let_go(self, tx: Transaction, wanted: WantedRun) -> None:
-        await let_go(tx, wanted)
-        await count_look(tx, wanted.backfill_id, 0, self._tools.clock.now())
+    def _letting_go(self, wanted: WantedRun) -> Conversation[None]:
+        yield letting_go(wanted)
+        yield from counting(wanted.backfill_id, 0, self._tools.clock.now())
 
 
 def _say_why(what: str, error: Exception, **about: int) -> None:

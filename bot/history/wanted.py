@@ -8,7 +8,7 @@ from bot.domain.wanting import RunState, Urgency, want_of
 from bot.store.conversation import Among, Conversation
 from bot.store.database import Executor, current, to_moment
 from bot.store.wanted import COLUMNS, WantedRun, want_runs, wanting
-from bot.store.writes import ForEach, Pattern
+from bot.store.writes import ForEach, Pattern, Statement
 
 # What GitHub tells of a run that has just ended may still change.
 SETTLED = timedelta(minutes=5)
@@ -126,14 +126,14 @@ def dropping(wanted: Iterable[WantedRun]) -> ForEach:
     return ForEach(_DROP, sorted((each.run_id, each.urgency) for each in wanted))
 
 
-async def let_go(executor: Executor, wanted: WantedRun) -> None:
-    """Want a run for nobody in particular, so that no backfill waits for what may take days."""
-    await executor.execute("UPDATE run_wanted SET backfill_id = NULL WHERE run_id = ?", wanted.run_id)
+def letting_go(wanted: WantedRun) -> Statement:
+    """Return what lets a run be wanted for nobody in particular, so that no backfill waits for what may take days."""
+    return Statement("UPDATE run_wanted SET backfill_id = NULL WHERE run_id = ?", [(wanted.run_id,)])
 
 
-async def postpone(executor: Executor, wanted: WantedRun, until: datetime) -> None:
-    """Look at a run again later, unless somebody has asked for more of it meanwhile."""
+def postponing(wanted: WantedRun, until: datetime) -> Statement:
+    """Return what lets a run be looked at again later, unless somebody has asked for more of it meanwhile."""
     sql = "UPDATE run_wanted SET due_at = ?, tries = tries + 1, urgency = ? WHERE run_id = ? AND urgency >= ?"
     # Somebody asked once: from now on it is one of those that take their time.
     later = max(wanted.urgency, Urgency.UNFINISHED)
-    await executor.execute(sql, until, later, wanted.run_id, wanted.urgency)
+    return Statement(sql, [(until, later, wanted.run_id, wanted.urgency)])

@@ -64,6 +64,11 @@ _MARK_COMMIT_OF_RUN = Pattern(
     " AND check_summary.repository_id = run.repository_id AND check_summary.head_sha = run.head_sha",
     {"now": "TIMESTAMPTZ", "run_id": "BIGINT"},
 )
+# Of a run in a statement about it: whether anything was ever to be told of its commit.
+HAS_MARK = (
+    "EXISTS (SELECT 1 FROM check_summary AS summary WHERE summary.repository_id = workflow_run.repository_id"
+    " AND summary.head_sha = workflow_run.head_sha)"
+)
 _OPEN = "SELECT pull.{column} FROM pull_request AS pull WHERE pull.repository_id = {table}.repository_id"
 _MARK_OPEN_HEADS = (
     f"{_LOOK_AGAIN} WHERE repository_id = ? AND head_sha IN"

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from bot import events
 from bot.domain import facts, ordering
-from bot.recorder import Marks, end_unlisted_jobs, mark_gone, record
+from bot.recorder import Marks, ending_unlisted_jobs, marking_gone, record
 from bot.recorder.due import NEWS_SPAN
 from bot.store.database import Database, to_moment
 from tests import builders as make
@@ -210,7 +210,7 @@ async def test_a_run_that_is_gone_lets_its_commit_be_looked_at_once(database: Da
     await settle(database)
     for now in (LATER, LATER + timedelta(hours=1)):
         async with database.transaction() as tx:
-            await mark_gone(tx, run_id, now)
+            await tx.converse(marking_gone(run_id, now))
     row = await mark_of(database)
     assert (row["due_at"], row["changed_at"], row["revision"]) == (LATER, LATER, 2)
 
@@ -223,5 +223,5 @@ async def test_jobs_that_are_not_listed_let_their_commit_be_looked_at(database: 
     await settle(database)
     for now in (LATER, LATER + timedelta(hours=1)):
         async with database.transaction() as tx:
-            await end_unlisted_jobs(tx, run_id, 1, now)
+            await tx.converse(ending_unlisted_jobs(run_id, 1, now))
     assert (await mark_of(database))["due_at"] == LATER

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.errors import NotFound
-from bot.recorder import mark_gone
+from bot.recorder import marking_gone
 from bot.store.database import Database
 from bot.store.queries import RunsQuery, Scope, get_run_details, get_scope, list_runs
 from tests import builders as make
@@ -101,7 +101,7 @@ async def test_a_run_that_is_gone_is_so_in_every_attempt_and_has_no_jobs_to_come
     scope = await record(database, HOME, runs=attempts)
     assert {each.gone_at for each in (await get_run_details(scope, 300)).attempts} == {None}
     async with database.transaction() as tx:
-        await mark_gone(tx, 300, NOON)
+        await tx.converse(marking_gone(300, NOON))
     details = await get_run_details(scope, 300)
     (listed,) = (await list_runs(scope, RunsQuery(team=scope.slug))).runs
     assert {each.gone_at for each in (*details.attempts, listed)} == {NOON}

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bot.recorder import forms
-from bot.recorder.gone import end_unlisted_jobs, mark_gone
+from bot.recorder.gone import ending_unlisted_jobs, marking_gone
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.conversation import Question
@@ -54,12 +54,12 @@ def done(sql: str, *parameters: Any) -> Change:
 
 async def found_gone(database: Database) -> None:
     async with database.transaction() as tx:
-        await mark_gone(tx, 1, NOON)
+        await tx.converse(marking_gone(1, NOON))
 
 
 async def listed_no_more(database: Database) -> None:
     async with database.transaction() as tx:
-        await end_unlisted_jobs(tx, 1, 1, NOON)
+        await tx.converse(ending_unlisted_jobs(1, 1, NOON))
 
 
 async def recorded_anew(database: Database) -> None:
