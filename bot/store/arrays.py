@@ -16,6 +16,9 @@ import msgspec
 _ENDS_OF_TIME = {"0001-01-01T00:00:00Z": "-infinity", "9999-12-31T23:59:59.999999Z": "infinity"}
 # A text with nothing in it comes apart into no texts, where at least one is always sent.
 _IN_ONE_PIECE = """COALESCE(NULLIF(string_to_array(CAST(? AS TEXT), told.mark, told.nothing), '{}'), '{""}')"""
+# Those that ASCII has for it, and all that a text may have: neither zero nor half of a pair.
+_USUAL_MARKS = ("\x1f", "\x1e")
+_CHARACTERS = (range(1, 0xD800), range(0xE000, 0x110000))
 _MARKS = "(SELECT CAST(? AS TEXT) AS mark, CAST(? AS TEXT) AS nothing) AS told, "
 
 
@@ -68,11 +71,18 @@ def columns_as_arrays(types: Iterable[str], rows: Iterable[Sequence[Any]]) -> li
     return [*marks, *(_array(kind, values, *marks) for kind, values in columns)]
 
 
-def _marks_for(texts: Iterable[str | None]) -> list[str]:
-    """Return two characters that are in none of these texts: one to stand between them, and one for NULL."""
+def _marks_for(texts: Iterable[str | None]) -> Sequence[str]:
+    """Return two characters that are in none of these texts: one to stand between them, and one for NULL.
+
+    Raises ValueError where all that there are have been used.
+    """
     told = "".join(filter(None, texts))
-    # Control characters come first, since hardly any text has one.
-    return list(islice((mark for mark in map(chr, chain(range(31, 0, -1), range(32, 0xD800))) if mark not in told), 2))
+    if not any(mark in told for mark in _USUAL_MARKS):
+        return _USUAL_MARKS
+    # Nobody writes these but to see what comes of it.
+    used = set(told)
+    mark, nothing = islice((each for each in map(chr, chain(*_CHARACTERS)) if each not in used), 2)
+    return mark, nothing
 
 
 def _array(kind: str, values: Iterable[Any], mark: str = "", nothing: str = "") -> str | list[Any]:

@@ -87,7 +87,15 @@ def test_rows_become_columns() -> None:
 
 def test_texts_become_one_with_marks_that_none_of_them_has() -> None:
     assert columns_as_arrays(["TEXT", "INT"], [("a", 1), (None, 2)]) == ["\x1f", "\x1e", "a\x1f\x1e", "{1,2}"]
-    assert columns_as_arrays(["TEXT"], [("\x1f",), ("b",), (None,)]) == ["\x1e", "\x1d", "\x1f\x1eb\x1e\x1d"]
+    assert columns_as_arrays(["TEXT"], [("\x1f",), ("b",), (None,)]) == ["\1", "\2", "\x1f\1b\1\2"]
+    assert columns_as_arrays(["TEXT", "TEXT"], [("\x1e\1\2", None)]) == ["\3", "\4", "\x1e\1\2", "\4"]
+
+
+def test_where_no_mark_is_left_nothing_is_sent() -> None:
+    characters = "".join(map(chr, [*range(1, 0xD800), *range(0xE000, 0x110000)]))
+    assert columns_as_arrays(["TEXT"], [(characters[:-2],)])[:2] == ["\U0010fffe", "\U0010ffff"]
+    with pytest.raises(ValueError, match="not enough values"):
+        columns_as_arrays(["TEXT"], [(characters[:-1],)])
 
 
 def test_rows_of_different_lengths_are_refused() -> None:
