@@ -4,10 +4,7 @@ In these minutes lists are asked for beside the deliveries, alike and all over t
 before, so that what remembers what lists are made of is filled by then.
 
 Whether it grows is told by a straight line through the second half of the minutes, when what is kept for speed has been
-filled: it does if the slope is above nothing by more than twice its standard error, and worth two bytes a delivery or
-more. Whatever were kept of each, or of each run, would be more: Python has nothing smaller than 16 bytes to give away
-(ALIGNMENT in its Objects/obmalloc.c), and one delivery in seven tells of a run. Less is what the C library takes again
-of what it had before.
+filled: it does if the slope is above nothing by more than twice its standard error, and worth a byte a delivery.
 """
 
 import asyncio
@@ -24,7 +21,7 @@ from bench import asked, bodies, delivering, load, records, servers
 from bench.report import Report
 
 LEAST_MINUTES = 6
-MEBIBYTE, BYTES_A_DELIVERY = 2**20, 2.0
+MEBIBYTE, BYTES_A_DELIVERY = 2**20, 1.0
 LOADS = ("", "deliveries", "/s", "refused", "most MiB", "MiB afterwards")
 MINUTES = ("minute", "came /s", "p99 ms", "not accepted", "lists /s", "MiB on the average", "most MiB")
 # A row is remembered when it is shown for the second time, and takes the place of another once there are many.

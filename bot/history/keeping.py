@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from itertools import groupby
 
 from cachetools import LRUCache
@@ -23,7 +22,6 @@ from bot.history.progress import counting
 from bot.history.requests import marks_for
 from bot.history.wanted import dropping, letting_go, postponing
 from bot.recorder import (
-    HAS_MARK,
     Marks,
     commits_of_runs,
     ending_unlisted_jobs,
@@ -40,8 +38,7 @@ _IS_OPEN = (
     "EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id AND job.status <> 'completed')"
 )
 _NOTE_LISTED = (
-    "UPDATE workflow_run SET jobs_attempt = ? WHERE jobs_attempt < ? AND run_id {among}"
-    f" RETURNING run_id, {_IS_OPEN}, {HAS_MARK}"
+    f"UPDATE workflow_run SET jobs_attempt = ? WHERE jobs_attempt < ? AND run_id {{among}} RETURNING run_id, {_IS_OPEN}"
 )
 _OPEN = f"SELECT run_id FROM workflow_run WHERE run_id {{among}} AND {_IS_OPEN}"
 
@@ -109,11 +106,14 @@ class Keeper:
         await self._database.transact(lambda tx: self._keep(tx, group, now))
 
     async def _keep(self, tx: Transaction, group: Sequence[Found], now: datetime) -> None:
-        by_backfill = [(whose or None, list(found)) for whose, found in groupby(sorted(group, key=_whose), key=_whose)]
-        for number, (backfill_id, found) in enumerate(by_backfill, 1):
-            marks = await self._marks_for(tx, backfill_id)
-            then, last = partial(_ending, backfill_id, found, now), number == len(by_backfill)
-            await record(tx, list(_told(found)), now, marks=marks, then=then, last=last)
+        for backfill_id, found in groupby(sorted(group, key=_whose), key=_whose):
+            await self._keep_of_one(tx, backfill_id or None, list(found), now)
+
+    async def _keep_of_one(
+        self, tx: Transaction, backfill_id: int | None, group: Sequence[Found], now: datetime
+    ) -> None:
+        marks = await self._marks_for(tx, backfill_id)
+        await record(tx, list(_told(group)), now, marks=marks, then=lambda: _ending(backfill_id, group, now))
 
     async def _marks_for(self, tx: Transaction, backfill_id: int | None) -> Marks:
         # What a backfill is for never changes.
@@ -164,14 +164,11 @@ def _noting(listed: Mapping[int, int], now: datetime) -> Conversation[list[int]]
     Returns those runs of which jobs are recorded that have not ended.
     """
     noted: dict[int, bool] = {}
-    marked: list[int] = []
     # One run after another, in the order in which every writer takes its locks.
     for attempt, run_ids in groupby(sorted(listed), key=listed.__getitem__):
-        for run_id, is_open, has_mark in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
+        for run_id, is_open in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
             noted[run_id] = bool(is_open)
-            if has_mark:
-                marked.append(run_id)
-    # Hardly any commit of the past has a mark, so that mostly nothing is asked here.
-    yield commits_of_runs(sorted(marked), now)
+    # By now all is seen that was committed by whoever held one of these runs before.
+    yield commits_of_runs(sorted(noted), now)
     again = yield Among(_OPEN, sorted(listed.keys() - noted.keys()))
     return sorted({run_id for run_id, is_open in noted.items() if is_open}.union(run_id for (run_id,) in again))

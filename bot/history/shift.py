@@ -7,7 +7,7 @@ it declines for good is given up; the rows say so, and nothing else is held up.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.wanting import RunState, Urgency
@@ -203,13 +203,15 @@ class Shift:
         if _is_hopeless(error, wanted.tries):
             await self._tools.database.transact(lambda tx: tx.converse(leaving_out(wanted, self._tools.clock.now())))
             return
-        await self._tools.database.write([postponing(wanted, self._tools.clock.now() + delay(wanted.tries))])
-        if wanted.tries >= LET_GO_AFTER:
-            await self._tools.database.transact(lambda tx: tx.converse(self._letting_go(wanted)))
+        now = self._tools.clock.now()
+        await self._tools.database.transact(lambda tx: tx.converse(_postponing(wanted, now)))
 
-    def _letting_go(self, wanted: WantedRun) -> Conversation[None]:
+
+def _postponing(wanted: WantedRun, now: datetime) -> Conversation[None]:
+    yield postponing(wanted, now + delay(wanted.tries))
+    if wanted.tries >= LET_GO_AFTER:
         yield letting_go(wanted)
-        yield from counting(wanted.backfill_id, 0, self._tools.clock.now())
+        yield from counting(wanted.backfill_id, 0, now)
 
 
 def _say_why(what: str, error: Exception, **about: int) -> None:

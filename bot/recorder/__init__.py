@@ -15,15 +15,7 @@ from bot.recorder.directory import (
     note_deliveries,
     record_directory,
 )
-from bot.recorder.due import (
-    HAS_MARK,
-    NEWS_SPAN,
-    Marks,
-    commits_of_runs,
-    due_statements,
-    mark_commit_of_run,
-    worth_marking,
-)
+from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, worth_marking
 from bot.recorder.gone import ending_unlisted_jobs, marking_gone
 from bot.recorder.known import repository_as_known
 from bot.recorder.late import mark_late, marking_runs, marking_runs_of, runs_to_look_at
@@ -43,7 +35,6 @@ from bot.store.database import Transaction, current
 T = TypeVar("T")
 
 __all__ = [
-    "HAS_MARK",
     "NEWS_SPAN",
     "DirectoryNews",
     "Marks",
@@ -51,7 +42,6 @@ __all__ = [
     "commits_of_runs",
     "ending_unlisted_jobs",
     "linking_by_branch",
-    "mark_commit_of_run",
     "mark_late",
     "marking_gone",
     "note_deliveries",
@@ -75,24 +65,22 @@ async def record(
     *,
     marks: Marks = Marks.ALWAYS,
     then: Callable[[], Conversation[T]] = _nothing_more,  # type: ignore[assignment]  # where T is None
-    last: bool = False,
 ) -> T:
     """Record facts inside an open transaction; the order they come in makes no difference.
 
     `marks` says when the commits they are about are to be looked at because of it. What is to be done `then` goes along
-    with the recording, and what it comes to is returned; where that is the `last` of the transaction, it is ended.
+    with the recording, and what it comes to is returned.
     """
-    take = tx.finish if last else tx.converse
 
     def recording_and_more(*, directory_recorded: bool) -> Conversation[T]:
         yield from recording(tx.dialect, news, now, marks=marks, directory_recorded=directory_recorded)
         return (yield from then())
 
     try:
-        return await take(recording_and_more(directory_recorded=False))
+        return await tx.converse(recording_and_more(directory_recorded=False))
     except DirectoryNews:
         await record_directory(tx, news, now)
-        return await take(recording_and_more(directory_recorded=True))
+        return await tx.converse(recording_and_more(directory_recorded=True))
 
 
 def recording(

@@ -64,11 +64,6 @@ _MARK_COMMIT_OF_RUN = Pattern(
     " AND check_summary.repository_id = run.repository_id AND check_summary.head_sha = run.head_sha",
     {"now": "TIMESTAMPTZ", "run_id": "BIGINT"},
 )
-# Of a run in a statement about it: whether anything was ever to be told of its commit.
-HAS_MARK = (
-    "EXISTS (SELECT 1 FROM check_summary AS summary WHERE summary.repository_id = workflow_run.repository_id"
-    " AND summary.head_sha = workflow_run.head_sha)"
-)
 _OPEN = "SELECT pull.{column} FROM pull_request AS pull WHERE pull.repository_id = {table}.repository_id"
 _MARK_OPEN_HEADS = (
     f"{_LOOK_AGAIN} WHERE repository_id = ? AND head_sha IN"
@@ -213,11 +208,6 @@ async def mark_repository(tx: Transaction, repository_id: int, now: datetime) ->
 def commits_of_runs(run_ids: Iterable[int], now: datetime) -> Write:
     """Return what lets the commits of runs be looked at, of which anything was ever to be told."""
     return ForEach(_MARK_COMMIT_OF_RUN, [(now, run_id) for run_id in run_ids])
-
-
-async def mark_commit_of_run(tx: Transaction, run_id: int, now: datetime) -> None:
-    """Let the commit of a run be looked at, if anything was ever to be told of it."""
-    await tx.write([commits_of_runs([run_id], now)])
 
 
 def _begins(fact: Told, now: datetime, marks: Marks) -> bool:
