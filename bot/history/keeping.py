@@ -6,7 +6,7 @@ wait. There is no timer; `bench/backfill` shows what it is worth.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -18,7 +18,7 @@ from bot.domain import facts
 from bot.domain.wanting import next_look
 from bot.errors import DatabaseUnavailable
 from bot.history.looking import Found
-from bot.history.progress import counting
+from bot.history.progress import counting, ending
 from bot.history.requests import marks_for
 from bot.history.wanted import dropping, letting_go, postponing
 from bot.recorder import (
@@ -31,6 +31,7 @@ from bot.recorder import (
 )
 from bot.store.conversation import Among, Conversation
 from bot.store.database import Database, Transaction, is_unavailable
+from bot.store.writes import Together
 
 log = logging.getLogger(__name__)
 
@@ -146,8 +147,8 @@ def _ending(backfill_id: int | None, group: Sequence[Found], now: datetime) -> C
     """Note what is to be asked of the runs yet, if anything is, and how far that brings their backfill."""
     finished = [each for each in group if each.finished]
     listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
-    yield dropping(each.wanted for each in finished)
-    for run_id in (yield from _noting(listed, now)):
+    noted = yield from _noting(listed)
+    for run_id in (yield from _open_still(listed, noted)):
         yield from ending_unlisted_jobs(run_id, listed[run_id], now)
     for each in group:
         if each.gone:
@@ -155,20 +156,26 @@ def _ending(backfill_id: int | None, group: Sequence[Found], now: datetime) -> C
         if not each.finished:
             yield postponing(each.wanted, now + next_look(each.wanted.tries))
             yield letting_go(each.wanted)
-    yield from counting(backfill_id, sum(len(each.jobs) for each in group), now)
+    # By now all checks are seen that were begun by whoever held one of these runs before.
+    looked_at, stored = commits_of_runs(sorted(noted), now), sum(len(each.jobs) for each in group)
+    yield Together([dropping(each.wanted for each in finished), looked_at, counting(backfill_id, stored)])
+    yield from ending(backfill_id, now)
 
 
-def _noting(listed: Mapping[int, int], now: datetime) -> Conversation[list[int]]:
-    """Note up to which attempt GitHub has listed all jobs of runs, and let the commits of those be looked at.
+def _noting(listed: Mapping[int, int]) -> Conversation[dict[int, bool]]:
+    """Note up to which attempt GitHub has listed all jobs of runs.
 
-    Returns those runs of which jobs are recorded that have not ended.
+    Returns those runs of which it was not known, and of each whether jobs are recorded that have not ended.
     """
     noted: dict[int, bool] = {}
     # One run after another, in the order in which every writer takes its locks.
     for attempt, run_ids in groupby(sorted(listed), key=listed.__getitem__):
         for run_id, is_open in (yield Among(_NOTE_LISTED, list(run_ids), (attempt, attempt))):
             noted[run_id] = bool(is_open)
-    # By now all is seen that was committed by whoever held one of these runs before.
-    yield commits_of_runs(sorted(noted), now)
-    again = yield Among(_OPEN, sorted(listed.keys() - noted.keys()))
+    return noted
+
+
+def _open_still(listed: Iterable[int], noted: Mapping[int, bool]) -> Conversation[list[int]]:
+    """Find those of the runs of which jobs are recorded that have not ended."""
+    again = yield Among(_OPEN, sorted(set(listed) - noted.keys()))
     return sorted({run_id for run_id, is_open in noted.items() if is_open}.union(run_id for (run_id,) in again))

@@ -6,6 +6,7 @@ from bot.settings import Dialect
 from bot.store import models
 from bot.store.conversation import Conversation, Question
 from bot.store.database import Executor, Transaction
+from bot.store.writes import ForEach, Pattern
 
 # After that GitHub may have become of another mind, if nothing has told so before.
 REFUSED_FOR = timedelta(days=1)
@@ -24,6 +25,10 @@ _COUNT_STORED = (
     " WHERE run.repository_id = backfill.repository_id AND run.created_at >= backfill.since"
     " AND run.created_at <= backfill.until) WHERE id = ? AND repository_id IS NOT NULL"
 )
+_COUNT_JOBS = Pattern(
+    "UPDATE backfill SET jobs_stored = backfill.jobs_stored + {jobs}{from_each} WHERE backfill.id = {id}",
+    {"id": "BIGINT", "jobs": "BIGINT"},
+)
 
 
 async def finish_if_done(tx: Transaction, backfill_id: int, now: datetime) -> None:
@@ -39,11 +44,15 @@ def _finishing(backfill_id: int, now: datetime) -> Conversation[None]:
         yield Question(_COUNT_STORED, (backfill_id,))
 
 
-def counting(backfill_id: int | None, jobs: int, now: datetime) -> Conversation[None]:
-    """Add to the jobs that the backfill, if a look was for one, has stored; it may have been the last of it."""
+def counting(backfill_id: int | None, jobs: int) -> ForEach:
+    """Return what adds to the jobs that the backfill, if a look was for one, has stored."""
+    return ForEach(_COUNT_JOBS, [] if backfill_id is None else [(backfill_id, jobs)])
+
+
+def ending(backfill_id: int | None, now: datetime) -> Conversation[None]:
+    """End the backfill that was counted for, if there is one and that was the last of it."""
+    # Whoever has counted holds the row, and sees what others have done that held it before.
     if backfill_id is not None:
-        # Whoever has counted holds the row, and sees what others have done that held it before.
-        yield Question("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", (jobs, backfill_id))
         yield from _finishing(backfill_id, now)
 
 

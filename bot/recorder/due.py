@@ -205,7 +205,7 @@ async def mark_repository(tx: Transaction, repository_id: int, now: datetime) ->
     await tx.execute(_MARK_OPEN_COMMENTS, now, now, now, repository_id)
 
 
-def commits_of_runs(run_ids: Iterable[int], now: datetime) -> Write:
+def commits_of_runs(run_ids: Iterable[int], now: datetime) -> ForEach:
     """Return what lets the commits of runs be looked at, of which anything was ever to be told."""
     return ForEach(_MARK_COMMIT_OF_RUN, [(now, run_id) for run_id in run_ids])
 

@@ -17,12 +17,17 @@ from bot.store import connected, models
 from bot.store.conversation import Conversation
 from bot.store.database import Database
 from bot.store.wanted import WantedRun
+from bot.store.writes import Statement
 from tests import builders as make
 from tests.domain.sent import sent
 from tests.inbox.deliveries import NOW
 from tests.rows_read import grown, leave_unanalyzed, rows_read
 
 PAGES, PER_PAGE = 16, 25
+_TELL = (
+    "INSERT INTO check_summary (repository_id, head_sha, changed_at)"
+    " SELECT repository_id, head_sha, created_at FROM workflow_run WHERE run_id = ?"
+)
 
 
 @pytest.mark.postgres
@@ -66,6 +71,8 @@ class _Past:
         told: list[facts.Facts] = [repository_as_known(self._repository), *map(self._run, numbers)]
         async with self._database.transaction() as tx:
             await record(tx, told, NOW, marks=Marks.IF_TOLD, then=asking_for_more)
+            # Each is of a commit of which something is told.
+            await tx.write([Statement(_TELL, [(number,) for number in numbers])])
         await asyncio.gather(*(self._keeper.keep(self._found(number)) for number in numbers))
 
     def _run(self, number: int) -> facts.WorkflowRun:

@@ -12,7 +12,9 @@ from bot.domain.wanting import RunState, Urgency
 from bot.errors import DatabaseUnavailable
 from bot.history import looking
 from bot.history.keeping import Keeper
+from bot.history.requests import Kind, Target, add_backfill
 from bot.recorder import record, repository_as_known
+from bot.settings import Dialect
 from bot.store import models
 from bot.store.database import Database, Transaction
 from bot.store.wanted import WantedRun, want_runs
@@ -159,6 +161,35 @@ async def test_nobody_keeps_what_was_told_to_end_before_its_commit(house: House,
     await asyncio.gather(*map(keeper.keep, found[1:]))
     assert first.cancelled()
     assert await kept(house) == (set(RUNS[1:]), {RUNS[0]}, set(RUNS[1:]))
+
+
+async def test_a_check_that_is_begun_meanwhile_is_looked_at_again(
+    house: House, found: list[looking.Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, commits = Keeper(house.database, house.clock), Commits(house.database, monkeypatch)
+    now, target = house.clock.now(), Target(found[0].wanted.repository_id, house.installation_id)
+    again = replace(_run(target.repository_id, RUNS[0]), run_attempt=2)
+    async with house.database.transaction() as tx:
+        await tx.execute("DELETE FROM check_summary")
+        # What is fetched for somebody's request begins no check.
+        backfill_id = await add_backfill(tx, Kind.REQUEST, 1, [target], now, now, now)
+    first = found[0]
+    first.wanted = replace(first.wanted, backfill_id=backfill_id)
+    async with house.database.transaction() as tx:
+        # Whoever records a delivery of the run holds it until the check is begun.
+        await record(tx, [repository_as_known(first.repository), again], now)
+        keeping = asyncio.ensure_future(keeper.keep(first))
+        await commits.begun.wait()
+        await until_somebody_waits(house.database)
+    await keeping
+    assert await house.database.fetch("SELECT revision FROM check_summary") == [{"revision": 2}]
+
+
+async def until_somebody_waits(database: Database) -> None:
+    """Return once PostgreSQL has somebody wait for a lock; on SQLite nobody gets so far as to ask for one."""
+    waits = database.dialect is Dialect.SQLITE
+    while not waits:
+        waits = bool(await database.reader.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"))
 
 
 async def test_jobs_that_are_not_listed_any_more_end_with_the_run(house: House, found: list[looking.Found]) -> None:
