@@ -18,7 +18,7 @@ from bot.domain import facts
 from bot.domain.wanting import next_look
 from bot.errors import DatabaseUnavailable
 from bot.history.looking import Found
-from bot.history.progress import counting, ending
+from bot.history.progress import counting
 from bot.history.requests import marks_for
 from bot.history.wanted import dropping, letting_go, postponing
 from bot.recorder import (
@@ -31,7 +31,6 @@ from bot.recorder import (
 )
 from bot.store.conversation import Among, Conversation
 from bot.store.database import Database, Transaction, is_unavailable
-from bot.store.writes import Together
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +146,10 @@ def _ending(backfill_id: int | None, group: Sequence[Found], now: datetime) -> C
     """Note what is to be asked of the runs yet, if anything is, and how far that brings their backfill."""
     finished = [each for each in group if each.finished]
     listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
+    waiting = yield from dropping(each.wanted for each in finished)
     noted = yield from _noting(listed)
+    # By now all checks are seen that were begun by whoever held one of these runs before.
+    yield commits_of_runs(sorted(noted), now)
     for run_id in (yield from _open_still(listed, noted)):
         yield from ending_unlisted_jobs(run_id, listed[run_id], now)
     for each in group:
@@ -155,11 +157,9 @@ def _ending(backfill_id: int | None, group: Sequence[Found], now: datetime) -> C
             yield from marking_gone(each.wanted.run_id, now)
         if not each.finished:
             yield postponing(each.wanted, now + next_look(each.wanted.tries))
-            yield letting_go(each.wanted)
-    # By now all checks are seen that were begun by whoever held one of these runs before.
-    looked_at, stored = commits_of_runs(sorted(noted), now), sum(len(each.jobs) for each in group)
-    yield Together([dropping(each.wanted for each in finished), looked_at, counting(backfill_id, stored)])
-    yield from ending(backfill_id, now)
+            waiting |= yield from letting_go(each.wanted)
+    stored = {backfill_id: sum(len(each.jobs) for each in group)} if backfill_id is not None else {}
+    yield from counting(dict.fromkeys(waiting, 0) | stored, now)
 
 
 def _noting(listed: Mapping[int, int]) -> Conversation[dict[int, bool]]:

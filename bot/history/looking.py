@@ -11,14 +11,13 @@ from bot.domain.ordering import is_finished
 from bot.domain.wanting import RunState, Urgency, want_of
 from bot.github import Client, pulls, repositories, runs
 from bot.github.errors import NotFound, Unprocessable
-from bot.history.progress import counting, ending
+from bot.history.progress import counting
 from bot.history.reading import read_jobs, read_pull_requests, read_run
 from bot.history.tools import Tools
 from bot.history.wanted import dropping
 from bot.store import models
 from bot.store.conversation import Conversation
 from bot.store.wanted import WantedRun
-from bot.store.writes import Together
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +64,8 @@ def _still_worth(wanted: WantedRun, state: RunState, now: datetime) -> WantedRun
 
 def leaving_out(wanted: WantedRun, now: datetime) -> Conversation[None]:
     """Ask no more about a run, and let its backfill do without it."""
-    yield Together([dropping([wanted]), counting(wanted.backfill_id, 0)])
-    yield from ending(wanted.backfill_id, now)
+    waiting = yield from dropping([wanted])
+    yield from counting(dict.fromkeys(waiting, 0), now)
 
 
 async def _find(

@@ -1,12 +1,12 @@
 """How far backfills have come, and when they are done."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.conversation import Conversation, Question
 from bot.store.database import Executor, Transaction
-from bot.store.writes import ForEach, Pattern
 
 # After that GitHub may have become of another mind, if nothing has told so before.
 REFUSED_FOR = timedelta(days=1)
@@ -25,10 +25,6 @@ _COUNT_STORED = (
     " WHERE run.repository_id = backfill.repository_id AND run.created_at >= backfill.since"
     " AND run.created_at <= backfill.until) WHERE id = ? AND repository_id IS NOT NULL"
 )
-_COUNT_JOBS = Pattern(
-    "UPDATE backfill SET jobs_stored = backfill.jobs_stored + {jobs}{from_each} WHERE backfill.id = {id}",
-    {"id": "BIGINT", "jobs": "BIGINT"},
-)
 
 
 async def finish_if_done(tx: Transaction, backfill_id: int, now: datetime) -> None:
@@ -44,15 +40,11 @@ def _finishing(backfill_id: int, now: datetime) -> Conversation[None]:
         yield Question(_COUNT_STORED, (backfill_id,))
 
 
-def counting(backfill_id: int | None, jobs: int) -> ForEach:
-    """Return what adds to the jobs that the backfill, if a look was for one, has stored."""
-    return ForEach(_COUNT_JOBS, [] if backfill_id is None else [(backfill_id, jobs)])
-
-
-def ending(backfill_id: int | None, now: datetime) -> Conversation[None]:
-    """End the backfill that was counted for, if there is one and that was the last of it."""
-    # Whoever has counted holds the row, and sees what others have done that held it before.
-    if backfill_id is not None:
+def counting(jobs: Mapping[int, int], now: datetime) -> Conversation[None]:
+    """Add to the jobs that each of these backfills has stored; what was looked at may have been the last of it."""
+    for backfill_id, stored in sorted(jobs.items()):
+        # Whoever has counted holds the row, and sees what others have done that held it before.
+        yield Question("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", (stored, backfill_id))
         yield from _finishing(backfill_id, now)
 
 

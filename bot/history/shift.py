@@ -26,7 +26,7 @@ from bot.github.errors import (
 from bot.history.keeping import Keeper
 from bot.history.listing import list_page
 from bot.history.looking import leaving_out, look_at_run
-from bot.history.progress import counting, drop_window, ending, give_up, hand_over, put_off
+from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
 from bot.history.requests import PULLS
 from bot.history.tools import Tools
 from bot.history.wanted import letting_go, next_wanted, postponing, run_states
@@ -210,9 +210,8 @@ class Shift:
 def _postponing(wanted: WantedRun, now: datetime) -> Conversation[None]:
     yield postponing(wanted, now + delay(wanted.tries))
     if wanted.tries >= LET_GO_AFTER:
-        yield letting_go(wanted)
-        yield counting(wanted.backfill_id, 0)
-        yield from ending(wanted.backfill_id, now)
+        waiting = yield from letting_go(wanted)
+        yield from counting(dict.fromkeys(waiting, 0), now)
 
 
 def _say_why(what: str, error: Exception, **about: int) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from bot.domain.wanting import RunState, Urgency, want_of
-from bot.store.conversation import Among, Conversation
+from bot.store.conversation import Among, Conversation, Question
 from bot.store.database import Executor, current, to_moment
 from bot.store.wanted import COLUMNS, WantedRun, want_runs, wanting
-from bot.store.writes import ForEach, Pattern, Statement
+from bot.store.writes import Statement
 
 # What GitHub tells of a run that has just ended may still change.
 SETTLED = timedelta(minutes=5)
@@ -21,10 +23,10 @@ _STATES = (
     " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id)"
     " FROM workflow_run AS run WHERE run.run_id {among}"
 )
-_DROP = Pattern(
-    "DELETE FROM run_wanted{using_each} WHERE run_wanted.run_id = {run_id} AND run_wanted.urgency >= {urgency}",
-    {"run_id": "BIGINT", "urgency": "INTEGER"},
-)
+_DROP = "DELETE FROM run_wanted WHERE urgency >= ? AND run_id {among} RETURNING backfill_id"
+_POSTPONE = "UPDATE run_wanted SET due_at = ?, tries = tries + 1, urgency = ? WHERE run_id = ? AND urgency >= ?"
+_HOLD = "UPDATE run_wanted SET backfill_id = backfill_id WHERE run_id = ? RETURNING backfill_id"
+_LET_GO = "UPDATE run_wanted SET backfill_id = NULL WHERE run_id = ?"
 
 
 def run_states(run_ids: Sequence[int]) -> Conversation[dict[int, tuple[RunState, datetime]]]:
@@ -121,19 +123,34 @@ def _wanted_run(row: dict[str, Any]) -> WantedRun:
     return WantedRun(**row | times | {"with_jobs": bool(row["with_jobs"])})
 
 
-def dropping(wanted: Iterable[WantedRun]) -> ForEach:
-    """Return what lets runs be wanted no more, but for those of which somebody has asked for more meanwhile."""
-    return ForEach(_DROP, sorted((each.run_id, each.urgency) for each in wanted))
+def dropping(wanted: Iterable[WantedRun]) -> Conversation[set[int]]:
+    """Let runs be wanted no more, but for those of which somebody has asked for more meanwhile.
+
+    Returns the backfills that waited for them, which need not be those that did so when GitHub was asked.
+    """
+    waiting: set[int] = set()
+    for urgency, alike in groupby(sorted(wanted, key=_by_urgency), key=attrgetter("urgency")):
+        rows = yield Among(_DROP, [each.run_id for each in alike], (urgency,))
+        waiting.update(backfill_id for (backfill_id,) in rows if backfill_id is not None)
+    return waiting
 
 
-def letting_go(wanted: WantedRun) -> Statement:
-    """Return what lets a run be wanted for nobody in particular, so that no backfill waits for what may take days."""
-    return Statement("UPDATE run_wanted SET backfill_id = NULL WHERE run_id = ?", [(wanted.run_id,)])
+_by_urgency = attrgetter("urgency", "run_id")
+
+
+def letting_go(wanted: WantedRun) -> Conversation[set[int]]:
+    """Want a run for nobody in particular, so that no backfill waits for what may take days.
+
+    Returns the backfill that did.
+    """
+    # Held first: a backfill may come to wait for it at any moment.
+    rows = yield Question(_HOLD, (wanted.run_id,))
+    yield Statement(_LET_GO, [(wanted.run_id,)])
+    return {backfill_id for (backfill_id,) in rows if backfill_id is not None}
 
 
 def postponing(wanted: WantedRun, until: datetime) -> Statement:
     """Return what lets a run be looked at again later, unless somebody has asked for more of it meanwhile."""
-    sql = "UPDATE run_wanted SET due_at = ?, tries = tries + 1, urgency = ? WHERE run_id = ? AND urgency >= ?"
     # Somebody asked once: from now on it is one of those that take their time.
     later = max(wanted.urgency, Urgency.UNFINISHED)
-    return Statement(sql, [(until, later, wanted.run_id, wanted.urgency)])
+    return Statement(_POSTPONE, [(until, later, wanted.run_id, wanted.urgency)])

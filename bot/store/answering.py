@@ -16,7 +16,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from bot.store.conversation import Among, Conversation, Question, Rows, Step
 from bot.store.engines import postgresql
-from bot.store.writes import ForEach, Row, Statement, Together, Upsert
+from bot.store.writes import ForEach, Row, Statement, Upsert
 
 T = TypeVar("T")
 
@@ -81,9 +81,6 @@ def _take(cursor: sqlite3.Cursor, step: Step) -> Rows | None:
             cursor.executemany(pattern.from_values, map(texts, rows))
         case Upsert(form, rows):
             form.write(cursor, [_with_texts(row, form.moments) for row in rows])
-        case Together(writes):
-            for each in writes:
-                _take(cursor, each)
     return None
 
 
@@ -143,7 +140,7 @@ def _made_ready(client: BaseDBAsyncClient, step: Step) -> Callable[[], Coroutine
             return partial(postgresql.fetch, client, numbered(asked), [*parameters, list(values)])
         case Statement(sql, rows):
             return partial(client.execute_many, numbered(sql), [list(row) for row in rows])
-        case ForEach() | Upsert() | Together():
+        case ForEach() | Upsert():
             return partial(postgresql.fetch, client, numbered(step.from_arrays), step.arrays)
 
 
@@ -153,12 +150,10 @@ def _asked(conversation: Conversation[T]) -> Generator[Step, Rows | None, T]:
     try:
         while True:
             step = conversation.send(rows)  # type: ignore[arg-type]  # what begins and what writes has no rows
-            if isinstance(step, Together):
-                step = Together([each for each in step.writes if each.rows])
             match step:
                 case Among(values=[]):
                     rows = []
-                case ForEach(rows=[]) | Statement(rows=[]) | Upsert(rows=[]) | Together(writes=[]):
+                case ForEach(rows=[]) | Statement(rows=[]) | Upsert(rows=[]):
                     rows = None
                 case _:
                     rows = yield step

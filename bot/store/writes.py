@@ -201,23 +201,4 @@ class Upsert(NamedTuple):
         return columns_as_arrays(self.form.types.values(), self.rows)
 
 
-class Together(NamedTuple):
-    """Writes to different tables, none of which looks at what another changes: one round trip on PostgreSQL."""
-
-    writes: Sequence[ForEach | Upsert]
-
-    @property
-    def from_arrays(self) -> str:
-        """The SQL for all of their rows."""
-        *others, last = [each.from_arrays for each in self.writes]
-        # https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
-        along = ", ".join(f"write_{number} AS ({sql})" for number, sql in enumerate(others))
-        return f"WITH {along} {last}" if along else last
-
-    @property
-    def arrays(self) -> list[str | list[Any]]:
-        """What goes with `from_arrays`."""
-        return [array for each in self.writes for array in each.arrays]
-
-
-Write = Statement | ForEach | Upsert | Together
+Write = Statement | ForEach | Upsert

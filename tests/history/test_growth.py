@@ -71,7 +71,7 @@ class _Past:
         told: list[facts.Facts] = [repository_as_known(self._repository), *map(self._run, numbers)]
         async with self._database.transaction() as tx:
             await record(tx, told, NOW, marks=Marks.IF_TOLD, then=asking_for_more)
-            # Each is of a commit of which something is told.
+            # Each is of a commit of which something is to be told.
             await tx.write([Statement(_TELL, [(number,) for number in numbers])])
         await asyncio.gather(*(self._keeper.keep(self._found(number)) for number in numbers))
 

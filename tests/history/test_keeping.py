@@ -185,6 +185,25 @@ async def test_a_check_that_is_begun_meanwhile_is_looked_at_again(
     assert await house.database.fetch("SELECT revision FROM check_summary") == [{"revision": 2}]
 
 
+@pytest.mark.parametrize("status", ["completed", "in_progress"])
+async def test_a_backfill_that_came_to_wait_for_a_run_meanwhile_is_ended(
+    house: House, found: list[looking.Found], status: str
+) -> None:
+    first, now = found[0], house.clock.now()
+    repository_id = first.wanted.repository_id
+    async with house.database.transaction() as tx:
+        target = Target(repository_id, house.installation_id)
+        backfill_id = await add_backfill(tx, Kind.REQUEST, 1, [target], now, now, now)
+        # All is listed, and this run is the last of it.
+        await tx.execute("DELETE FROM backfill_window")
+        await want_runs(tx, [replace(first.wanted, backfill_id=backfill_id)])
+    first.jobs = [_job(repository_id, RUNS[0], 1, status)]
+    assert await keep_all(house, [first]) == [None]
+    assert (await models.Backfill.get(id=backfill_id)).state == "done"
+    wanted = {row["backfill_id"] for row in await house.database.fetch("SELECT backfill_id FROM run_wanted")}
+    assert wanted == {None}
+
+
 async def until_somebody_waits(database: Database) -> None:
     """Return once PostgreSQL has somebody wait for a lock; on SQLite nobody gets so far as to ask for one."""
     waits = database.dialect is Dialect.SQLITE

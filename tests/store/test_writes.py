@@ -12,7 +12,7 @@ from bot.store.answering import to_text
 from bot.store.conversation import Among, Conversation, Question, padded, written
 from bot.store.database import Database, columns_of
 from bot.store.wanted import WantedRun, wanting
-from bot.store.writes import ForEach, Form, Pattern, Statement, Together, Upsert
+from bot.store.writes import ForEach, Form, Pattern, Statement, Upsert
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 WORKFLOW = models.Workflow
@@ -121,44 +121,6 @@ async def test_a_pattern_deletes_for_each_row(database: Database) -> None:
         await tx.write([Upsert(form(), [row(1, 10, 5), row(2, 10, 5), row(3, 20, 5)])])
         await tx.write([ForEach(drop, [(1, 10), (2, 11), (3, 11), (4, 0)])])
     assert await stored(database) == [row(2, 10, 5)]
-
-
-async def test_what_goes_together_is_all_written(database: Database) -> None:
-    upserts, forget = (
-        form(),
-        Pattern("DELETE FROM heartbeat{using_each} WHERE heartbeat.name = {name}", {"name": "TEXT"}),
-    )
-    rename = Pattern(
-        "UPDATE repository_name SET full_name = {full_name}{from_each} WHERE repository_name.name = {name}",
-        {"name": "TEXT", "full_name": "TEXT"},
-    )
-    beat = "INSERT INTO heartbeat (name, at) VALUES (?, ?)"
-    called = "INSERT INTO repository_name (repository_id, name, full_name) VALUES (?, ?, ?)"
-
-    def writing(workflows: int, renamed: int, forgotten: int) -> Conversation[None]:
-        yield Together(
-            [
-                Upsert(upserts, [row(number, 10, 5) for number in range(1, workflows + 1)]),
-                ForEach(rename, [(f"octo/{number}", f"Octo/{number}") for number in range(renamed)]),
-                ForEach(forget, [(f"beat {number}",) for number in range(forgotten)]),
-            ]
-        )
-
-    for counts in ((2, 2, 2), (0, 1, 2), (0, 0, 3), (3, 0, 0), (0, 0, 0)):
-        workflows, renamed, forgotten = counts
-        async with database.transaction() as tx:
-            await tx.write(
-                [
-                    Statement(beat, [(f"beat {number}", NOW) for number in range(3)]),
-                    Statement(called, [(number, f"octo/{number}", "nobody") for number in range(3)]),
-                ]
-            )
-            await tx.converse(writing(*counts))
-            assert len(await tx.fetch("SELECT 1 FROM workflow")) == workflows
-            assert len(await tx.fetch("SELECT 1 FROM repository_name WHERE full_name <> 'nobody'")) == renamed
-            assert len(await tx.fetch("SELECT 1 FROM heartbeat")) == 3 - forgotten
-            for table in ("workflow", "repository_name", "heartbeat"):
-                await tx.execute(f"DELETE FROM {table}")
 
 
 async def test_what_is_wanted_is_merged_on_both(database: Database) -> None:
