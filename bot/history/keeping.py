@@ -113,7 +113,7 @@ class Keeper:
         self, tx: Transaction, backfill_id: int | None, group: Sequence[Found], now: datetime
     ) -> None:
         marks = await self._marks_for(tx, backfill_id)
-        await record(tx, list(_told(group)), now, marks=marks, then=lambda: _ending(backfill_id, group, now))
+        await record(tx, list(_told(group)), now, marks=marks, then=lambda: _ending(group, now))
 
     async def _marks_for(self, tx: Transaction, backfill_id: int | None) -> Marks:
         # What a backfill is for never changes.
@@ -142,7 +142,7 @@ def _told(group: Sequence[Found]) -> Iterator[facts.Facts]:
         yield from each.jobs
 
 
-def _ending(backfill_id: int | None, group: Sequence[Found], now: datetime) -> Conversation[None]:
+def _ending(group: Sequence[Found], now: datetime) -> Conversation[None]:
     """Note what is to be asked of the runs yet, if anything is, and how far that brings their backfill."""
     finished = [each for each in group if each.finished]
     listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
@@ -158,8 +158,7 @@ def _ending(backfill_id: int | None, group: Sequence[Found], now: datetime) -> C
         if not each.finished:
             yield postponing(each.wanted, now + next_look(each.wanted.tries))
             waiting |= yield from letting_go(each.wanted)
-    stored = {backfill_id: sum(len(each.jobs) for each in group)} if backfill_id is not None else {}
-    yield from counting(dict.fromkeys(waiting, 0) | stored, now)
+    yield from counting(waiting, {each.wanted.run_id: len(each.jobs) for each in group}, now)
 
 
 def _noting(listed: Mapping[int, int]) -> Conversation[dict[int, bool]]:

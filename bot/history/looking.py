@@ -65,7 +65,7 @@ def _still_worth(wanted: WantedRun, state: RunState, now: datetime) -> WantedRun
 def leaving_out(wanted: WantedRun, now: datetime) -> Conversation[None]:
     """Ask no more about a run, and let its backfill do without it."""
     waiting = yield from dropping([wanted])
-    yield from counting(dict.fromkeys(waiting, 0), now)
+    yield from counting(waiting, {}, now)
 
 
 async def _find(

@@ -1,5 +1,6 @@
 """How far backfills have come, and when they are done."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -40,11 +41,18 @@ def _finishing(backfill_id: int, now: datetime) -> Conversation[None]:
         yield Question(_COUNT_STORED, (backfill_id,))
 
 
-def counting(jobs: Mapping[int, int], now: datetime) -> Conversation[None]:
-    """Add to the jobs that each of these backfills has stored; what was looked at may have been the last of it."""
-    for backfill_id, stored in sorted(jobs.items()):
+def counting(waiting: Mapping[int, int | None], jobs: Mapping[int, int], now: datetime) -> Conversation[None]:
+    """Add the jobs of runs to those that the backfills which waited for them have stored, and end those that are done.
+
+    `waiting` gives the backfill of each run, None for none, `jobs` how many were found of each.
+    """
+    stored: dict[int, int] = defaultdict(int)
+    for run_id, backfill_id in waiting.items():
+        if backfill_id is not None:
+            stored[backfill_id] += jobs.get(run_id, 0)
+    for backfill_id, count in sorted(stored.items()):
         # Whoever has counted holds the row, and sees what others have done that held it before.
-        yield Question("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", (stored, backfill_id))
+        yield Question("UPDATE backfill SET jobs_stored = jobs_stored + ? WHERE id = ?", (count, backfill_id))
         yield from _finishing(backfill_id, now)
 
 

@@ -211,7 +211,7 @@ def _postponing(wanted: WantedRun, now: datetime) -> Conversation[None]:
     yield postponing(wanted, now + delay(wanted.tries))
     if wanted.tries >= LET_GO_AFTER:
         waiting = yield from letting_go(wanted)
-        yield from counting(dict.fromkeys(waiting, 0), now)
+        yield from counting(waiting, {}, now)
 
 
 def _say_why(what: str, error: Exception, **about: int) -> None:

@@ -23,9 +23,9 @@ _STATES = (
     " EXISTS (SELECT 1 FROM run_pull_request AS link WHERE link.run_id = run.run_id)"
     " FROM workflow_run AS run WHERE run.run_id {among}"
 )
-_DROP = "DELETE FROM run_wanted WHERE urgency >= ? AND run_id {among} RETURNING backfill_id"
+_DROP = "DELETE FROM run_wanted WHERE urgency >= ? AND run_id {among} RETURNING run_id, backfill_id"
 _POSTPONE = "UPDATE run_wanted SET due_at = ?, tries = tries + 1, urgency = ? WHERE run_id = ? AND urgency >= ?"
-_HOLD = "UPDATE run_wanted SET backfill_id = backfill_id WHERE run_id = ? RETURNING backfill_id"
+_HOLD = "UPDATE run_wanted SET backfill_id = backfill_id WHERE run_id = ? RETURNING run_id, backfill_id"
 _LET_GO = "UPDATE run_wanted SET backfill_id = NULL WHERE run_id = ?"
 
 
@@ -123,22 +123,22 @@ def _wanted_run(row: dict[str, Any]) -> WantedRun:
     return WantedRun(**row | times | {"with_jobs": bool(row["with_jobs"])})
 
 
-def dropping(wanted: Iterable[WantedRun]) -> Conversation[set[int]]:
+def dropping(wanted: Iterable[WantedRun]) -> Conversation[dict[int, int | None]]:
     """Let runs be wanted no more, but for those of which somebody has asked for more meanwhile.
 
-    Returns the backfills that waited for them, which need not be those that did so when GitHub was asked.
+    Returns the backfill that waited for each of these, which need not be the one that did when GitHub was asked.
     """
-    waiting: set[int] = set()
+    waiting: dict[int, int | None] = {}
     for urgency, alike in groupby(sorted(wanted, key=_by_urgency), key=attrgetter("urgency")):
         rows = yield Among(_DROP, [each.run_id for each in alike], (urgency,))
-        waiting.update(backfill_id for (backfill_id,) in rows if backfill_id is not None)
+        waiting |= {run_id: backfill_id for run_id, backfill_id in rows}  # noqa: C416  # rows are no pairs to mypy
     return waiting
 
 
 _by_urgency = attrgetter("urgency", "run_id")
 
 
-def letting_go(wanted: WantedRun) -> Conversation[set[int]]:
+def letting_go(wanted: WantedRun) -> Conversation[dict[int, int | None]]:
     """Want a run for nobody in particular, so that no backfill waits for what may take days.
 
     Returns the backfill that did.
@@ -146,7 +146,7 @@ def letting_go(wanted: WantedRun) -> Conversation[set[int]]:
     # Held first: a backfill may come to wait for it at any moment.
     rows = yield Question(_HOLD, (wanted.run_id,))
     yield Statement(_LET_GO, [(wanted.run_id,)])
-    return {backfill_id for (backfill_id,) in rows if backfill_id is not None}
+    return {run_id: backfill_id for run_id, backfill_id in rows}  # noqa: C416
 
 
 def postponing(wanted: WantedRun, until: datetime) -> Statement:

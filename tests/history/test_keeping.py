@@ -185,6 +185,33 @@ async def test_a_check_that_is_begun_meanwhile_is_looked_at_again(
     assert await house.database.fetch("SELECT revision FROM check_summary") == [{"revision": 2}]
 
 
+async def test_where_one_of_them_is_told_to_end_all_are_counted_once(house: House, found: list[looking.Found]) -> None:
+    now, target = house.clock.now(), Target(found[0].wanted.repository_id, house.installation_id)
+    async with house.database.transaction() as tx:
+        backfill_id = await add_backfill(tx, Kind.REQUEST, 1, [target], now, now, now)
+    for each in found:
+        each.wanted = replace(each.wanted, backfill_id=backfill_id)
+    for turns in range(30):
+        async with house.database.transaction() as tx:
+            await tx.execute("DELETE FROM workflow_job")
+            await tx.execute("UPDATE backfill SET jobs_stored = 0")
+            await want_runs(tx, [each.wanted for each in found])
+        keeper = Keeper(house.database, house.clock)
+        keeping = [asyncio.ensure_future(keeper.keep(each)) for each in found]
+        # Wherever the first one is by then, which commits for all of them.
+        await pass_turns(turns)
+        keeping[0].cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        jobs, *_ = await kept(house)
+        assert jobs >= set(RUNS[1:])
+        assert (await models.Backfill.get(id=backfill_id)).jobs_stored == len(jobs)
+
+
+async def pass_turns(turns: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0 if turns % 2 else 0.0003)
+
+
 @pytest.mark.parametrize("status", ["completed", "in_progress"])
 async def test_a_backfill_that_came_to_wait_for_a_run_meanwhile_is_ended(
     house: House, found: list[looking.Found], status: str
