@@ -68,7 +68,7 @@ class Size:
     runs: int = 1600
     runs_with_jobs: int = 300
     pages_before: int = 4
-    rounds: int = 5
+    rounds: int = 9
     fetched: int = 2000
     fetches: int = 2
     fetched_slowly: int = 1000
