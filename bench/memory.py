@@ -4,7 +4,8 @@ In these minutes lists are asked for beside the deliveries, alike and all over t
 before, so that what remembers what lists are made of is filled by then.
 
 Whether it grows is told by a straight line through the second half of the minutes, when what is kept for speed has been
-filled: it does if the slope is above nothing by more than twice its standard error, and worth a byte a delivery.
+filled: it does if the slope is above nothing by more than twice its standard error, and worth a byte a delivery
+or more.
 """
 
 import asyncio

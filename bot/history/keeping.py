@@ -21,14 +21,7 @@ from bot.history.looking import Found
 from bot.history.progress import counting
 from bot.history.requests import marks_for
 from bot.history.wanted import dropping, letting_go, postponing
-from bot.recorder import (
-    Marks,
-    commits_of_runs,
-    ending_unlisted_jobs,
-    marking_gone,
-    record,
-    repository_as_known,
-)
+from bot.recorder import Marks, commits_of_runs, ending_unlisted_jobs, marking_gone, record, repository_as_known
 from bot.store.conversation import Among, Conversation
 from bot.store.database import Database, Transaction, is_unavailable
 
@@ -143,7 +136,7 @@ def _told(group: Sequence[Found]) -> Iterator[facts.Facts]:
 
 
 def _ending(group: Sequence[Found], now: datetime) -> Conversation[None]:
-    """Note what is to be asked of the runs yet, if anything is, and how far that brings their backfill."""
+    """Note what is to be asked of the runs yet, if anything is, and how far that brings the backfills that wait."""
     finished = [each for each in group if each.finished]
     listed = {each.wanted.run_id: each.listed for each in finished if each.listed}
     waiting = yield from dropping(each.wanted for each in finished)
