@@ -105,6 +105,9 @@ async def test_what_can_not_be_written_ends_a_conversation(database: Database) -
     assert not went_on
     with pytest.raises(IntegrityError):
         await database.transact(lambda tx: tx.converse(noting("second", "second", fails=True)))
+    several = [Statement(NOTE, [(name,)]) for name in ("third", "third", "fourth", "fifth")]
+    with pytest.raises(IntegrityError):
+        await database.transact(lambda tx: tx.write(several))
     await note_both(database)
     assert await names(database.reader) == ["first", "second"]
 
