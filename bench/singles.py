@@ -1,6 +1,7 @@
 """Lists asked for one at a time: page 1 and a deep one, a pull request's runs, and each filter alone.
 
 Before each question something is committed, so that none is answered with what another was, but where it says "again".
+`/healthz`, for which nothing is found out, shows what is left to do so beside a bare handler.
 """
 
 import contextlib
@@ -91,6 +92,7 @@ async def _add_pages(report: Report, single: Single) -> None:
         "page_deep": single.question(asked.path({"cursor": await _cursor_before(single)})),
         "pull_request": single.question(pull),
         "pull_request_again": single.question(pull, again=True),
+        "nothing_found_out": _Question(single.ours, load.get("/healthz")),
         "bare_get": _Question(single.bare, _CALM),
     }
     milliseconds = await single.median_milliseconds(questions)
@@ -99,6 +101,7 @@ async def _add_pages(report: Report, single: Single) -> None:
         "page_deep_to_page_1": milliseconds["page_1"] / milliseconds["page_deep"],
         "pull_request_to_bare_get": milliseconds["bare_get"] / milliseconds["pull_request"],
         "pull_request_again_to_bare_get": milliseconds["bare_get"] / milliseconds["pull_request_again"],
+        "nothing_found_out_to_bare_get": milliseconds["bare_get"] / milliseconds["nothing_found_out"],
     }
     rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in milliseconds.items()]
     title = f"lists: one at a time, the deep page being page {single.deep_page:,}"
