@@ -40,7 +40,7 @@ class Size:
     few_runs: int = 10_000
     jobs_of_each: int = 3
     requests: int = 1200
-    rounds: int = 3
+    rounds: int = 9
     connections: int = 16
     singles: int = 40
     deep_page: int = 1000
