@@ -1,5 +1,6 @@
 """The one table of routes: what aiohttp serves, what parameters are checked against, and what /openapi.json says."""
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -248,10 +249,15 @@ def add_routes(app: web.Application) -> None:
             app.router.add_get(route.path, handler_for(route), allow_head=not route.acts)
         else:
             app.router.add_route(route.method, route.path, handler_for(route))
-    app[keys.OPENAPI] = msgspec.json.encode(openapi.document(ROUTES))
+    app[keys.OPENAPI] = _document()
     if keys.RECEIVER not in app:
         app[keys.RECEIVER] = webhook.Receiver()
     if keys.LIMITS not in app:
         app[keys.LIMITS] = Limits(app[keys.CLOCK], app[keys.CONFIGURATION].given.api_rate_limit)
     app[keys.READY] = Ready(app)
     app.on_response_prepare.append(finish)
+
+
+@functools.cache
+def _document() -> bytes:
+    return msgspec.json.encode(openapi.document(ROUTES))
