@@ -55,6 +55,8 @@ async def link_installation(installation_id: int, team: str, *, now: datetime) -
         await tx.execute("UPDATE repository SET team_id = ? WHERE installation_id = ?", scope.team_id, installation_id)
         for repository in await models.Repository.filter(installation_id=installation_id).using_db(tx.client):
             await move_record(tx, repository.repository_id, scope.team_id)
+        sql = "UPDATE backfill SET team_id = ? WHERE installation_id = ? AND repository_id IS NULL"
+        await tx.execute(sql, scope.team_id, installation_id)
         details = {"installation": installation_id}
         await note(OPERATOR, "team.linked", scope.slug, now, team_id=scope.team_id, details=details, tx=tx)
 

@@ -359,6 +359,6 @@ async def note_deliveries(tx: Transaction, arrivals: Mapping[int, datetime]) -> 
 
 
 async def move_record(tx: Transaction, repository_id: int, team_id: int) -> None:
-    """Let a repository's runs and jobs be `team_id`'s."""
-    for table in ("workflow_run", "workflow_job"):
+    """Let a repository's runs, jobs and backfills be `team_id`'s."""
+    for table in ("workflow_run", "workflow_job", "backfill"):
         await tx.execute(f"UPDATE {table} SET team_id = ? WHERE repository_id = ?", team_id, repository_id)

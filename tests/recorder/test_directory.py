@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.errors import NotFound
-from bot.store import housekeeping
+from bot.store import housekeeping, models
 from bot.store.database import Database
-from bot.store.queries import find_scope, get_workflow_runs, list_jobs, list_repositories, list_teams
+from bot.store.queries import find_scope, get_backfill, get_workflow_runs, list_jobs, list_repositories, list_teams
 from bot.store.queries.filters import JobsQuery
 from tests.recorder.company import (
     HELLO,
@@ -200,6 +200,20 @@ async def test_a_transfer_moves_the_record(database: Database) -> None:
         for name in ("octo-org/hello", "other-org/hello"):
             assert await runs_of("other-org", name) == [100, 101]
             assert await runs_of("octo-org", name) == []
+
+
+async def test_a_transfer_moves_what_was_asked_for(database: Database) -> None:
+    await tell(database, ran(), 1)
+    before = await find_scope("octo-org")
+    assert before is not None
+    told = {"team_id": before.team_id, "repository_id": HELLO.id, "state": "running", "created_at": START}
+    asked = await models.Backfill.create(**told, using_db=database.client)
+    await tell(database, transferred(OTHER, HELLO, OCTO), 2)
+    after = await find_scope("other-org")
+    assert after is not None
+    assert (await get_backfill(after, asked.id)).repo_full_name == "other-org/hello"
+    with pytest.raises(NotFound):
+        await get_backfill(before, asked.id)
 
 
 async def test_a_transfer_to_where_the_app_is_not(database: Database) -> None:

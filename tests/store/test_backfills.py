@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.access.teams import link_installation
 from bot.errors import NotFound
 from bot.store import models
 from bot.store.database import Database
@@ -129,6 +130,33 @@ async def test_what_is_not_to_be_seen_is_not_there(database: Database, scope: Sc
     for whose, which in ((stranger, asked), (narrow, asked), (scope, asked + 1)):
         with pytest.raises(NotFound, match="no such backfill"):
             await get_backfill(whose, which)
+
+
+async def test_one_of_a_repository_that_is_hidden_is_not_there(database: Database, scope: Scope) -> None:
+    asked = await add_backfill(database, scope)
+    await database.execute("UPDATE repository SET hidden_at = ?", NOON)
+    with pytest.raises(NotFound, match="no such backfill"):
+        await get_backfill(scope, asked)
+
+
+async def test_one_of_a_repository_that_is_anothers_by_now_is_not_there(database: Database, scope: Scope) -> None:
+    asked = await add_backfill(database, scope)
+    # As an older version left it, which let a backfill be where it was.
+    stranger = await record(database, make.repository("stranger/x", 90, 91), installation=92)
+    await database.execute("UPDATE repository SET team_id = ?", stranger.team_id)
+    with pytest.raises(NotFound, match="no such backfill"):
+        await get_backfill(scope, asked)
+
+
+async def test_all_of_an_installation_go_with_it(database: Database, scope: Scope) -> None:
+    kinds: dict[str, dict[str, Any]] = {"request": {}, "nightly": {"repository_id": None}}
+    asked = [await add_backfill(database, scope, kind=kind, **changes) for kind, changes in kinds.items()]
+    stranger = await record(database, make.repository("stranger/x", 90, 91), installation=92)
+    await link_installation(make.INSTALLATION, stranger.slug, now=NOON)
+    for each in asked:
+        assert (await get_backfill(stranger, each)).id == each
+        with pytest.raises(NotFound, match="no such backfill"):
+            await get_backfill(scope, each)
 
 
 async def test_teams_are_found_by_what_a_repository_is_called(database: Database, scope: Scope) -> None:
