@@ -4,7 +4,6 @@ https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-githu
 """
 
 import asyncio
-import contextlib
 import logging
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from bot.access.callers import Caller, what_is_seen
 from bot.access.eyes import LONG_WAIT, OF_SESSION, OF_TOKEN, Eyes
 from bot.access.grants import Grants
 from bot.access.sessions import Session
+from bot.access.uses import Uses
 from bot.clock import Clock
 from bot.errors import DatabaseUnavailable, GitHubAway, RunledgerError, SignInRefused
 from bot.github import users
@@ -75,12 +75,14 @@ class People:
         self._asking = Asking(configuration, clock)
         self._grants = Grants(database, clock, leases, self._asking)
         self._eyes = Eyes(database, clock, self._grants, self._asking)
+        self._uses = Uses(database, clock)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "People":
         await self._open.enter_async_context(self._asking)
         self._open.push_async_callback(self._grants.close)
         self._open.push_async_callback(self._eyes.close)
+        self._open.push_async_callback(self._uses.close)
         return self
 
     async def __aexit__(
@@ -198,6 +200,10 @@ class People:
 
     # Who is asking
 
+    def note_use(self, session: Session) -> None:
+        """Have it noted that a session was used; nobody waits for it."""
+        self._uses.note_session(session)
+
     async def caller_of_session(self, session: Session) -> Caller | None:
         """Return the person of a session, with what they see now; None for one who has to sign in again.
 
@@ -223,9 +229,7 @@ class People:
             return None
         caller = await self._caller_of(found)
         if caller is not None:
-            # Whoever reads is answered, also where nothing can be written now.
-            with contextlib.suppress(DatabaseUnavailable):
-                await tokens.note_use(found, self._clock.now())
+            self._uses.note_token(found)
         return caller
 
     async def _caller_of(self, token: tokens.Token) -> Caller | None:

@@ -17,16 +17,18 @@ LASTS = timedelta(days=30)
 # Nobody comes back to it after so long, and whoever opened the link to the set-up page is through by then.
 IDLE_LASTS = timedelta(days=7)
 SETUP_LASTS = timedelta(hours=2)
-# How exactly it is known when a session was used last, which must not cost a write for each request.
-USE_NOTED_EVERY = timedelta(minutes=5)
 
 
 class Session(Struct, frozen=True):
-    """A browser's session: whose it is, or, without `user_id`, that it may set the service up."""
+    """A browser's session: whose it is, or, without `user_id`, that it may set the service up.
+
+    `used_at` is when it was last noted to be used.
+    """
 
     id: int
     user_id: int | None
     secret: str
+    used_at: datetime
 
     @property
     def csrf_token(self) -> str:
@@ -58,7 +60,7 @@ async def open_session(user_id: int | None, now: datetime) -> Session:
             expires_at=now + (SETUP_LASTS if user_id is None else LASTS),
             using_db=current().client,
         )
-    return Session(kept.id, user_id, secret)
+    return Session(kept.id, user_id, secret, now)
 
 
 async def find_session(secret: str, now: datetime) -> Session | None:
@@ -68,14 +70,12 @@ async def find_session(secret: str, now: datetime) -> Session | None:
             "SELECT id, user_id, used_at, expires_at FROM session WHERE hash = ? AND revoked_at IS NULL",
             hash_of(secret),
         )
-        if not rows:
-            return None
-        used_at, expires_at = to_moment(rows[0]["used_at"]), to_moment(rows[0]["expires_at"])
-        if used_at is None or expires_at is None or expires_at <= now or used_at + IDLE_LASTS <= now:
-            return None
-        if used_at + USE_NOTED_EVERY <= now:
-            await current().execute("UPDATE session SET used_at = ? WHERE id = ?", now, rows[0]["id"])
-    return Session(rows[0]["id"], rows[0]["user_id"], secret)
+    if not rows:
+        return None
+    used_at, expires_at = to_moment(rows[0]["used_at"]), to_moment(rows[0]["expires_at"])
+    if used_at is None or expires_at is None or expires_at <= now or used_at + IDLE_LASTS <= now:
+        return None
+    return Session(rows[0]["id"], rows[0]["user_id"], secret, used_at)
 
 
 async def revoke_session(session_id: int, now: datetime) -> None:

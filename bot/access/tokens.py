@@ -22,7 +22,7 @@ _SHAPE = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
 # How many tokens of a team one person may have in force, and for how many days.
 MOST_OF_A_PERSON = 50
 LONGEST_OF_A_PERSON = 365
-# How exactly it is known when a token was used last, which must not cost a write for each request.
+# How exactly it is known when a token or a session was used last, which must not cost a write for each request.
 USE_NOTED_EVERY = timedelta(minutes=5)
 _IN_FORCE = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
 
@@ -165,19 +165,6 @@ async def find_token(token: str, now: datetime) -> Token | None:
     row = rows[0]
     times = to_moment(row["expires_at"]), to_moment(row["last_used_at"])
     return Token(row["id"], row["name"], row["team_id"], row["user_id"], *times)
-
-
-async def note_use(token: Token, now: datetime) -> None:
-    """Note that a token was used, where that was not noted minutes ago. Raises DatabaseUnavailable."""
-    if token.last_used_at is not None and token.last_used_at + USE_NOTED_EVERY > now:
-        return
-    with database_errors():
-        await current().execute(
-            "UPDATE api_token SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at <= ?)",
-            now,
-            token.id,
-            now - USE_NOTED_EVERY,
-        )
 
 
 async def list_tokens(team: str | None = None, *, user_id: int | None = None) -> list[TokenLine]:

@@ -81,4 +81,5 @@ async def find_session(request: web.Request) -> "Session | None":
         limits.note_bad(secret)
     else:
         limits.charge(request, f"session {session.id}", session.secret)
+        request.app[keys.PEOPLE].note_use(session)
     return session

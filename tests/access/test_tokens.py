@@ -2,10 +2,8 @@
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -23,13 +21,13 @@ from bot.access import (
 from bot.access.audit import OPERATOR, AuditLine, list_audit
 from bot.access.people import People
 from bot.access.teams import link_installation, rename_team
-from bot.access.tokens import LONGEST_OF_A_PERSON, MOST_OF_A_PERSON, USE_NOTED_EVERY, find_token, note_use
+from bot.access.tokens import LONGEST_OF_A_PERSON, MOST_OF_A_PERSON
 from bot.clock import ManualClock
-from bot.errors import DatabaseUnavailable, NotFound, RunledgerError
+from bot.errors import NotFound, RunledgerError
 from bot.recorder import upsert_workflow_run
 from bot.settings import Settings
 from bot.store import queries
-from bot.store.database import Database, to_moment
+from bot.store.database import Database
 from bot.store.leases import Leases
 from bot.store.registration import Configuration
 from tests import builders as make
@@ -149,38 +147,6 @@ async def test_a_token_has_a_name_that_both_databases_keep() -> None:
         assert await list_tokens(team) == []
     assert await list_tokens() == []
     assert await create_token("octo-org", "x" * 200, NOW)
-
-
-@pytest.mark.usefixtures("teams")
-async def test_its_last_use_is_known_to_some_minutes(find: Find, database: Database) -> None:
-    token = await create_token("octo-org", "ci", NOW)
-
-    async def used_at(now: datetime) -> datetime | None:
-        await find(token, now)
-        (row,) = await database.fetch("SELECT last_used_at FROM api_token")
-        return to_moment(row["last_used_at"])
-
-    soon, later = NOW + USE_NOTED_EVERY - timedelta(seconds=1), NOW + USE_NOTED_EVERY
-    assert [await used_at(now) for now in (NOW, soon, later)] == [NOW, NOW, later]
-
-
-@pytest.mark.usefixtures("teams")
-async def test_where_nothing_can_be_written_it_reads_all_the_same(
-    find: Find, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token = await create_token("octo-org", "ci", NOW)
-
-    async def fail(*_: Any) -> int:
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
-        raise error
-
-    monkeypatch.setattr(database, "execute", fail)
-    found = await find_token(token, NOW)
-    assert found is not None
-    with pytest.raises(DatabaseUnavailable):
-        await note_use(found, NOW)
-    assert await find(token)
 
 
 @pytest.mark.usefixtures("teams")
