@@ -26,7 +26,7 @@ class Connection(asyncio.BufferedProtocol):
     """Lets deliveries pass, one at a time and in order.
 
     The first request that is none, or that is to be refused, is handed on as it came, and so is all after it; so is a
-    connection on which nothing comes.
+    connection on which nothing more comes.
     """
 
     def __init__(self, lane: Lane, connections: "set[Connection]", take_over: TakeOver) -> None:
@@ -42,7 +42,7 @@ class Connection(asyncio.BufferedProtocol):
         self._room = lane.receiver.memory.reservation()
         self._deadline: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self._is_idle = True
+        self._is_new, self._is_idle = True, True
         self._is_full = False
         self._stopping = False
         self._stopped: asyncio.Event | None = None
@@ -53,8 +53,12 @@ class Connection(asyncio.BufferedProtocol):
         self._connections.add(self)
 
     def _look(self) -> None:
-        """Hand on a connection that idles: whoever takes it over has rules for how long it may."""
-        if self._is_idle and self._passing is None:
+        """Close a connection on which nothing has come, and hand on one that idles, for which there are rules."""
+        if self._is_new:
+            transport = self._leave()
+            if transport is not None:
+                transport.close()
+        elif self._is_idle and self._passing is None:
             self._hand_on(b"")
         else:
             self._is_idle = True
@@ -74,7 +78,7 @@ class Connection(asyncio.BufferedProtocol):
             self._hold(data)
 
     def _begin(self, data: bytes | memoryview) -> None:
-        self._is_idle = False
+        self._is_new, self._is_idle = False, False
         head = self._heads.find(data)
         passing = None if head is None else self._lane.find_delivery(head)
         if passing is None:

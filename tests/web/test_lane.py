@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from bot.errors import DatabaseUnavailable
-from bot.web import connection, keys
+from bot.web import connection, keys, protocol
 from bot.web.lane import Lane
 from bot.web.problems import Problem
 from bot.web.protocol import Runner
@@ -143,7 +143,40 @@ async def test_a_head_in_parts_is_left_to_aiohttp(place: Place, rooms: Rooms) ->
     assert place.routed == {WEBHOOK: 1}
 
 
-async def test_a_line_on_which_nothing_comes_is_left_to_aiohttp(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_line_on_which_nothing_has_come_is_closed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.05)
+    line = await place.line()
+    assert await line.reader.read() == b""
+
+
+@pytest.mark.parametrize("said", [get("/healthz")[:-2], post(1)[:40]])
+async def test_a_head_that_never_ends_is_not_waited_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "FIRST_HEAD_SECONDS", 0.05)
+    line = await place.line()
+    await line.say(said)
+    assert await line.reader.read() == b""
+    assert not place.routed
+
+
+async def test_a_line_stays_when_its_first_request_was_answered(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "FIRST_HEAD_SECONDS", 0.05)
+    line = await place.line()
+    assert (await line.ask(get("/healthz")))[0] == "HTTP/1.1 200 OK"
+    await asyncio.sleep(0.15)
+    assert (await line.ask(get("/healthz")))[0] == "HTTP/1.1 200 OK"
+
+
+async def test_a_line_that_nobody_uses_any_more_is_closed(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "KEEP_ALIVE_SECONDS", 0.1)
+    async with opened(rooms) as place:
+        line = await place.line()
+        assert (await line.ask(get("/healthz")))[0] == "HTTP/1.1 200 OK"
+        assert await line.reader.read() == b""
+
+
+async def test_a_line_that_idles_is_left_to_aiohttp(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "IDLE_SECONDS", 0.05)
     line = await place.line()
     # It may have begun to idle just before, and so is looked at twice.
@@ -221,6 +254,15 @@ async def test_what_is_unusual_about_a_connection_is_left_to_aiohttp(
     assert place.routed == {WEBHOOK: 1}
     if closes:
         assert await line.reader.read() == b""
+
+
+@pytest.mark.parametrize("expected", [b"something else", b"100-continue, more", b"\xe9"])
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere"])
+async def test_what_nobody_knows_how_to_meet_is_passed_over(place: Place, expected: bytes, path: str) -> None:
+    line, whole = await place.line(), get(path)
+    status = (await line.ask(whole[:-2] + b"Expect: " + expected + b"\r\n\r\n"))[0]
+    assert status == (await (await place.line()).ask(whole))[0]
+    assert status in {"HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found"}
 
 
 async def test_who_expects_to_be_told_to_continue_is_told(place: Place) -> None:
