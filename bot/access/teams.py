@@ -6,7 +6,7 @@ from datetime import datetime
 from bot.access.audit import OPERATOR, note
 from bot.access.names import checked_name
 from bot.errors import NotFound, RunledgerError
-from bot.recorder.directory import move_record
+from bot.recorder.directory import hold_directory, move_record
 from bot.store import models, queries
 from bot.store.database import current
 from bot.store.views import TeamList
@@ -47,6 +47,7 @@ async def link_installation(installation_id: int, team: str, *, now: datetime) -
     """
     scope = await _get_scope(team)
     async with current().transaction() as tx:
+        await hold_directory(tx)
         theirs = models.Installation.filter(installation_id=installation_id).using_db(tx.client)
         if not await theirs.update(team_id=scope.team_id):
             message = f"there is no installation {installation_id}"

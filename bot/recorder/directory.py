@@ -20,7 +20,7 @@ from bot.domain import facts
 from bot.domain.ordering import NO_VERSION
 from bot.settings import Dialect
 from bot.store import models
-from bot.store.conversation import Conversation, Question, padded
+from bot.store.conversation import Conversation, one_of
 from bot.store.database import Transaction
 from bot.store.writes import ForEach, Pattern, Write
 
@@ -32,7 +32,7 @@ LAST_DELIVERY_GRAIN = timedelta(seconds=10)
 # What a snapshot may tell anew, and what else is to be known of a repository.
 _TOLD_OF_REPOSITORIES = ("full_name", "private", "archived", "default_branch", "html_url")
 _COLUMNS = ("repository_id", *_TOLD_OF_REPOSITORIES, "account_id", "installation_id", "hidden_at", "team_id")
-_LOOK = f"SELECT {', '.join(_COLUMNS)} FROM repository WHERE repository_id IN ({{}})"
+_LOOK = f"SELECT {', '.join(_COLUMNS)} FROM repository WHERE repository_id {{among}}"
 _NOTE_ARRIVAL = Pattern(
     "UPDATE installation SET last_delivery_at = {came}{from_each} WHERE installation.installation_id = {id}"
     " AND (installation.last_delivery_at IS NULL OR installation.last_delivery_at < {before})",
@@ -94,8 +94,7 @@ def _known(told: Mapping[Told, facts.Repository], lock: str) -> Conversation[dic
 def _look(identifiers: Collection[int], suffix: str = "") -> Conversation[dict[int, dict[str, Any]]]:
     if not identifiers:
         return {}
-    asked = padded(sorted(identifiers))
-    rows = yield Question(_LOOK.format(", ".join("?" * len(asked))) + suffix, asked)
+    rows = yield one_of(_LOOK + suffix, sorted(identifiers))
     return {row[0]: dict(zip(_COLUMNS, row, strict=True)) for row in rows}
 
 
@@ -140,14 +139,19 @@ def _newest_of_equals(repositories: Iterable[facts.Repository]) -> list[facts.Re
     return list(newest.values())
 
 
+async def hold_directory(tx: Transaction) -> None:
+    """Let nobody else change whose anything is until the transaction ends, before any of that is read."""
+    if tx.dialect is Dialect.POSTGRESQL:
+        await tx.fetch("SELECT pg_advisory_xact_lock(?)", ADVISORY_LOCK)
+
+
 async def _record_news(
     tx: Transaction,
     others: Iterable[facts.Installation | facts.AccountRename],
     repositories: Sequence[facts.Repository],
     now: datetime,
 ) -> None:
-    if tx.dialect is Dialect.POSTGRESQL:
-        await tx.fetch("SELECT pg_advisory_xact_lock(?)", ADVISORY_LOCK)
+    await hold_directory(tx)
     for fact in others:
         if isinstance(fact, facts.AccountRename):
             await _record_rename(tx, fact)

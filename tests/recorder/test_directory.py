@@ -1,5 +1,6 @@
 """Whose is it: teams, installations and repositories, whatever order their events come in."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from bot.access.teams import link_installation
 from bot.errors import NotFound
-from bot.store import housekeeping, models
+from bot.recorder import directory
+from bot.store import connected, housekeeping, models
 from bot.store.database import Database
 from bot.store.queries import find_scope, get_backfill, get_workflow_runs, list_jobs, list_repositories, list_teams
 from bot.store.queries.filters import JobsQuery
@@ -384,3 +387,20 @@ async def test_retention(database: Database) -> None:
     kept = await rows_of(database, 10)
     assert (kept["workflow_run"], kept["workflow_run_attempt"], kept["workflow_job"]) == (0, 0, 0)
     assert kept["repository"] == 1
+
+
+async def test_more_are_looked_up_than_a_statement_takes_parameters(database: Database) -> None:
+    await tell(database, ran(), 1)
+    known = await database.converse(directory._look(range(40_000)))
+    assert known.keys() == {HELLO.id}
+
+
+async def test_whoever_links_waits_for_news_of_whose_anything_is(migrated_postgres: str) -> None:
+    async with connected(migrated_postgres) as database:
+        await tell(database, ran(), 1)
+        async with database.transaction() as tx:
+            await directory.hold_directory(tx)
+            linking = asyncio.create_task(link_installation(OCTO.installation_id or 0, "octo-org", now=START))
+            await asyncio.wait([linking], timeout=0.3)
+            assert not linking.done()
+        await linking
