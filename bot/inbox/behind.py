@@ -20,7 +20,7 @@ from bot.inbox.rows import Row, inserted
 from bot.recorder import DirectoryNews
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, lock_timeout
-from bot.store.database import Database, Locked, Transaction, is_unavailable
+from bot.store.database import Database, Locked, Transaction
 from bot.store.leases import new_holder
 
 log = logging.getLogger(__name__)
@@ -39,13 +39,14 @@ class _HeldByOthers(Exception):
 
 
 class _Recording:
-    """Entries being recorded; afterwards `recorded` is what was new in them."""
+    """Entries being recorded; afterwards `recorded` is what was new in them, or `left` how many a worker is to take."""
 
     def __init__(self, handler: Handler, entries: Sequence[Entry], now: datetime) -> None:
         self._handler = handler
         self._entries = entries
         self._now = now
         self.recorded: list[Told] = []
+        self.left = 0
 
     async def take(self, tx: Transaction) -> None:
         """Record them as the whole of a transaction."""
@@ -80,39 +81,46 @@ class _Recording:
         return Row(told.guid, told.event, "handled", None, told.received_at, 1, self._now)
 
     async def leave(self, tx: Transaction) -> None:
-        """Leave them to a worker as the whole of a transaction."""
-        await tx.finish(self._leaving(tx.dialect))
+        """Leave them to a worker as the whole of a transaction, all but those that somebody else is recording."""
+        try:
+            await tx.finish(self._leaving(tx.dialect))
+        except Locked as error:
+            raise _HeldByOthers from error
 
     def _leaving(self, dialect: Dialect) -> Conversation[None]:
-        told = _by_guid((yield from journal.taken(self._entries)))
+        yield from lock_timeout(dialect, LOCK_TIMEOUT)
+        told = _by_guid((yield from journal.taken_of_the_free(dialect, self._entries)))
         yield from inserted(dialect, [self._row(each, waits=True) for each in told.values()])
+        self.left = len(told)
 
 
 def _by_guid(told: Sequence[Told]) -> dict[str, Told]:
     return {each.guid: each for each in reversed(told)}
 
 
-async def record(database: Database, handler: Handler, entries: Sequence[Entry], now: datetime) -> bool:
-    """Record entries of the journal, or tell by False that they are left to a worker, who tries each delivery alone.
+async def record(database: Database, handler: Handler, entries: Sequence[Entry], now: datetime) -> int | None:
+    """Record entries of the journal, or return how many deliveries are left to a worker, who tries each alone.
 
-    Raises whatever says that the database can't be used now; the entries are in the journal still.
+    What somebody else is about to record is neither. Raises whatever says that the database can't be used now; the
+    entries are in the journal still.
     """
     recording = _Recording(handler, entries, now)
     try:
         await database.transact(recording.take)
     except Exception as error:
-        if is_unavailable(error):
+        if await database.is_away_by(error):
             raise
         log.info("entries are left to a worker", extra={"entries": len(entries)}, exc_info=error)
-        await database.transact(recording.leave)
-        return False
+        with contextlib.suppress(_HeldByOthers):
+            await database.transact(recording.leave)
+        return recording.left
     handler.report(recording.recorded)
-    return True
+    return None
 
 
 async def record_left_behind(database: Database, handler: Handler, now: datetime) -> int:
     """Record some of what no process records any more; return how many deliveries that were."""
-    found = await journal.find_left_behind(database.reader, now - timedelta(seconds=LEFT_BEHIND_SECONDS))
+    found = await journal.find_left_behind(database, now - timedelta(seconds=LEFT_BEHIND_SECONDS))
     entries = []
     for identifier, kept in found:
         try:
@@ -120,9 +128,8 @@ async def record_left_behind(database: Database, handler: Handler, now: datetime
         except MalformedPayload as error:
             log.error("an entry of the journal can't be read", extra={"entry": identifier, "reason": str(error)})
             await database.write([journal.called_unreadable(identifier, str(error))])
-    if entries:
-        await record(database, handler, entries, now)
-    return sum(len(entry.told) for entry in entries)
+    left = await record(database, handler, entries, now) if entries else 0
+    return sum(len(entry.told) for entry in entries) if left is None else left
 
 
 class Behind:
@@ -181,7 +188,7 @@ class Behind:
 
     async def _record(self, entries: Sequence[Entry]) -> None:
         try:
-            if not await record(self._database, self._handler, entries, self._clock.now()):
+            if await record(self._database, self._handler, entries, self._clock.now()):
                 self._left()
         except Exception as error:
             # They stand in the journal, where a worker finds them.

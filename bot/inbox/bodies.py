@@ -43,3 +43,14 @@ def decompress(kept: bytes) -> bytes:
     except zstandard.ZstdError:
         message = "the body is damaged: what is kept of it can't be unpacked"
         raise MalformedPayload(message) from None
+
+
+def size_of(kept: bytes) -> int:
+    """Return how large the body is that `compress` was given, which a frame says at its beginning; 0 for a damaged one.
+
+    https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1
+    """
+    try:
+        return max(0, zstandard.frame_content_size(kept))
+    except zstandard.ZstdError:
+        return 0

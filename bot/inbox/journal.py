@@ -13,7 +13,8 @@ import msgspec
 
 from bot.domain.news import News
 from bot.errors import MalformedPayload
-from bot.inbox.bodies import decompress, pack
+from bot.inbox.bodies import decompress, pack, size_of
+from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, padded
 from bot.store.database import Executor
 from bot.store.writes import Statement
@@ -37,6 +38,10 @@ _WRITE_AND_LOOK = (
     " UNION ALL SELECT NULL, NULL, id FROM entry"
 )
 _TAKE = "DELETE FROM journal_entry WHERE id IN ({}) RETURNING id"
+_TAKE_FREE = (
+    "DELETE FROM journal_entry WHERE id IN"
+    " (SELECT id FROM journal_entry WHERE id IN ({}) FOR UPDATE SKIP LOCKED) RETURNING id"
+)
 _LEFT = "SELECT id, body FROM journal_entry WHERE written_at < ? AND error IS NULL ORDER BY id LIMIT ?"
 _UNREADABLE = "UPDATE journal_entry SET error = ? WHERE id = ?"
 
@@ -86,6 +91,11 @@ def find_told(kept: bytes) -> Told | None:
     return decode(kept)[0] if kept.startswith(_MARK) else None
 
 
+def unpacked_size(kept: bytes) -> int:
+    """Return how many bytes it is that is kept of a delivery, once it is unpacked; 0 where that is damaged."""
+    return size_of(kept.removeprefix(_MARK))
+
+
 def written(told: Sequence[Told], now: datetime, holder: str) -> Conversation[int]:
     """Write an entry that `holder` is to record, and return its id."""
     ((identifier,),) = yield Question(_WRITE, _row(told, now, holder))
@@ -111,14 +121,27 @@ async def write_and_look(
 
 def taken(entries: Sequence[Entry]) -> Conversation[list[Told]]:
     """Take entries out of the journal, and return what those tell that nobody else has taken."""
+    return (yield from _taken(entries, _TAKE))
+
+
+def taken_of_the_free(dialect: Dialect, entries: Sequence[Entry]) -> Conversation[list[Told]]:
+    """Do so with those that nobody else is about to take, however long they take for it."""
+    return (yield from _taken(entries, _TAKE_FREE if dialect is Dialect.POSTGRESQL else _TAKE))
+
+
+def _taken(entries: Sequence[Entry], sql: str) -> Conversation[list[Told]]:
     asked = padded(sorted(entry.id for entry in entries))
-    ours = {row[0] for row in (yield Question(_TAKE.format(", ".join("?" * len(asked))), asked))}
+    ours = {row[0] for row in (yield Question(sql.format(", ".join("?" * len(asked))), asked))}
     return [told for entry in entries if entry.id in ours for told in entry.told]
 
 
 async def find_left_behind(database: Executor, before: datetime) -> list[tuple[int, bytes]]:
-    """Return some of the entries that were written before, the oldest first, as they are kept."""
-    rows = await database.fetch(_LEFT, before, LEFT_AT_ONCE)
+    """Return some of the entries that were written before, the oldest first, as they are kept.
+
+    Those that a process is about to record are passed over, also where it has been frozen while it does.
+    """
+    skip = " FOR UPDATE SKIP LOCKED" if database.dialect is Dialect.POSTGRESQL else ""
+    rows = await database.fetch(_LEFT + skip, before, LEFT_AT_ONCE)
     return [(row["id"], row["body"]) for row in rows]
 
 

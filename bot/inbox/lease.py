@@ -2,13 +2,14 @@
 
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 
 from bot.inbox.bodies import decompress
-from bot.inbox.journal import Told, find_told
+from bot.inbox.journal import Told, find_told, unpacked_size
 from bot.settings import Dialect
 from bot.store.database import Executor, Transaction
 
@@ -17,6 +18,8 @@ MAX_TRIES = 12
 FIRST_DELAY, LONGEST_DELAY = 1.0, 1800.0
 # A batch of large bodies would not fit in memory together, so a larger one is handled by itself.
 LARGE = 256 * 1024
+# Nor would what is small only as it is kept: 145,000 equal steps, 24 MiB, take 3 KB.
+MOST_TOGETHER = 4 * 1024 * 1024
 _COLUMNS = f"id, guid, event, CASE WHEN length(body) <= {LARGE} THEN body END AS body, received_at, tries"
 _DONE = "UPDATE delivery SET state = ?, handlings = handlings + ?, handled_at = ?, error = NULL{} WHERE id = ?"
 
@@ -49,7 +52,8 @@ class LeasedDelivery(Struct, frozen=True):
 async def lease(tx: Transaction, now: datetime, limit: int, only: int | None = None) -> list[LeasedDelivery]:
     """Take up to `limit` waiting deliveries, the longest due first, passing over what other workers hold.
 
-    A body of more than LARGE, as it is kept, comes alone.
+    A body of more than LARGE, as it is kept, comes alone; of others there come as many as are MOST_TOGETHER when they
+    are unpacked, or one.
 
     `only` takes that one row, if it still waits. SQLite needs no lock of its own: the transaction has the only one.
     """
@@ -65,8 +69,17 @@ async def lease(tx: Transaction, now: datetime, limit: int, only: int | None = N
         small = [rows[0] | (await tx.fetch("SELECT body FROM delivery WHERE id = ?", rows[0]["id"]))[0]]
     return [
         LeasedDelivery(row["id"], row["guid"], row["event"], row["body"], _moment(row["received_at"]), row["tries"])
-        for row in small
+        for row in _together(small)
     ]
+
+
+def _together(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    size = 0
+    for row in rows:
+        size += unpacked_size(row["body"])
+        if size > MOST_TOGETHER and row is not rows[0]:
+            return
+        yield row
 
 
 def _moment(value: datetime | str) -> datetime:

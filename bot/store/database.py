@@ -158,6 +158,19 @@ class Database(Executor):
         engine: Any = postgresql if self.dialect is Dialect.POSTGRESQL else sqlite
         return any(engine.is_working(client) for client in (self.client, self.reader.client))
 
+    async def is_away_by(self, error: BaseException) -> bool:
+        """Tell whether an error means that the database can't take any work now, asking it where that is not plain."""
+        if not is_unavailable(error):
+            return False
+        if not isinstance(error, _MAYBE_OF_THE_WORK):
+            return True
+        try:
+            with database_errors():
+                await self.fetch("SELECT 1")
+        except DatabaseUnavailable:
+            return True
+        return False
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit what happens inside, or nothing of it."""
@@ -235,6 +248,8 @@ _UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
+# So fails what a database is asked for that is there: what takes longer than a statement may, or has too many parts.
+_MAYBE_OF_THE_WORK = (asyncpg.InterfaceError, asyncpg.QueryCanceledError, TimeoutError)
 # https://sqlite.org/rescode.html; the words of an error may quote the very work that was wrong.
 _SQLITE_FAULTS = frozenset(
     {

@@ -14,7 +14,7 @@ from bot.inbox import LeasedDelivery, Told
 from bot.logs import bound
 from bot.settings import Dialect
 from bot.store.conversation import lock_timeout
-from bot.store.database import COLLISIONS, TRIES_AFTER_COLLISION, Database, Locked, is_unavailable
+from bot.store.database import COLLISIONS, TRIES_AFTER_COLLISION, Database, Locked
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Deliveries:
             except COLLISIONS:
                 await self._clock.sleep(random.uniform(0, 0.05))  # noqa: S311
             except Exception as error:
-                _raise_if_unavailable(error)
+                await self._raise_if_away(error)
                 if not held:
                     raise
                 await self._take_apart(held, error)
@@ -128,8 +128,13 @@ class Deliveries:
         except COLLISIONS:
             log.info("a delivery is left for the next turn", extra=_about(delivery))
         except Exception as error:  # noqa: BLE001
-            _raise_if_unavailable(error)
+            await self._raise_if_away(error)
             await self._give_back(delivery, error)
+
+    async def _raise_if_away(self, error: Exception) -> None:
+        if await self._database.is_away_by(error):
+            message = f"the database can't be used now ({type(error).__name__})"
+            raise DatabaseUnavailable(message) from error
 
     async def _put_off(self, delivery: LeasedDelivery) -> None:
         log.info("a delivery waits for somebody else's lock", extra=_about(delivery))
@@ -145,12 +150,6 @@ class Deliveries:
                 await inbox.mark_dead(tx, delivery, reason, now)
         metrics.count_handled(delivery.event, "retried" if again else "dead")
         log.warning("a delivery could not be recorded", extra=_about(delivery), exc_info=error)
-
-
-def _raise_if_unavailable(error: Exception) -> None:
-    if is_unavailable(error):
-        message = f"the database can't be used now ({type(error).__name__})"
-        raise DatabaseUnavailable(message) from error
 
 
 def _about(delivery: LeasedDelivery) -> dict[str, str]:

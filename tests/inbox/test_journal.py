@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -17,6 +20,7 @@ from bot.errors import MalformedPayload
 from bot.handling import EventHandler
 from bot.inbox import behind, bodies, journal
 from bot.inbox.journal import LEFT_BEHIND_SECONDS, Entry, Told
+from bot.store import connected
 from bot.store.database import Database
 from bot.worker import Worker
 from tests.inbox.deliveries import NOW, delivery, rows_by_guid, run_body
@@ -78,6 +82,16 @@ async def _told(guid: str, body: bytes, event: str = "workflow_run") -> Told:
     return Told(guid, event, NOW, await events.read(guid, event, body, NOW))
 
 
+@asynccontextmanager
+async def connected_to(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Be another process on PostgreSQL."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def _runs(database: Database) -> list[int]:
     return [row["run_id"] for row in await database.fetch("SELECT run_id FROM workflow_run ORDER BY run_id")]
 
@@ -118,6 +132,39 @@ async def test_a_guid_in_two_entries_is_recorded_once(database: Database) -> Non
     await inbox.record_left_behind(database, EventHandler(ManualClock(NOW)), NOW + timedelta(minutes=1))
     assert await _runs(database) == [7, 9]
     assert {row["handlings"] for row in (await rows_by_guid(database)).values()} == {1}
+
+
+async def test_what_a_frozen_process_holds_keeps_nobody_from_the_rest(migrated_postgres: str) -> None:
+    clock = ManualClock(NOW)
+    async with connected(migrated_postgres) as database, connected_to(migrated_postgres) as frozen:
+        worker = Worker(database, clock, SETTINGS)
+        held = await _left_behind(database, await _told("held", run_body(7)))
+        await _left_behind(database, await _told("free", run_body(8)))
+        await clock.advance(2 * LEFT_BEHIND_SECONDS)
+        async with frozen.transaction():
+            # It has begun to record its entry, and goes on whenever it is let.
+            await frozen.execute("DELETE FROM journal_entry WHERE id = $1", held)
+            async with asyncio.timeout(20):
+                await worker.handle_all()
+            assert await _runs(database) == [8]
+        await worker.handle_all()
+        assert (await rows_by_guid(database)).keys() == {"free"}
+
+
+async def test_what_a_frozen_process_lets_go_of_is_recorded(migrated_postgres: str) -> None:
+    clock = ManualClock(NOW)
+    async with connected(migrated_postgres) as database, connected_to(migrated_postgres) as frozen:
+        worker = Worker(database, clock, SETTINGS)
+        told = await _told("held", run_body(7))
+        await _left_behind(database, told)
+        await clock.advance(2 * LEFT_BEHIND_SECONDS)
+        lost = frozen.transaction()
+        await lost.start()
+        await frozen.execute("DELETE FROM journal_entry")
+        assert not await worker.handle_all()
+        await lost.rollback()
+        await worker.handle_all()
+        assert await _runs(database) == [7]
 
 
 async def test_what_can_t_be_read_harms_no_neighbour_and_is_told(database: Database) -> None:

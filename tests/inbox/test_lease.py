@@ -10,7 +10,7 @@ from bot import inbox
 from bot.clock import ManualClock
 from bot.errors import MalformedPayload
 from bot.inbox import Inbox, LeasedDelivery
-from bot.inbox.lease import FIRST_DELAY, LARGE, LONGEST_DELAY, MAX_TRIES, delay
+from bot.inbox.lease import FIRST_DELAY, LARGE, LONGEST_DELAY, MAX_TRIES, MOST_TOGETHER, delay
 from bot.store import connected
 from bot.store.database import Database
 from tests.inbox.deliveries import NOW, delivery, rows_by_guid
@@ -42,6 +42,20 @@ async def test_a_large_body_comes_alone(database: Database) -> None:
             batches.append([len(each.body()) for each in taken])
             await inbox.mark_handled(tx, taken, NOW)
     assert batches == [[1], [LARGE + 1], [LARGE + 1], [1, 1]]
+
+
+async def test_what_is_small_only_as_it_is_kept_comes_a_few_at_a_time(database: Database) -> None:
+    sizes = [1, MOST_TOGETHER // 2, MOST_TOGETHER // 2 - 1, 2, 2 * MOST_TOGETHER, 3]
+    async with Inbox(database, ManualClock(NOW), frozenset({"workflow_run"})) as opened:
+        for position, size in enumerate(sizes):
+            received = NOW + timedelta(seconds=position)
+            await opened.append(delivery(f"guid-{position}", b"a" * size, received_at=received))
+    batches = []
+    async with database.transaction() as tx:
+        while taken := await inbox.lease(tx, NOW + timedelta(minutes=1), 9):
+            batches.append([len(each.body()) for each in taken])
+            await inbox.mark_handled(tx, taken, NOW)
+    assert batches == [sizes[:3], [2], [2 * MOST_TOGETHER], [3]]
 
 
 async def test_what_is_not_due_yet_is_left(database: Database) -> None:

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from bot import events, inbox
 from bot.clock import ManualClock
 from bot.inbox import Inbox
 from bot.settings import Dialect, Settings
+from bot.store import connected
 from bot.store.database import Database, to_moment
 from bot.worker import Worker
 from tests.inbox.deliveries import INSTALLATION_ID, NOW, count, delivery, job_body, rows_by_guid, run_body
@@ -206,3 +208,30 @@ async def test_the_last_delivery_is_noted_at_most_every_ten_seconds(
     await opened.append(delivery("late", run_body(9), received_at=NOW))
     await worker.handle_all()
     assert await _last_delivery_at(database) == noted[-1]
+
+
+SLOW = """
+    CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+    CREATE TRIGGER linger BEFORE INSERT ON workflow_run_attempt FOR EACH ROW WHEN (NEW.run_id = 13)
+    EXECUTE FUNCTION linger();
+"""
+
+
+@pytest.mark.parametrize("bound", ["command_timeout", "statement_timeout"])
+async def test_one_that_takes_too_long_harms_no_neighbour(
+    migrated_postgres: str, clock: ManualClock, bound: str
+) -> None:
+    other = await asyncpg.connect(migrated_postgres)
+    await other.execute(SLOW)
+    if bound == "statement_timeout":
+        # As some hosts set it.
+        await other.execute(f"ALTER DATABASE {migrated_postgres.rpartition('/')[2]} SET {bound} = '500ms'")
+    await other.close()
+    url = migrated_postgres + ("?command_timeout=0.5" if bound == "command_timeout" else "")
+    async with connected(url) as database, Inbox(database, clock, events.ACTED_ON) as opened:
+        for number in (1, 13, 2):
+            await opened.append(delivery(f"run {number}", run_body(number)))
+        await Worker(database, clock, SETTINGS).handle_all()
+        assert sorted(await _runs(database)) == [1, 2]
+        slow = await _row(database, "run 13")
+        assert (slow["state"], slow["tries"]) == ("waiting", 1)
