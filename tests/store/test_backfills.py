@@ -132,11 +132,10 @@ async def test_what_is_not_to_be_seen_is_not_there(database: Database, scope: Sc
             await get_backfill(whose, which)
 
 
-async def test_one_of_a_repository_that_is_hidden_is_not_there(database: Database, scope: Scope) -> None:
-    asked = await add_backfill(database, scope)
+async def test_what_became_of_one_of_a_repository_that_is_hidden_is_told(database: Database, scope: Scope) -> None:
+    asked = await add_backfill(database, scope, state="failed", error="the App is not installed any more")
     await database.execute("UPDATE repository SET hidden_at = ?", NOON)
-    with pytest.raises(NotFound, match="no such backfill"):
-        await get_backfill(scope, asked)
+    assert (await get_backfill(scope, asked)).error == "the App is not installed any more"
 
 
 async def test_one_of_a_repository_that_is_anothers_by_now_is_not_there(database: Database, scope: Scope) -> None:

@@ -16,8 +16,8 @@ _BACKFILL = (
     " backfill.finished_at, backfill.runs_at_github, backfill.runs_stored, backfill.jobs_stored, backfill.error,"
     " backfill.repository_id FROM backfill LEFT JOIN repository ON repository.repository_id = backfill.repository_id"
     " WHERE backfill.id = ? AND backfill.team_id = ?"
-    # One of a repository that is hidden by now is not to be seen, as nothing else of it is.
-    " AND (backfill.repository_id IS NULL OR (repository.team_id = backfill.team_id AND repository.hidden_at IS NULL))"
+    # Of a repository that is another team's by now nothing is told, but what became of one that is gone.
+    " AND (repository.team_id IS NULL OR repository.team_id = backfill.team_id)"
 )
 _UNLISTED = (
     "SELECT count(CASE WHEN what = 'pulls' THEN 1 END) AS pulls,"
