@@ -10,6 +10,7 @@ from bot.errors import MalformedPayload
 from bot.feedback.commits import Commit, Place, find_pull_request
 from bot.feedback.tools import Tools
 from bot.github import Client, pulls
+from bot.github.errors import GitHubUnavailable
 from bot.recorder import Marks, record, repository_as_known
 from bot.store import models
 
@@ -46,13 +47,19 @@ async def ask_for_untold(tools: Tools, client: Client, commit: Commit, asked: As
 
 
 async def refresh(tools: Tools, client: Client, place: Place, number: int) -> bool:
-    """Record how a pull request stands, and return whether that was not known. Raises a GitHubError."""
+    """Record how a pull request stands, and return whether that was not known. Raises a GitHubError.
+
+    So it does, too, where the name that the repository had is another's by now.
+    """
     before = await find_pull_request(tools.database.reader, place.repository_id, number)
     answer = await pulls.get_pull_request(client, place.full_name, number)
     try:
         told = payloads.read(answer.data, payloads.PullRequest)
     except MalformedPayload:
         return False
+    if told.base.repo is not None and told.base.repo.id != place.repository_id:
+        message = f"{place.full_name} is another repository's name by now"
+        raise GitHubUnavailable(message, maybe_taken=False)
     fact = facts.pull_request(told, place.repository_id, ordering.microseconds(answer.date))
     repository = await models.Repository.get(repository_id=place.repository_id, using_db=tools.database.client)
     async with tools.database.transaction() as tx:

@@ -17,6 +17,8 @@ from bot.store.database import Database, Executor, to_moment
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=5), timedelta(hours=1)
 MOST_TRIES = 12
 """Somebody may have to grant a permission first; after some hours it is no news any more."""
+MOST_FAILURES = 40
+"""So many, over more than a day, where GitHub itself fails: longer than it is ever away."""
 
 _OF_INSTALLATION = (
     " FROM {table} AS due JOIN repository ON repository.repository_id = due.repository_id"
@@ -149,9 +151,14 @@ async def put_off(database: Database, row: Row, plan: Plan | None) -> None:
     await database.execute(sql, due_at, int(urgency), row.id, row.revision)
 
 
-async def put_off_after_failure(database: Database, row: Row, now: datetime, until: datetime | None = None) -> bool:
-    """Try again later, at `until` where that is known; return whether it is given up instead, until marked again."""
-    given_up = row.tries + 1 >= MOST_TRIES
+async def put_off_after_failure(
+    database: Database, row: Row, now: datetime, until: datetime | None = None, most: int = MOST_TRIES
+) -> bool:
+    """Try again later, at `until` where that is known; return whether it is given up instead, until marked again.
+
+    It is given up after `most` tries.
+    """
+    given_up = row.tries + 1 >= most
     later = until or now + min(FIRST_DELAY * (1 << min(row.tries, 12)), LONGEST_DELAY)
     sql = f"UPDATE {row.table} SET due_at = ?, tries = tries + 1 WHERE id = ? AND revision = ?"
     await database.execute(sql, None if given_up else later, row.id, row.revision)

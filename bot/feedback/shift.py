@@ -22,6 +22,8 @@ from bot.feedback.looking import look_at_comment, look_at_commit
 from bot.feedback.pull_requests import Asked
 from bot.feedback.reporting import Reporter
 from bot.feedback.rows import (
+    MOST_FAILURES,
+    MOST_TRIES,
     CommentRow,
     Row,
     SummaryRow,
@@ -36,6 +38,7 @@ from bot.feedback.tools import Tools
 from bot.github.errors import (
     Forbidden,
     GitHubError,
+    GitHubUnavailable,
     InstallationGone,
     InstallationRefused,
     InstallationSuspended,
@@ -256,7 +259,8 @@ class Shift:
             given_up = False
             await wait_for_limits(self._tools.database, row, error.until)
         else:
-            given_up = await put_off_after_failure(self._tools.database, row, now, until)
+            most = MOST_FAILURES if isinstance(error, GitHubUnavailable) else MOST_TRIES
+            given_up = await put_off_after_failure(self._tools.database, row, now, until, most)
         metrics.count_feedback(what, "given_up" if given_up else "postponed")
 
 

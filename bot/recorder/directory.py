@@ -18,6 +18,7 @@ from cachetools import LRUCache
 
 from bot.domain import facts
 from bot.domain.ordering import NO_VERSION
+from bot.recorder.due import mark_installation
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.conversation import Conversation, one_of
@@ -211,7 +212,7 @@ async def _take_installation(
 ) -> None:
     if told.login_version is not None and told.login_version > row.login_version:
         row.account_login, row.login_version = told.account.login, told.login_version
-    before = [getattr(row, name) for name in _TOLD]
+    before, granted = [getattr(row, name) for name in _TOLD], row.permissions
     for name in _TOLD:
         setattr(row, name, getattr(told, name))
     row.account_type, row.version = told.account.type, version
@@ -224,6 +225,8 @@ async def _take_installation(
         await tx.execute("UPDATE repository SET refused_until = NULL WHERE installation_id = ?", row.installation_id)
     # The other columns are not the directory's, and may have changed since the row was read.
     await row.save(using_db=tx.client, update_fields=_TAKEN)
+    if granted is not None and granted != row.permissions:
+        await mark_installation(tx, row.installation_id, now)
     if told.state == "deleted":
         theirs = models.Repository.filter(installation_id=row.installation_id, hidden_at=None)
         await theirs.using_db(tx.client).update(hidden_at=now)

@@ -97,6 +97,10 @@ class Marks(StrEnum):
 
 Told = facts.WorkflowRun | facts.WorkflowJob | facts.PullRequest
 # Asked of each fact: a tuple of classes is told apart in a quarter of the time that a union takes.
+_WITH_OPEN_PULLS = (
+    "SELECT repository_id FROM repository WHERE installation_id = ? AND EXISTS (SELECT 1 FROM pull_request AS pull"
+    " WHERE pull.repository_id = repository.repository_id AND pull.state = 'open') ORDER BY repository_id"
+)
 _TOLD = get_args(Told)
 _OF_COMMIT = (facts.WorkflowRun, facts.WorkflowJob)
 _KEYS: dict[type[Told], tuple[str, tuple[str, ...]]] = {
@@ -203,6 +207,12 @@ async def mark_repository(tx: Transaction, repository_id: int, now: datetime) ->
     """Let all that is told of a repository's open pull requests be looked at: what is wanted told has changed."""
     await tx.execute(_MARK_OPEN_HEADS, now, now, repository_id)
     await tx.execute(_MARK_OPEN_COMMENTS, now, now, now, repository_id)
+
+
+async def mark_installation(tx: Transaction, installation_id: int, now: datetime) -> None:
+    """Do so for all that an installation sees: what may be told has changed."""
+    for row in await tx.fetch(_WITH_OPEN_PULLS, installation_id):
+        await mark_repository(tx, row["repository_id"], now)
 
 
 def commits_of_runs(run_ids: Iterable[int], now: datetime) -> ForEach:

@@ -309,5 +309,5 @@ def _remark(each: Annotation) -> Remark:
     if each.start_line == each.end_line and each.start_column is not None and each.end_column is not None:
         body |= {"start_column": each.start_column, "end_column": each.end_column}
     if each.title:
-        body["title"] = each.title[:LONGEST_TITLE]
+        body["title"] = mask(each.title)[:LONGEST_TITLE]
     return Remark(hashlib.sha256("\0".join(told).encode()).hexdigest()[:16], body)
