@@ -17,7 +17,13 @@ Shape = TypeVar("Shape", bound=Struct)
 
 
 def read_run(body: Json, repository_id: int, date: datetime) -> facts.WorkflowRun | None:
-    """Return what a run's body tells, or None where it can't be recorded."""
+    """Return what a run's body tells, or None where it can't be recorded, or is of another repository.
+
+    A name that was given up may be another's before anything has told so.
+    """
+    if not _is_of(body, repository_id):
+        log.warning("GitHub tells of another repository's run", extra={"repository": repository_id})
+        return None
     run = _read(body, payloads.WorkflowRun)
     return None if run is None else facts.workflow_run(run, repository_id, ordering.microseconds(date))
 
@@ -53,6 +59,11 @@ def read_repositories(answer: Answer[list[Json]], installation_id: int, date: da
     made = ordering.microseconds(date)
     found = _known(_read(body, payloads.Repository) for body in answer.data)
     return [facts.repository(each, installation_id, made, announced=True) for each in found]
+
+
+def _is_of(body: Json, repository_id: int) -> bool:
+    repository = body.get("repository") if isinstance(body, dict) else None
+    return not isinstance(repository, dict) or repository.get("id") in {None, repository_id}
 
 
 def _read(body: Any, shape: type[Shape]) -> Shape | None:

@@ -55,11 +55,16 @@ UNFINISHED = range(Urgency.UNFINISHED, Urgency.FAILED)
 OTHERS = range(Urgency.FAILED, Urgency.OTHER + 1)
 
 
+# By repository: how often in a row looks at its runs were forbidden, and until when that counts as once.
+TimesForbidden = dict[int, tuple[int, datetime]]
+
+
 class Shift:
     """Each step returns whether there was anything to do, and raises a GitHubError where GitHub can't be asked now."""
 
-    def __init__(self, tools: Tools, installation_id: int) -> None:
+    def __init__(self, tools: Tools, installation_id: int, forbidden: TimesForbidden) -> None:
         self._tools = tools
+        self._forbidden = forbidden
         self._installation_id = installation_id
         self._live = tools.github.installation(installation_id)
         self._backfill = tools.github.installation(installation_id, lane=Lane.BACKFILL)
@@ -139,6 +144,7 @@ class Shift:
             found = await look_at_run(self._tools, client, repository, wanted, state)
             if found is not None:
                 await self._keeper.keep(found)
+            self._forbidden.pop(repository.repository_id, None)
         except (NotFound, Forbidden) as error:
             await self._refused(repository, error, wanted)
         except NOTHING_CAN_BE_ASKED:
@@ -171,17 +177,29 @@ class Shift:
         # What has been granted since shows in a new token alone.
         self._tools.github.forget(self._installation_id)
         now = self._tools.clock.now()
-        until = now + delay(asked.tries)
+        tries = self._times_forbidden(asked, now)
+        until = now + delay(tries)
         if isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
             log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
             await self._tools.database.transact(lambda tx: drop_window(tx, asked, None, now))
-        elif asked.tries < MOST_REFUSALS:
+        elif tries < MOST_REFUSALS:
             _say_why("a repository", error, repository=repository.repository_id)
             await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until, now))
         else:
             await self._give_up(repository.repository_id, error)
 
+    def _times_forbidden(self, asked: models.BackfillWindow | WantedRun, now: datetime) -> int:
+        """Return how often it was before; a run's own tries are looks at what had not ended, too."""
+        if isinstance(asked, models.BackfillWindow):
+            return asked.tries
+        times, until = self._forbidden.get(asked.repository_id, (0, now))
+        if now < until:
+            return times - 1
+        self._forbidden[asked.repository_id] = times + 1, now + delay(times)
+        return times
+
     async def _give_up(self, repository_id: int, error: GitHubError | None) -> None:
+        self._forbidden.pop(repository_id, None)
         reason = str(error or "the App is not installed on the repository any more")
         log.warning("nothing more is asked of a repository: %s", reason, extra={"repository": repository_id})
         now = self._tools.clock.now()

@@ -169,7 +169,7 @@ class Scene:
 
     async def history(self, meanwhile: Callable[[], Awaitable[None]]) -> bool:
         """Do one step; what GitHub answers is under way while something else happens."""
-        step = asyncio.ensure_future(Shift(self.theatre.tools, self.installation.id).fetch())
+        step = asyncio.ensure_future(Shift(self.theatre.tools, self.installation.id, {}).fetch())
         await self.theatre.pass_time(0.5, step.done)
         while not step.done():
             await meanwhile()

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
+from bot.demo.github import JobSpec
 from bot.demo.github.rest.answers import Failure
 from bot.history import Historian, due_installations, sync_installation
-from bot.history.requests import DEFAULT_SPAN, ask_where_new
+from bot.history.requests import DEFAULT_SPAN, ask_for_backfill, ask_where_new
 from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS
+from bot.store import queries
 from bot.store.database import Database
+from tests.demo.stage import finish_run
 from tests.history.house import House, housed
+from tests.history.watch import Watch
 
 LIST, PULLS, TOKENS = "actions/list-workflow-runs-for-repo", "pulls/list", "apps/create-installation-access-token"
 
@@ -119,3 +123,54 @@ def grant(house: House, **permissions: str) -> None:
     """Let the installation grant these, and others as before."""
     granted = {**house.stage.installation.permissions, **permissions}
     house.stage.installation.permissions = {name: level for name, level in granted.items() if level != "none"}
+
+
+async def test_a_run_that_was_looked_at_often_is_no_reason_to_give_up(watch: Watch) -> None:
+    # It waits for somebody's approval, and is looked at now and then.
+    watch.start()
+    await watch.hear()
+    await watch.watch(hours=9)
+    (waiting,) = await watch.database.fetch("SELECT tries FROM run_wanted")
+    assert waiting["tries"] >= MOST_REFUSALS
+    watch.house.add_past(300, days=80)
+    now = watch.clock.now()
+    (asked,) = await ask_for_backfill(await queries.get_scope("acme"), "acme/rocket", None, None, now)
+    grant(watch.house, actions="none")
+    await watch.database.execute("UPDATE run_wanted SET due_at = ?", now)
+    await watch.house.catch_up()
+    assert not await watch.database.fetch("SELECT 1 FROM repository WHERE refused_until IS NOT NULL")
+    grant(watch.house, actions="read")
+    await watch.watch(hours=2)
+    progress = await queries.get_backfill(await queries.get_scope("acme"), asked)
+    assert (progress.state, progress.error) == ("done", None)
+
+
+async def test_looks_at_runs_that_are_refused_again_and_again_are_given_up(watch: Watch) -> None:
+    watch.start()
+    await watch.hear()
+    grant(watch.house, actions="none")
+    await watch.watch(hours=24)
+    (repository,) = await watch.database.fetch("SELECT refused_until FROM repository")
+    assert repository["refused_until"] is not None
+    assert await watch.house.count("run_wanted") == 0
+
+
+async def test_what_the_name_of_another_repository_leads_to_is_not_recorded(watch: Watch) -> None:
+    watch.finish(watch.start())
+    await watch.hear()
+    watch.lose()
+    watch.github.repositories.rename(watch.stage.repository, "rocket-1")
+    new = watch.github.repositories.create(watch.stage.organization, "rocket")
+    workflow = watch.github.actions.add_workflow(new, "CI", ".github/workflows/ci.yml", [JobSpec("build", ("Build",))])
+    pull = watch.github.pulls.open(new, "In the new one", watch.stage.person, branch="topic")
+    run = watch.github.actions.start_run_for(pull, workflow)
+    finish_run(watch.stage, run)
+    await watch.clock.advance(30)
+    await watch.look_back_an_hour()
+    assert not await watch.database.fetch("SELECT 1 FROM workflow_run WHERE run_id = ?", run.id)
+    watch.deliver()
+    await watch.sync()
+    await watch.watch(hours=2)
+    await watch.look_back_an_hour()
+    (found,) = await watch.database.fetch("SELECT repository_id FROM workflow_run WHERE run_id = ?", run.id)
+    assert found["repository_id"] == new.id
