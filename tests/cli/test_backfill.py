@@ -47,9 +47,11 @@ class Town:
 
     def add_past(self, runs: int, *, days: int = 12, repository: Repository | None = None) -> None:
         stage, until = self.stage, self.github.clock.now() - timedelta(hours=5)
-        home = repository or stage.repository
+        home, workflow = repository or stage.repository, stage.workflow
+        if home is not workflow.repository:
+            workflow = self.github.actions.add_workflow(home, workflow.name, workflow.path, workflow.jobs)
         since = until - timedelta(days=days)
-        self.github.add_history(Past(home, [stage.workflow], [stage.person], runs, since, until))
+        self.github.add_history(Past(home, [workflow], [stage.person], runs, since, until))
 
     def start(self, *arguments: str) -> programs.Running:
         return programs.Running(self.folder, "backfill", *arguments, **self.settings)
