@@ -167,7 +167,8 @@ class Shift:
                 raise
             # One that can't be read must not keep the others waiting.
             log.warning("feedback can't be worked out", extra=_about(row), exc_info=error)
-            await put_off_after_failure(self._tools.database, row, self._tools.clock.now())
+            now = self._tools.clock.now()
+            await put_off_after_failure(self._tools.database, row, now, most=_most_tries(row, error))
 
     # Writes
 
@@ -189,7 +190,8 @@ class Shift:
     async def _try_to_write(self, row: Row) -> None:
         refused_until = self._memory.refusals.get((row.repository_id, row.table))
         if refused_until is not None and refused_until > self._tools.clock.now():
-            await put_off_after_failure(self._tools.database, row, self._tools.clock.now(), refused_until)
+            now = self._tools.clock.now()
+            await put_off_after_failure(self._tools.database, row, now, refused_until, _most_tries(row))
             return
         if not await self._tools.leases.is_held(self._lease):
             message = f"another process tells installation {self._installation_id} by now"
@@ -259,9 +261,13 @@ class Shift:
             given_up = False
             await wait_for_limits(self._tools.database, row, error.until)
         else:
-            most = MOST_FAILURES if isinstance(error, GitHubUnavailable) else MOST_TRIES
-            given_up = await put_off_after_failure(self._tools.database, row, now, until, most)
+            given_up = await put_off_after_failure(self._tools.database, row, now, until, _most_tries(row, error))
         metrics.count_feedback(what, "given_up" if given_up else "postponed")
+
+
+def _most_tries(row: Row, error: Exception | None = None) -> int:
+    # Whoever has been tried more often than what is refused was so while GitHub was away.
+    return MOST_FAILURES if isinstance(error, GitHubUnavailable) or row.tries >= MOST_TRIES else MOST_TRIES
 
 
 def _about(row: Row) -> dict[str, Any]:

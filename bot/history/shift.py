@@ -55,7 +55,7 @@ UNFINISHED = range(Urgency.UNFINISHED, Urgency.FAILED)
 OTHERS = range(Urgency.FAILED, Urgency.OTHER + 1)
 
 
-# By repository: how often in a row looks at its runs were forbidden, and until when that counts as once.
+# By repository: how often of late looks at its runs were forbidden, and until when that counts as once.
 TimesForbidden = dict[int, tuple[int, datetime]]
 
 
@@ -144,7 +144,6 @@ class Shift:
             found = await look_at_run(self._tools, client, repository, wanted, state)
             if found is not None:
                 await self._keeper.keep(found)
-            self._forbidden.pop(repository.repository_id, None)
         except (NotFound, Forbidden) as error:
             await self._refused(repository, error, wanted)
         except NOTHING_CAN_BE_ASKED:
@@ -195,6 +194,8 @@ class Shift:
         times, until = self._forbidden.get(asked.repository_id, (0, now))
         if now < until:
             return times - 1
+        if now > until + 2 * LONGEST_DELAY:
+            times = 0
         self._forbidden[asked.repository_id] = times + 1, now + delay(times)
         return times
 

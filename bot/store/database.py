@@ -162,7 +162,7 @@ class Database(Executor):
         """Tell whether an error means that the database can't take any work now, asking it where that is not plain."""
         if not is_unavailable(error):
             return False
-        if not isinstance(error, _MAYBE_OF_THE_WORK):
+        if not _may_be_of_the_work(error):
             return True
         try:
             with database_errors():
@@ -248,8 +248,8 @@ _UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
-# So fails what a database is asked for that is there: what takes longer than a statement may, or has too many parts.
-_MAYBE_OF_THE_WORK = (asyncpg.InterfaceError, asyncpg.QueryCanceledError, TimeoutError)
+# So fails, too, what takes longer than a statement may, where a database is there.
+_MAYBE_OF_THE_WORK = (asyncpg.QueryCanceledError, TimeoutError)
 # https://sqlite.org/rescode.html; the words of an error may quote the very work that was wrong.
 _SQLITE_FAULTS = frozenset(
     {
@@ -272,6 +272,13 @@ _SQLITE_FAULTS = frozenset(
 def is_unavailable(error: BaseException) -> bool:
     """Tell whether an error means that the database can't take the work now, rather than that the work is wrong."""
     return isinstance(error, _UNAVAILABLE) or _sqlite_code(error) in _SQLITE_FAULTS
+
+
+def _may_be_of_the_work(error: BaseException) -> bool:
+    if isinstance(error, asyncpg.InterfaceError):
+        # Of all that the driver says itself, the rest is about connections.
+        return "query arguments" in str(error)
+    return isinstance(error, _MAYBE_OF_THE_WORK)
 
 
 def _sqlite_code(error: BaseException) -> int | None:

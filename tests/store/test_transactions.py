@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncpg
 import pytest
 from tortoise.exceptions import IntegrityError, TransactionManagementError
 
@@ -215,3 +216,37 @@ async def test_nobody_is_called_for_ever(postgres: Database) -> None:
     with pytest.raises(Exception, match="deadlock detected"):
         await postgres.transact(collide)
     assert len(calls) == TRIES_AFTER_COLLISION
+
+
+async def _outcome(doing: Awaitable[object]) -> BaseException:
+    (outcome,) = await asyncio.gather(doing, return_exceptions=True)
+    assert isinstance(outcome, BaseException)
+    return outcome
+
+
+async def test_a_connection_that_is_lost_in_a_transaction_is_the_databases_fault(
+    postgres: Database, migrated_postgres: str
+) -> None:
+    async def lose() -> None:
+        async with postgres.transaction() as tx:
+            (mine,) = await tx.fetch("SELECT pg_backend_pid() AS pid")
+            await other.execute("SELECT pg_terminate_backend($1, 5000)", mine["pid"])
+            await tx.execute(NOTE, "lost")
+
+    other = await asyncpg.connect(migrated_postgres)
+    lost = await _outcome(lose())
+    await other.close()
+    # It is there again by then.
+    assert await postgres.fetch("SELECT 1")
+    assert await postgres.is_away_by(lost)
+
+
+async def test_what_takes_too_long_or_has_too_many_parts_is_not(postgres: Database) -> None:
+    async def linger() -> None:
+        async with postgres.transaction() as tx:
+            await tx.execute("SET LOCAL statement_timeout = '50ms'")
+            await tx.fetch("SELECT pg_sleep(20)")
+
+    many = postgres.fetch(f"SELECT 1 WHERE 1 IN ({', '.join('?' * 40_000)})", *range(40_000))
+    for doing in (linger(), many):
+        assert not await postgres.is_away_by(await _outcome(doing))
