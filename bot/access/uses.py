@@ -5,6 +5,7 @@ request comes to note the same.
 """
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 
 from bot.access.sessions import Session
@@ -12,6 +13,8 @@ from bot.access.tokens import USE_NOTED_EVERY, Token
 from bot.clock import Clock
 from bot.errors import DatabaseUnavailable
 from bot.store.database import Database, database_errors
+
+log = logging.getLogger(__name__)
 
 # A note that waits for a lock holds up what else is to be written.
 AGAIN_AFTER_FAULT = timedelta(minutes=1)
@@ -53,8 +56,10 @@ class Uses:
                 with database_errors():
                     await self._database.execute(statement, now, key, now - USE_NOTED_EVERY)
                 self._due.pop((statement, key), None)
-        except DatabaseUnavailable:
+        except Exception as error:
             self._not_before = self._clock.now() + AGAIN_AFTER_FAULT
+            if not isinstance(error, DatabaseUnavailable):
+                log.warning("the last use of a token or session can't be noted", exc_info=error)
         finally:
             self._due.clear()
 

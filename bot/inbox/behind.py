@@ -120,7 +120,7 @@ async def record(database: Database, handler: Handler, entries: Sequence[Entry],
 
 async def record_left_behind(database: Database, handler: Handler, now: datetime) -> int:
     """Record some of what no process records any more; return how many deliveries that were."""
-    found = await journal.find_left_behind(database, now - timedelta(seconds=LEFT_BEHIND_SECONDS))
+    found = await journal.find_left_behind(database.reader, now - timedelta(seconds=LEFT_BEHIND_SECONDS))
     entries = []
     for identifier, kept in found:
         try:

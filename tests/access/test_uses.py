@@ -129,16 +129,17 @@ async def test_many_at_once_are_noted_once_each(
     assert len(written) == 1
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_ERROR])
 async def test_what_can_not_be_written_is_tried_again_a_minute_later(
-    database: Database, token: str, monkeypatch: pytest.MonkeyPatch
+    database: Database, token: str, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     tries = 0
 
     async def fail(*_: Any) -> int:
         nonlocal tries
         tries += 1
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        error = sqlite3.OperationalError("something went wrong")
+        error.sqlite_errorcode = code
         raise error
 
     async def use(now: datetime) -> None:

@@ -1,7 +1,7 @@
 """What GitHub refuses: put off, then given up, and asked for again once it may be seen."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +10,10 @@ from bot.demo.github import JobSpec
 from bot.demo.github.rest.answers import Failure
 from bot.history import Historian, due_installations, sync_installation
 from bot.history.requests import DEFAULT_SPAN, ask_for_backfill, ask_where_new
-from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS
+from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS, Shift, TimesForbidden, delay
 from bot.store import queries
 from bot.store.database import Database
+from bot.store.wanted import WantedRun
 from tests.demo.stage import finish_run
 from tests.history.house import House, housed
 from tests.history.watch import Watch
@@ -174,3 +175,18 @@ async def test_what_the_name_of_another_repository_leads_to_is_not_recorded(watc
     await watch.look_back_an_hour()
     (found,) = await watch.database.fetch("SELECT repository_id FROM workflow_run WHERE run_id = ?", run.id)
     assert found["repository_id"] == new.id
+
+
+async def test_refusals_at_once_count_once_and_those_long_past_not_at_all(house: House) -> None:
+    forbidden: TimesForbidden = {}
+    now = house.clock.now()
+    wanted = WantedRun(1, house.installation_id, 7, None, 2, True, now, now, tries=9)
+
+    def counted(moment: datetime) -> int:
+        # Each time it is another shift.
+        return Shift(house.tools, house.installation_id, forbidden)._times_forbidden(wanted, moment)
+
+    for times in range(MOST_REFUSALS + 1):
+        assert [counted(now), counted(now), counted(now + delay(times) / 2)] == [times] * 3
+        now += delay(times)
+    assert counted(now + 3 * LONGEST_DELAY) == 0
