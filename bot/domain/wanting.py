@@ -64,12 +64,16 @@ def want_of(run: RunState, now: datetime) -> Want | None:
     """
     if not is_finished(run.status, run.conclusion) or run.jobs_attempt >= run.run_attempt:
         return None
-    failed = run.conclusion in FAILED
-    never_begun = run.conclusion == WITHOUT_JOBS and run.run_attempt == 1
-    with_jobs = (failed or run.began_at >= now - JOBS_SPAN) and not never_begun
+    with_jobs = are_jobs_wanted(run.conclusion, run.began_at, run.run_attempt, now)
     if not with_jobs and run.attempts >= run.run_attempt and not run.lacks_link:
         return None
-    return Want(Urgency.FAILED if failed else Urgency.OTHER, with_jobs)
+    return Want(Urgency.FAILED if run.conclusion in FAILED else Urgency.OTHER, with_jobs)
+
+
+def are_jobs_wanted(conclusion: str | None, began_at: datetime, run_attempt: int, now: datetime) -> bool:
+    """Tell whether a run that has ended so is worth a request for its jobs; the others mostly stay without any."""
+    never_begun = conclusion == WITHOUT_JOBS and run_attempt == 1
+    return (conclusion in FAILED or began_at >= now - JOBS_SPAN) and not never_begun
 
 
 def next_look(tries: int) -> timedelta:

@@ -1,7 +1,7 @@
 """The one door into the record: webhooks, history and scripts all write through it, by the same ordering rule."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,8 +18,15 @@ from bot.recorder.directory import (
 from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, worth_marking
 from bot.recorder.gone import ending_unlisted_jobs, marking_gone
 from bot.recorder.known import repository_as_known
-from bot.recorder.late import mark_late, marking_runs, marking_runs_of, runs_to_look_at
 from bot.recorder.links import linking_by_branch
+from bot.recorder.run_marks import (
+    mark_runs,
+    marking_runs,
+    marking_runs_of,
+    newest_jobs_of,
+    runs_to_look_at,
+    without_jobs,
+)
 from bot.recorder.sight import sight_statements
 from bot.recorder.statements import (
     job_statements,
@@ -42,7 +49,7 @@ __all__ = [
     "commits_of_runs",
     "ending_unlisted_jobs",
     "linking_by_branch",
-    "mark_late",
+    "mark_runs",
     "marking_gone",
     "note_deliveries",
     "record",
@@ -104,10 +111,17 @@ def recording(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )
     marked = yield from worth_marking(news, marks)
+    newest = yield from newest_jobs_of(to_look_at)
+    jobless = _jobless(told, to_look_at, newest, now)
     yield from writing(
-        told[facts.WorkflowRun], told[facts.WorkflowJob], told[facts.PullRequest], teams, told[facts.PullRequestHead]
+        told[facts.WorkflowRun],
+        told[facts.WorkflowJob],
+        told[facts.PullRequest],
+        teams,
+        told[facts.PullRequestHead],
+        without_jobs=jobless,
     )
-    yield from marking_runs(to_look_at)
+    yield from marking_runs(newest)
     yield from due_statements(marked, now, marks)
     yield from action_statements(told[facts.ActionWanted], now)
     yield from sight_statements([*told[facts.SightChange], *told[facts.AuthorizationRevoked]], now)
@@ -120,16 +134,25 @@ def _by_kind(news: Iterable[facts.Facts]) -> dict[type, list[Any]]:
     return kinds
 
 
+def _jobless(
+    told: Mapping[type, list[Any]], looked_at: Sequence[int], newest: Mapping[int, datetime], now: datetime
+) -> set[int]:
+    runs = [run for run in told[facts.WorkflowRun] if run.run_id in looked_at]
+    return without_jobs(runs, [*newest, *(job.run_id for job in told[facts.WorkflowJob])], now)
+
+
 def writing(
     runs: Sequence[facts.WorkflowRun],
     jobs: Sequence[facts.WorkflowJob],
     pull_requests: Sequence[facts.PullRequest],
     teams: Mapping[int, int],
     heads: Sequence[facts.PullRequestHead] = (),
+    *,
+    without_jobs: Collection[int] = (),
 ) -> Conversation[None]:
-    """Write all of these, in an order of tables that every writer keeps."""
+    """Write all of these, in an order of tables that every writer keeps; runs `without_jobs` are marked if new."""
     attempts = merged_attempts(runs)
-    yield from run_statements(attempts, teams)
+    yield from run_statements(attempts, teams, without_jobs)
     yield from marking_runs_of(jobs)
     yield from related_statements(runs, attempts)
     yield from job_statements(jobs, teams)

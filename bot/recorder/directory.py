@@ -78,6 +78,12 @@ def look_at_directory(
     return {repository_id: row["team_id"] for repository_id, row in known.items()}
 
 
+def holding_repositories(dialect: Dialect, repositories: Collection[int]) -> Conversation[None]:
+    """Let nobody else record anything of these until the transaction ends, as `look_at_directory` does `exclusive`."""
+    if dialect is Dialect.POSTGRESQL:
+        yield from _look(repositories, " ORDER BY repository_id FOR NO KEY UPDATE")
+
+
 # Snapshots that told nothing new when they were compared last: a guess, and so it does no harm where it is wrong.
 _confirmed: LRUCache[Told, None] = LRUCache(maxsize=10_000)
 

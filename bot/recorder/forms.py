@@ -31,7 +31,8 @@ JOB_MUTABLE = (
 LINK_MUTABLE = ("head_sha", "base_ref", "version")
 RUN_KEY, ATTEMPT_KEY, JOB_KEY = ("run_id",), ("run_id", "run_attempt"), ("job_id",)
 PULL_REQUEST_KEY, LINK_KEY = ("repository_id", "number"), ("run_id", "repository_id", "number")
-# What a job's row has beside what its snapshot tells.
+# What a row has beside what the snapshot tells. A run that is there already keeps its mark.
+NOT_TOLD_OF_RUNS = ("team_id", "without_jobs")
 _NOT_TOLD_OF_JOBS = ("team_id", "listed_at")
 # Jobs that GitHub told no time at all for come last in a list; the text means the same moment to both databases.
 NO_TIME = "'1970-01-01 00:00:00+00:00'"
@@ -84,11 +85,11 @@ def runs() -> Form:
 
     As a later attempt's row would hold nothing else yet, the run's row is always a copy of its highest attempt's.
     """
-    table, columns = "workflow_run", (*attempt_columns(), "team_id")
+    table, columns = "workflow_run", (*attempt_columns(), *NOT_TOLD_OF_RUNS)
     is_later, is_same = (f"excluded.run_attempt {sign} workflow_run.run_attempt" for sign in (">", "="))
     is_newer = "(excluded.run_attempt, excluded.version) > (workflow_run.run_attempt, workflow_run.version)"
     taken = (*RUN_MUTABLE, "run_attempt", "team_id")
-    filled = [column for column in columns if column not in {*RUN_KEY, *taken}]
+    filled = [column for column in attempt_columns() if column not in {*RUN_KEY, *taken}]
     rules = {column: _taken(table, column, is_newer) for column in taken} | {
         column: f"CASE WHEN {is_later} THEN excluded.{column} ELSE {_filled(table, column, is_newer)} END"
         for column in filled

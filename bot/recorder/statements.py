@@ -6,7 +6,7 @@ Rows come merged and sorted by key, so that each is written once, and two writer
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.domain import facts
@@ -69,13 +69,16 @@ def merged_attempts(told: Sequence[facts.WorkflowRun]) -> list[facts.WorkflowRun
     return merged(told, forms.ATTEMPT_KEY, _but(forms.attempt_columns(), forms.ATTEMPT_KEY, forms.RUN_MUTABLE))
 
 
-def run_statements(attempts: Sequence[facts.WorkflowRun], teams: Mapping[int, int]) -> list[Write]:
-    """Return what records attempts and their runs; `teams` gives the team id of each repository id."""
+def run_statements(
+    attempts: Sequence[facts.WorkflowRun], teams: Mapping[int, int], without_jobs: Collection[int] = ()
+) -> list[Write]:
+    """Return what records attempts and their runs, of which some are to be marked as having no jobs.
+
+    `teams` gives the team id of each repository id.
+    """
     values = _values_of(forms.attempt_columns())
-    return [
-        Upsert(forms.attempts(), [values(attempt) for attempt in attempts]),
-        Upsert(forms.runs(), [(*values(run), teams[run.repository_id]) for run in _newest(attempts)]),
-    ]
+    runs = [(*values(run), teams[run.repository_id], run.run_id in without_jobs) for run in _newest(attempts)]
+    return [Upsert(forms.attempts(), [values(attempt) for attempt in attempts]), Upsert(forms.runs(), runs)]
 
 
 def related_statements(told: Sequence[facts.WorkflowRun], attempts: Sequence[facts.WorkflowRun]) -> list[Write]:

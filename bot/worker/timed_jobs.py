@@ -60,8 +60,8 @@ async def _expire_actions(occasion: Occasion) -> int:
     return await feedback.expire_actions(occasion.now)
 
 
-async def _mark_late(occasion: Occasion) -> int:
-    return await recorder.mark_late(occasion.now)
+async def _mark_runs(occasion: Occasion) -> int:
+    return await recorder.mark_runs(occasion.now)
 
 
 async def _purge_deleted(occasion: Occasion) -> int:
@@ -115,7 +115,7 @@ TIMED_JOBS = (
     TimedJob("expire-actions", timedelta(minutes=10), _expire_actions),
     TimedJob("purge-deleted-installations", timedelta(hours=6), _purge_deleted),
     TimedJob("apply-retention", timedelta(hours=6), _apply_retention),
-    TimedJob("mark-late", timedelta(hours=1), _mark_late, at_start=True),
+    TimedJob("mark-runs", timedelta(hours=1), _mark_runs, at_start=True),
     TimedJob("find-installations", timedelta(hours=1), _asking(history.find_installations), at_start=True),
     TimedJob("sync-installations", timedelta(seconds=10), _asking(_sync_installations)),
     TimedJob("recover-deliveries", timedelta(minutes=5), _asking(history.recover_deliveries), at_start=True),

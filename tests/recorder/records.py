@@ -32,7 +32,7 @@ ALL_TABLES = (*(model._meta.db_table for model in RUN_TABLES), *DIRECTORY_TABLES
 # Surrogates: numbers that the database gives out in the order in which rows come.
 SURROGATES = ("id", "team_id")
 # What history notes about a run, and what follows from its jobs; no snapshot tells it.
-NOT_TOLD = ("jobs_attempt", "gone_at", "late_job_at")
+NOT_TOLD = ("jobs_attempt", "gone_at", "late_job_at", "without_jobs")
 
 
 def selection(model: type[Model]) -> str:
@@ -71,16 +71,17 @@ async def clear(database: Executor) -> None:
         await database.execute(f"DELETE FROM {table}")
 
 
-async def assert_late_are_marked(database: Executor) -> None:
-    """Hold that each run with late jobs tells when the newest is listed, or later."""
+async def assert_runs_are_marked(database: Executor) -> None:
+    """Hold that each run with late jobs tells when the newest is listed, or later, and with any that it has some."""
     listed: dict[int, datetime] = {}
     for row in await database.fetch("SELECT run_id, listed_at FROM workflow_job ORDER BY listed_at"):
         listed[row["run_id"]] = to_moment(row["listed_at"]) or NO_TIME
-    for row in await database.fetch("SELECT run_id, created_at, late_job_at FROM workflow_run"):
+    for row in await database.fetch("SELECT run_id, created_at, late_job_at, without_jobs FROM workflow_run"):
         run_id, created, marked = row["run_id"], to_moment(row["created_at"]), to_moment(row["late_job_at"])
         assert created is not None
         newest = listed.get(run_id, created)
         assert newest <= max(marked or created, created + LATE_AFTER), (run_id, created, newest, marked)
+        assert not row["without_jobs"] or run_id not in listed, run_id
 
 
 def told(state: State) -> State:

@@ -83,6 +83,21 @@ PARTIAL = {
     ),
     *(
         Index(
+            "workflow_run",
+            f"workflow_run_with_jobs_by_{name}",
+            ("team_id", column, "created_at", "run_id"),
+            False,
+            _bare(condition),
+        )
+        for name, column, condition in (
+            ("workflow", "workflow_id", "NOT without_jobs"),
+            ("event", "event", "NOT without_jobs"),
+            ("actor", "actor_login", "NOT without_jobs"),
+            ("path", "workflow_path", "NOT without_jobs AND COALESCE(workflow_name, '') <> workflow_path"),
+        )
+    ),
+    *(
+        Index(
             "workflow_job",
             f"workflow_job_by_{name}",
             ("team_id", column, "listed_at", "job_id"),

@@ -14,7 +14,7 @@ from bot import recorder
 from bot.clock import ManualClock
 from bot.domain import facts, ordering, payloads
 from bot.domain.lateness import LATE_AFTER, on_time_since
-from bot.recorder import late, mark_late
+from bot.recorder import mark_runs, run_marks
 from bot.settings import Settings
 from bot.store import connected
 from bot.store.database import Database, to_moment
@@ -125,12 +125,12 @@ async def _record_unmarked(database: Database, late_at: float) -> dict[int, date
 @pytest.mark.parametrize("late_at", [0, -30 * 60, -3.9 * DAY])
 async def test_what_is_listed_of_late_is_looked_through(database: Database, late_at: float) -> None:
     expected = await _record_unmarked(database, late_at)
-    assert await mark_late(NOON) == 1
+    assert await mark_runs(NOON) == 1
     assert await marked(database) == expected
-    assert await mark_late(NOON) == 0
+    assert await mark_runs(NOON) == 0
     # Of a run that is marked already, a newer job may not be.
     await database.execute("UPDATE workflow_run SET late_job_at = ? WHERE run_id = 1", _at(late_at - HOUR))
-    assert await mark_late(NOON) == 1
+    assert await mark_runs(NOON) == 1
     assert await marked(database) == expected
 
 
@@ -140,17 +140,17 @@ async def test_it_is_looked_through_for_each_team(database: Database) -> None:
         await record(database, home, runs=[make.run(number, created_at=stamp(-9 * DAY))], installation=number)
         await record(database, home, jobs=[make.job(number, number, created_at=stamp(-DAY))], installation=number)
     await database.execute("UPDATE workflow_run SET late_job_at = NULL")
-    assert await mark_late(NOON) == 2
+    assert await mark_runs(NOON) == 2
 
 
 async def test_no_more_is_looked_through(database: Database) -> None:
     await _record_unmarked(database, -4.1 * DAY)
-    assert await mark_late(NOON) == 0
+    assert await mark_runs(NOON) == 0
 
 
 async def test_a_worker_looks_through_it_when_it_starts(database: Database) -> None:
     expected = await _record_unmarked(database, -DAY)
-    assert TimedJob("mark-late", timedelta(hours=1), ANY, at_start=True) in TIMED_JOBS
+    assert TimedJob("mark-runs", timedelta(hours=1), ANY, at_start=True) in TIMED_JOBS
     await Worker(database, ManualClock(NOON), Settings(_env_file=None)).run_timed_jobs()
     assert await marked(database) == expected
 
@@ -223,7 +223,7 @@ async def test_a_known_run_that_is_told_to_be_older_is_looked_at_again(database:
 
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 async def test_looking_through_reads_no_jobs_but_in_indexes(database: Database) -> None:
-    plan = await database.fetch(f"EXPLAIN QUERY PLAN {late._OF_A_SLICE}", NOON, NOON, NOON)
+    plan = await database.fetch(f"EXPLAIN QUERY PLAN {run_marks._LATE_OF_A_SLICE}", NOON, NOON, NOON)
     of_jobs = [row["detail"] for row in plan if " job " in row["detail"]]
     assert len(of_jobs) == 3
     assert all(" USING COVERING INDEX workflow_job_by_" in step for step in of_jobs)

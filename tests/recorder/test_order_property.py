@@ -19,7 +19,7 @@ from bot.store import connected
 from bot.store.database import Database
 from tests.recorder.arrived import Story, batches, calm, check_stories, read, stories
 from tests.recorder.quick import QuickRecord
-from tests.recorder.records import State, assert_late_are_marked, assert_truth, clear, state_of, told
+from tests.recorder.records import State, assert_runs_are_marked, assert_truth, clear, state_of, told
 from tests.store.shown import assert_shown_as_it_stands
 
 IN_MEMORY = 250
@@ -95,7 +95,7 @@ async def check_on(database: Database, story: Story) -> None:
     assert_truth(expected, story.history.truth)
     state = await recorded(database, await read(story.history, story.arrived, story.times), story, rng)
     assert told(state) == told(expected)
-    await assert_late_are_marked(database)
+    await assert_runs_are_marked(database)
     for table in ("workflow_run", "workflow_job"):
         assert await database.fetch(TEAMS.format(table)) == [{"strays": 0}]
 

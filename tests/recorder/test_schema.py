@@ -29,6 +29,7 @@ ALL = [
     "0006_told_conclusions",
     "0007_journal",
     "0008_late_jobs",
+    "0009_runs_without_jobs",
 ]
 
 

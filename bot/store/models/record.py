@@ -64,8 +64,9 @@ class WorkflowRun(RunColumns):
 
     `jobs_attempt` is the attempt up to which GitHub's own list of jobs has been recorded once they had ended, and
     `gone_at` when GitHub was found to have the run no more. `late_job_at` is when the newest of its late jobs is listed
-    (`bot.domain.lateness`), or later. The indexes on it, on status and on the workflow's name and path are partial
-    ones, as is that on unfinished runs.
+    (`bot.domain.lateness`), or later. Of a run marked `without_jobs` none is recorded; of others some need not be
+    either (`bot.recorder.run_marks`). The indexes on these two, on status and on the workflow's name and path are
+    partial ones, as is that on unfinished runs.
     """
 
     run_id = fields.BigIntField(unique=True)
@@ -73,6 +74,7 @@ class WorkflowRun(RunColumns):
     jobs_attempt = fields.IntField(db_default=0)
     gone_at = fields.DatetimeField(null=True)
     late_job_at = fields.DatetimeField(null=True)
+    without_jobs = fields.BooleanField(db_default=False)
 
     class Meta:
         table = "workflow_run"

@@ -142,7 +142,7 @@ def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition 
     if (query.workflow_id, query.event, query.actor, path) == (None, None, None, None):
         return None
     told = Condition()
-    told.add("run.team_id = ?", scope.team_id)
+    told.add("run.team_id = ? AND NOT run.without_jobs", scope.team_id)
     told.narrow_equal(Lead.ACTOR, "run.actor_login", query.actor)
     if path is not None:
         told.narrow(Lead.WORKFLOW, (OF_PATH, (path,)))
