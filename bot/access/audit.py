@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from bot.store import models
 from bot.store.database import Executor, current, database_errors, to_moment
-from bot.store.queries.scope import Condition, Scope
+from bot.store.queries.conditions import Condition
+from bot.store.queries.scope import Scope
 from bot.store.queries.teams import administers_all
 
 ActorKind = Literal["person", "token", "operator"]

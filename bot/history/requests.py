@@ -13,7 +13,8 @@ from bot.recorder import Marks
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.database import Transaction, current
-from bot.store.queries.scope import Condition, Scope, repositories_named
+from bot.store.queries.conditions import Condition
+from bot.store.queries.scope import Scope, repositories_named
 
 # How far back a new repository's history is fetched without anyone asking for more.
 DEFAULT_SPAN = timedelta(days=90)

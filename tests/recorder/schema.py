@@ -122,10 +122,7 @@ PARTIAL = {
     ),
     *(
         Index("workflow_job", f"workflow_job_{name}", ("team_id", "listed_at", "job_id"), False, _bare(condition))
-        for name, condition in (
-            ("without_workflow", "workflow_name IS NULL"),
-            ("by_long_labels", "length(labels) > 500"),
-        )
+        for name, condition in (("without_workflow", "workflow_name IS NULL"),)
     ),
     Index("pull_request", "pull_request_open", ("repository_id", "base_ref"), False, "state = 'open'"),
     *(

@@ -30,6 +30,7 @@ ALL = [
     "0007_journal",
     "0008_late_jobs",
     "0009_runs_without_jobs",
+    "0010_job_labels",
 ]
 
 

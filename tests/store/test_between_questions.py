@@ -26,7 +26,7 @@ async def _asked(
     def alone(step: Step) -> Conversation[Rows]:
         return (yield step)
 
-    asking: Any = _listed(scope, query, database.dialect)
+    asking: Any = _listed(scope, query)
     rows: Any = None
     try:
         while True:

@@ -5,7 +5,7 @@ import pytest
 from bot.store import queries
 from bot.store.database import Database
 from bot.store.queries import JobsQuery, RunsQuery, Scope
-from bot.store.queries.scope import MOST_PARAMETERS, Condition
+from bot.store.queries.conditions import MOST_PARAMETERS, Condition
 from tests import builders as make
 from tests.store.recording import record
 from tests.web.witness import heard

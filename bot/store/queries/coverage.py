@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from bot.domain.coverage import Span, missing, whole_since
 from bot.store.database import current, database_errors, to_moment
-from bot.store.queries.scope import Condition, Scope
+from bot.store.queries.conditions import Condition
+from bot.store.queries.scope import Scope
 
 Row = dict[str, Any]
 HoleKind = Literal["not_asked", "fetching", "failed", "gap", "missed", "silent"]

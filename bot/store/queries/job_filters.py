@@ -7,30 +7,25 @@ workflow's id and path) is asked of the runs' indexes, and jobs follow from runs
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
-
+from bot.domain.facts.base import json_text
 from bot.domain.lateness import on_time_since
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question
+from bot.store.database import current
+from bot.store.queries.conditions import OF_PATH, Condition, Fit, Lead, Piece, Register, narrow_by_status
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.pages import matching
-from bot.store.queries.scope import OF_PATH, Condition, Lead, Piece, Scope, narrow_by_status
+from bot.store.queries.scope import Scope
 
-# Teams ask their runners for few different sets of labels, unless there is a label for each run.
-MOST_SETS, MOST_MERGED_SETS = 100, 8
-# What the index on labels holds.
-SHORT_LABELS = "length(job.labels) <= 500"
 _LABELLED = {
     Dialect.SQLITE: "EXISTS (SELECT 1 FROM json_each(job.labels) AS label WHERE label.value = ?)",
     Dialect.POSTGRESQL: "jsonb_exists(CAST(job.labels AS jsonb), ?)",
 }
-# A step of the index for each set, however many jobs have it.
-_SETS = (
-    "WITH RECURSIVE sets(labels) AS ("
-    f"SELECT min(job.labels) FROM workflow_job AS job WHERE job.team_id = ? AND {SHORT_LABELS}"
-    " UNION ALL SELECT (SELECT min(job.labels) FROM workflow_job AS job WHERE job.team_id = ?"
-    f" AND job.labels > sets.labels AND {SHORT_LABELS}) FROM sets WHERE sets.labels IS NOT NULL)"
-    " SELECT labels FROM sets WHERE labels IS NOT NULL LIMIT ?"
+# Jobs with several labels, or a long one, are in a table with a row for each label, which the database keeps.
+_LABELS = Register(
+    "workflow_job_label AS label",
+    "job.job_id = label.job_id",
+    {"job.listed_at": "label.listed_at", "job.job_id": "label.job_id"},
 )
 # PostgreSQL might gather all runs for an EXISTS here.
 _OF_RUN = "(SELECT run.run_id FROM workflow_run AS run WHERE run.run_id = job.run_id AND {} LIMIT 1) IS NOT NULL"
@@ -41,7 +36,6 @@ _ANY_CALLED = "SELECT 1 WHERE " + " OR ".join(
     f"EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.team_id = ? AND {called})"
     for called in (_CALLED, _CALLED_BY_RUN)
 )
-_read_labels = msgspec.json.Decoder(list[str])
 
 
 class Way(NamedTuple):
@@ -95,20 +89,13 @@ def _run_by(runner: str, status: str | None) -> list[Piece]:
     ]
 
 
-def add_label(condition: Condition, scope: Scope, label: str | None, dialect: Dialect) -> Conversation[None]:
+def add_label(condition: Condition, scope: Scope, label: str | None) -> None:
     """Ask for jobs that have this label, unless it is None."""
     if label is None:
         return
-    labelled: Piece = (_LABELLED[dialect], (label,))
-    rows = yield Question(_SETS, (scope.team_id, scope.team_id, MOST_SETS + 1))
-    having = [labels for (labels,) in rows if label in _read_labels.decode(labels)]
-    if len(rows) > MOST_SETS or len(having) > MOST_MERGED_SETS:
-        condition.narrow(Lead.NOTHING, labelled)
-        return
-    long: Piece = (f"length(job.labels) > 500 AND {labelled[0]}", labelled[1])
-    # Where no job has it, that is soon found out.
-    lead = Lead.LABEL if having else Lead.COMMIT
-    condition.narrow(lead, *((f"job.labels = ? AND {SHORT_LABELS}", (labels,)) for labels in having), long)
+    alone: Piece = ("job.labels = ? AND length(job.labels) <= 500", (json_text([label]),))
+    among: Piece = ("label.team_id = ? AND label.label = ?", (scope.team_id, label))
+    condition.narrow_by(Lead.LABEL, Fit(alone), Fit(among, _LABELS), following=(_LABELLED[current().dialect], (label,)))
 
 
 def ways_of_workflow(condition: Condition, scope: Scope, name: str | None) -> Conversation[list[Way]]:

@@ -12,6 +12,7 @@ from bot.domain.durations import seconds_between
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors, to_moment
+from bot.store.queries.conditions import Condition, Lead, Piece
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.job_filters import (
     Way,
@@ -28,13 +29,14 @@ from bot.store.queries.pages import (
     Counted,
     add_cursor,
     count,
+    counted,
     cursor_after,
     cut,
     decode_cursor,
     matching,
     page,
 )
-from bot.store.queries.scope import Condition, Lead, Piece, Scope, add_visible
+from bot.store.queries.scope import Scope, add_visible
 from bot.store.views import Job, JobPage, Step
 from bot.store.written import Columns, gaps, read_back
 
@@ -50,8 +52,7 @@ LOOKED_THROUGH_MEANWHILE = 3
 # takes no longer than to find out whether there is a shorter way.
 NEWEST_RUNS = 200
 _JOBS = "workflow_job AS job"
-# SQLite joins by CROSS JOIN in the order written.
-_RUNS_AND_JOBS = "workflow_run AS run CROSS JOIN workflow_job AS job"
+_RUNS: Piece = ("workflow_run AS run", ())
 _COLUMNS = ", ".join(
     f"job.{column}"
     for column in (
@@ -138,17 +139,16 @@ async def list_jobs(scope: Scope, query: JobsQuery, *, as_json: bool = False) ->
     Raises ParameterError for a cursor that no list has given out.
     """
     with database_errors():
-        database = current()
-        page = await database.read(lambda: _listed(scope, query, database.dialect))
+        page = await current().read(lambda: _listed(scope, query))
     return page if as_json else read_back(page)
 
 
-def _listed(scope: Scope, query: JobsQuery, dialect: Dialect) -> Conversation[JobPage]:
+def _listed(scope: Scope, query: JobsQuery) -> Conversation[JobPage]:
     condition = Condition()
     add_job_filter(condition, query)
     if not (yield from add_visible(condition, scope, "job", query.repo_full_name, query.installation_id)):
         return JobPage([], 0, True, None)
-    yield from add_label(condition, scope, query.label, dialect)
+    add_label(condition, scope, query.label)
     found: list[tuple[Rows, Counted]] = []
     for way in (yield from ways_of_workflow(condition, scope, query.workflow)):
         found += [(yield from _found_in(scope, way, query))]
@@ -188,15 +188,11 @@ def _oldest_of_a_page(condition: Condition, told: Condition, query: JobsQuery) -
 
     They need not be the newest jobs, but the page shows none that is older than all of them.
     """
-    others, parameters = condition.following()
-    of_runs = Condition()
-    of_runs.add(f"job.run_id = newest.run_id AND {others}", *parameters)
-    add_cursor(of_runs, query.cursor, "job.listed_at", "job.job_id")
-    newest, of_newest = _newest_runs("run.run_id", told, query, NEWEST_RUNS)
-    rows = yield Question(
-        f"SELECT job.listed_at FROM ({newest}) AS newest CROSS JOIN {_JOBS} WHERE {of_runs.sql} LIMIT ?",
-        [*of_newest, *of_runs.parameters, query.limit + 1],
-    )
+    newest, asked_of_newest = _newest_runs("run.run_id", told, query, NEWEST_RUNS)
+    jobs = _following(condition, "newest")
+    add_cursor(jobs, query.cursor, "job.listed_at", "job.job_id")
+    selects, asked = _jobs_of("job.listed_at", (f"({newest}) AS newest", asked_of_newest), Condition(), jobs)
+    rows = yield Question(f"{selects} LIMIT ?", [*asked, query.limit + 1])
     return min(cast(datetime, to_moment(moment)) for (moment,) in rows) if len(rows) > query.limit else None
 
 
@@ -327,9 +323,7 @@ def _newest_of_runs(
     The newest runs have jobs of which none that belongs to the page can be older, so that of the other runs only those
     are looked at that may have newer ones. What is known of that already is `since`.
     """
-    jobs = Condition()
-    others, parameters = condition.following()
-    jobs.add(f"job.run_id = run.run_id AND {others}", *parameters)
+    jobs = _following(condition, "run")
     add_cursor(jobs, query.cursor, "job.listed_at", "job.job_id")
     places, asked = _places_of_jobs(with_jobs_since(told, None), jobs)
     if since is None:
@@ -350,19 +344,35 @@ def _newest_of_runs(
 
 def _places_of_jobs(runs: Iterable[Condition], jobs: Condition) -> Piece:
     """Return what asks for the times and ids of the jobs of runs."""
-    selects, asked = [], []
-    for led in runs:
-        selects.append(f"SELECT job.listed_at, job.job_id FROM {_RUNS_AND_JOBS} WHERE {led.sql} AND {jobs.sql}")
-        asked += [*led.parameters, *jobs.parameters]
-    return " UNION ALL ".join(selects), asked
+    pieces = [_jobs_of("job.listed_at, job.job_id", _RUNS, led, jobs) for led in runs]
+    return " UNION ALL ".join(sql for sql, _ in pieces), [each for _, asked in pieces for each in asked]
 
 
 def _count_of_runs(way: Way, told: Condition) -> Conversation[Counted]:
-    # The runs lead, or SQLite might walk the index of another filter of jobs for each of them.
-    (counted,) = told.branches()
-    others, parameters = way.whole.following()
-    counted.add(f"job.run_id = run.run_id AND {others}", *parameters)
-    return (yield from count(_RUNS_AND_JOBS, counted))
+    # The runs lead, or another filter of jobs might be walked for each of them.
+    (led,) = told.branches()
+    return (yield from counted(_jobs_of("1", _RUNS, led, _following(way.whole, "run"))))
+
+
+def _following(condition: Condition, runs: str) -> Condition:
+    """Return what is asked of a job that is looked up by its run."""
+    others, parameters = condition.following()
+    jobs = Condition()
+    jobs.add(f"job.run_id = {runs}.run_id AND {others}", *parameters)
+    return jobs
+
+
+def _jobs_of(columns: str, runs: Piece, led: Condition, jobs: Condition) -> Piece:
+    """Return what selects columns of jobs, which are looked up run by run."""
+    table, asked = runs
+    if current().dialect is Dialect.SQLITE:
+        # It joins by CROSS JOIN in the order written.
+        selects = f"SELECT {columns} FROM {table} CROSS JOIN {_JOBS} WHERE {led.sql} AND {jobs.sql}"
+        return selects, [*asked, *led.parameters, *jobs.parameters]
+    # Planned once for whatever times, these seem to leave next to no jobs, which would lead but for the OFFSET.
+    of_run = f"SELECT job.listed_at, job.job_id FROM {_JOBS} WHERE {jobs.sql} OFFSET 0"
+    selects = f"SELECT {columns} FROM {table} CROSS JOIN LATERAL ({of_run}) AS job WHERE {led.sql}"
+    return selects, [*asked, *jobs.parameters, *led.parameters]
 
 
 def jobs_of_attempt(run_id: int, attempt: int) -> Conversation[list[Job]]:

@@ -10,7 +10,7 @@ from bot.errors import ParameterError
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, to_moment
-from bot.store.queries.scope import Condition, Piece
+from bot.store.queries.conditions import Condition, Piece
 
 COUNTED_EXACTLY = 1000
 _NEWEST_FIRST = "ORDER BY 2 DESC, 1 DESC"
@@ -73,7 +73,7 @@ def page(columns: str, tables: str, condition: Condition, cursor: str | None, li
     branches = condition.branches()
     for branch in branches:
         add_cursor(branch, cursor, moment, identifier)
-        selects.append(f"SELECT {columns} FROM {tables} WHERE {branch.sql}")
+        selects.append(branch.select(columns, tables))
         asked += branch.parameters
         if current().dialect is Dialect.POSTGRESQL and len(branches) > 1:
             # PostgreSQL merges what is in order already; SQLite has each branch give its rows in order by itself.
@@ -85,7 +85,7 @@ def page(columns: str, tables: str, condition: Condition, cursor: str | None, li
 def matching(tables: str, *conditions: Condition) -> Piece:
     """Return what selects a 1 for each row that matches one of these."""
     branches = [branch for condition in conditions for branch in condition.branches()]
-    selects = " UNION ALL ".join(f"SELECT 1 FROM {tables} WHERE {branch.sql}" for branch in branches)
+    selects = " UNION ALL ".join(branch.select("1", tables) for branch in branches)
     return selects, [parameter for branch in branches for parameter in branch.parameters]
 
 
@@ -94,9 +94,14 @@ def count(tables: str, condition: Condition, *, few: bool = False) -> Conversati
 
     Where most likely `few` do, they are counted in one go.
     """
-    selects, asked = matching(tables, condition)
+    return (yield from counted(matching(tables, condition), few=few))
+
+
+def counted(selects: Piece, *, few: bool = False) -> Conversation[Counted]:
+    """Find out how many rows something selects, as `count` does."""
+    sql, asked = selects
     # Passing over rows costs half of counting them.
-    if not few and (yield Question(f"{selects} LIMIT 1 OFFSET ?", [*asked, COUNTED_EXACTLY])):
+    if not few and (yield Question(f"{sql} LIMIT 1 OFFSET ?", [*asked, COUNTED_EXACTLY])):
         return COUNTED_EXACTLY, False
-    rows = yield Question(f"SELECT count(*) FROM ({selects} LIMIT ?) AS matching", [*asked, COUNTED_EXACTLY + 1])
+    rows = yield Question(f"SELECT count(*) FROM ({sql} LIMIT ?) AS matching", [*asked, COUNTED_EXACTLY + 1])
     return min(rows[0][0], COUNTED_EXACTLY), rows[0][0] <= COUNTED_EXACTLY

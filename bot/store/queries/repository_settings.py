@@ -4,7 +4,8 @@ from typing import Any
 
 from bot.errors import NotFound
 from bot.store.database import current, database_errors, to_moment
-from bot.store.queries.scope import Condition, Scope
+from bot.store.queries.conditions import Condition
+from bot.store.queries.scope import Scope
 from bot.store.views import RepositorySettings
 
 _SETTINGS = (

@@ -11,8 +11,9 @@ from bot.domain.triggers import triggering_pull_request
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, to_moment
+from bot.store.queries.conditions import Condition
 from bot.store.queries.pages import page
-from bot.store.queries.scope import Condition, Scope
+from bot.store.queries.scope import Scope
 from bot.store.views import LinkedPullRequest, Run
 from bot.store.written import Columns, gaps
 

@@ -8,20 +8,12 @@ from bot.domain.wanting import WITHOUT_JOBS
 from bot.errors import NotFound
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors
+from bot.store.queries.conditions import OF_PATH, Condition, Lead, Piece, narrow_by_status
 from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
 from bot.store.queries.jobs import jobs_of_attempt
 from bot.store.queries.pages import Counted, count, cursor_after, cut, page
 from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, page_of_runs, runs_listed, runs_of
-from bot.store.queries.scope import (
-    OF_PATH,
-    Condition,
-    Lead,
-    Piece,
-    Scope,
-    add_visible,
-    named_repositories,
-    narrow_by_status,
-)
+from bot.store.queries.scope import Scope, add_visible, named_repositories
 from bot.store.views import Run, RunDetails, RunPage
 from bot.store.written import read_back
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.store.database import current, database_errors, to_moment
-from bot.store.queries.scope import Condition, Scope
+from bot.store.queries.conditions import Condition
+from bot.store.queries.scope import Scope
 from bot.store.views import Repository, RepositoryList, Team, TeamInstallation, TeamList
 
 _SEEN_BY = (

@@ -1,0 +1,159 @@
+"""Jobs with several labels have a row for each, whatever becomes of them; the database itself sees to it."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.recorder.directory import move_record
+from bot.store import connected
+from bot.store.database import Database, to_moment
+from bot.store.migrate import migrate
+from bot.store.queries import JobsQuery, Scope, list_jobs
+from tests import builders as make
+from tests.recorder.records import clear
+from tests.recorder.schema import migrate_to
+from tests.store.recording import NOON, record, stamp
+
+ALONE, LONG, TOO_LONG = "ubuntu-24.04", "é" * 250, "x" * 256
+# A quote takes two letters of JSON.
+LONG_IN_JSON = '"' * 255
+SETS = [
+    [],
+    [ALONE],
+    [LONG],
+    [LONG_IN_JSON],
+    [TOO_LONG],
+    [ALONE, "large"],
+    ["large", "large"],
+    ["self-hosted", 'say "hi"', "a,b"],
+    [TOO_LONG, "large"],
+    ['a","b'],
+]
+Kept = set[tuple[int, str, datetime, int]]
+
+
+async def kept(database: Database) -> Kept:
+    """Return the rows that there are."""
+    rows = await database.fetch("SELECT team_id, label, listed_at, job_id FROM workflow_job_label")
+    return {(row["team_id"], row["label"], _moment(row["listed_at"]), row["job_id"]) for row in rows}
+
+
+async def wanted(database: Database) -> Kept:
+    """Return the rows that the jobs are to have."""
+    rows = await database.fetch("SELECT team_id, labels, listed_at, job_id FROM workflow_job")
+    return {
+        (row["team_id"], label, _moment(row["listed_at"]), row["job_id"])
+        for row in rows
+        if len(labels := json.loads(row["labels"])) > 1 or len(row["labels"]) > 500
+        for label in labels
+        if len(label) <= 255
+    }
+
+
+def _moment(value: Any) -> datetime:
+    moment = to_moment(value)
+    assert moment is not None
+    return moment
+
+
+async def _jobs_by(scope: Scope, label: str) -> list[int]:
+    shown: list[int] = []
+    cursor = None
+    while True:
+        page = await list_jobs(scope, JobsQuery(team="octo-org", label=label, limit=2, cursor=cursor))
+        shown += [job.job_id for job in page.jobs]
+        if (cursor := page.next_cursor) is None:
+            assert (page.total, page.total_is_exact) == (len(shown), True)
+            return shown
+
+
+job_states = st.lists(
+    st.tuples(st.integers(1, 5), st.sampled_from(SETS), st.sampled_from([None, 0, 1, 7200])), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(states=job_states)
+async def test_the_rows_are_those_of_the_jobs(
+    database: Database, states: list[tuple[int, list[str], int | None]]
+) -> None:
+    await clear(database)
+    for minute, (job_id, labels, created) in enumerate(states):
+        created_at = None if created is None else stamp(created)
+        job = make.job(job_id, 1, labels=labels, created_at=created_at, started_at=stamp(60))
+        scope = await record(database, make.repository(), jobs=[job], minute=minute)
+    assert await kept(database) == await wanted(database)
+    jobs = await list_jobs(scope, JobsQuery(team="octo-org"))
+    for label in {label for each in SETS for label in each if len(label) <= 255}:
+        assert await _jobs_by(scope, label) == [job.job_id for job in jobs.jobs if label in job.labels]
+
+
+@pytest.fixture
+async def some(database: Database) -> Scope:
+    """Record a job of each set of labels."""
+    jobs = [make.job(number, 1, labels=labels, created_at=stamp(number)) for number, labels in enumerate(SETS, 1)]
+    return await record(database, make.repository(), jobs=jobs)
+
+
+async def test_they_move_with_the_jobs(database: Database, some: Scope) -> None:
+    before = await kept(database)
+    async with database.transaction() as tx:
+        await move_record(tx, 9, some.team_id + 1)
+    assert await kept(database) == {(some.team_id + 1, *rest) for _, *rest in before}
+    assert await kept(database) == await wanted(database)
+
+
+async def test_they_go_with_the_jobs(database: Database, some: Scope) -> None:
+    assert len(await kept(database)) > len(SETS) / 2
+    await database.execute("DELETE FROM workflow_job WHERE job_id <> 6")
+    assert await kept(database) == await wanted(database)
+    await database.execute("DELETE FROM workflow_job")
+    assert await kept(database) == set()
+
+
+async def test_an_end_writes_none_anew(database: Database, some: Scope) -> None:
+    await database.execute("DELETE FROM workflow_job_label")
+    ended = [
+        make.job(number, 1, labels=labels, created_at=stamp(number), status="completed", conclusion="failure")
+        for number, labels in enumerate(SETS, 1)
+    ]
+    await record(database, make.repository(), jobs=ended, minute=9)
+    assert await kept(database) == set()
+
+
+async def test_they_are_made_of_the_jobs_that_there_were(database_url: str) -> None:
+    await migrate_to(database_url, "0009_runs_without_jobs")
+    async with connected(database_url) as database:
+        await _insert(database, enumerate(SETS, 1))
+    assert await migrate(database_url) == ["0010_job_labels"]
+    async with connected(database_url) as database:
+        made = await kept(database)
+        assert made == await wanted(database)
+        assert len(made) > len(SETS) / 2
+        # A version from before goes on writing.
+        await _insert(database, enumerate(SETS, 1 + len(SETS)))
+        assert await kept(database) == await wanted(database)
+        assert len(await kept(database)) == 2 * len(made)
+
+
+async def _insert(database: Database, jobs: Iterable[tuple[int, list[str]]]) -> None:
+    for number, labels in jobs:
+        row = {
+            "job_id": number,
+            "repository_id": 9,
+            "team_id": 1,
+            "run_id": 1,
+            "name": "build",
+            "steps": "[]",
+            "labels": json.dumps(labels, separators=(",", ":"), ensure_ascii=False),
+            "status": "completed",
+            "listed_at": NOON + timedelta(seconds=number),
+            "version": b"1",
+        }
+        places = ", ".join("?" * len(row))
+        await database.execute(f"INSERT INTO workflow_job ({', '.join(row)}) VALUES ({places})", *row.values())
