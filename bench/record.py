@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import operator
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -19,7 +19,9 @@ from tortoise import Model
 
 from bot import access
 from bot.domain import facts, ordering
+from bot.domain.facts.base import json_text
 from bot.domain.lateness import on_time_since
+from bot.domain.wanting import are_jobs_wanted
 from bot.recorder import record
 from bot.store import connected, models
 from bot.store.answering import to_text
@@ -31,10 +33,17 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 OWNER = facts.Account(7_340_001, "northwind-traders", "Organization")
 TEAM, INSTALLATION_ID = "northwind-traders", 51_200_345
 REPOSITORIES, WORKFLOWS, BRANCHES, PEOPLE = 20, 60, 400, 50
+# Another installation, in whose repositories hardly anything runs.
+QUIET_INSTALLATION_ID, QUIET_REPOSITORIES = 51_200_346, 12
 # GitHub calls a workflow that has no name by its path.
 UNNAMED = 11
-# Two workflows more: one that few runs are of, and one that many were of at the beginning and none has been since.
-RARE, RETIRED = WORKFLOWS, WORKFLOWS + 1
+# Three workflows more: one that few runs are of, one that many were of at the beginning and none has been since, and
+# one whose runs, by an event and a person of its own, have no jobs but for a few.
+RARE, RETIRED, JOBLESS = WORKFLOWS, WORKFLOWS + 1, WORKFLOWS + 2
+JOBLESS_EVENT, JOBLESS_PERSON = "dynamic", "robot"
+# What jobs ask their runner for: some for the first label alone, others beside it for a larger one, or for a label of
+# their run's own; one label few ask for, and one has not been asked for since the beginning.
+LABEL, LARGE, OWN, FEW, PAST = "ubuntu-24.04", "large", "run-{}", "gpu", "old-runner"
 RUNS_AT_ONCE = 2000
 STEPS = (
     "Set up job",
@@ -58,26 +67,35 @@ def make_repositories() -> list[facts.Facts]:
             repository_id=1000 + number,
             full_name=repository_name(number),
             owner=OWNER,
-            installation_id=INSTALLATION_ID,
+            installation_id=INSTALLATION_ID if number < REPOSITORIES else QUIET_INSTALLATION_ID,
             private=True,
             version=ordering.entity_version(None, 1, b""),
         )
-        for number in range(REPOSITORIES)
+        for number in range(REPOSITORIES + QUIET_REPOSITORIES)
     ]
+
+
+def _repository(number: int) -> int:
+    """Return the number of the repository in which a run is."""
+    is_quiet = number % 20_011 == 5
+    return REPOSITORIES + number // 20_011 % QUIET_REPOSITORIES if is_quiet else number % REPOSITORIES
 
 
 def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
     created = BEGIN + (NOW - BEGIN) * number / runs
     created = created.replace(microsecond=0)
     updated = created + timedelta(seconds=chance.randrange(60, 1800))
-    repository, actor, branch = 1000 + number % REPOSITORIES, chance.randrange(PEOPLE), chance.randrange(BRANCHES)
-    workflow = _workflow(number, runs)
+    home, actor, branch = _repository(number), chance.randrange(PEOPLE), chance.randrange(BRANCHES)
+    repository, workflow = 1000 + home, _workflow(number, runs)
+    login = JOBLESS_PERSON if workflow == JOBLESS else f"developer-{actor:02}"
     path = f".github/workflows/workflow-{workflow}.yml"
     conclusion = chance.choice(("success", "success", "success", "failure", "cancelled"))
+    if workflow == JOBLESS:
+        conclusion = "success"
     sha = f"{chance.getrandbits(160):040x}"
     version = ordering.run_version("completed", conclusion, updated, 1, b"")
     run_id = 11_000_000_000 + number
-    event = "pull_request" if branch else "push"
+    event = JOBLESS_EVENT if workflow == JOBLESS else "pull_request" if branch else "push"
     link = facts.RunPullRequest(run_id, repository, 1 + branch, sha, "main", created, version)
     return facts.WorkflowRun(
         repository_id=repository,
@@ -94,14 +112,14 @@ def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
         head_branch=f"change-{branch}" if branch else "main",
         head_sha=sha,
         head_repository_id=repository,
-        head_repo_full_name=repository_name(number % REPOSITORIES),
-        html_url=f"https://github.com/{repository_name(number % REPOSITORIES)}/actions/runs/{run_id}",
+        head_repo_full_name=repository_name(home),
+        html_url=f"https://github.com/{repository_name(home)}/actions/runs/{run_id}",
         created_at=created,
         updated_at=updated,
         run_started_at=created + timedelta(seconds=2),
         actor_id=9000 + actor,
-        actor_login=f"developer-{actor:02}",
-        triggering_actor_login=f"developer-{actor:02}",
+        actor_login=login,
+        triggering_actor_login=login,
         version=version,
         pull_requests=(link,) if event == "pull_request" else (),
     )
@@ -110,6 +128,8 @@ def _run(number: int, runs: int, chance: Random) -> facts.WorkflowRun:
 def _workflow(number: int, runs: int) -> int:
     if number % 121 == 7:
         return RARE
+    if number % 25 == 9:
+        return JOBLESS
     return RETIRED if number % 19 == 3 and number < runs // 5 else number % WORKFLOWS
 
 
@@ -129,6 +149,21 @@ def _held_up(run: facts.WorkflowRun, number: int) -> timedelta:
     waited = timedelta(days=1 + run.run_id // 50 % 30)
     is_held_up = number == 2 and run.run_id % 50 == 11 and run.created_at + waited <= NOW
     return waited if is_held_up else timedelta()
+
+
+def _has_jobs(run: facts.WorkflowRun) -> bool:
+    return run.event != JOBLESS_EVENT or run.run_id % 100_000 == 9
+
+
+def _labels(run: facts.WorkflowRun, number: int) -> list[str]:
+    """Return what a job asks its runner for: of each three, one for one label."""
+    if number % 3 == 0:
+        return [LABEL]
+    if run.created_at < BEGIN + (NOW - BEGIN) / 5 and run.run_id % 20 == 3:
+        return [LABEL, PAST]
+    if run.run_id % 50_000 == 11:
+        return [LABEL, FEW]
+    return [LABEL, LARGE] if number % 3 == 1 else [LABEL, OWN.format(run.run_id)]
 
 
 def _job(run: facts.WorkflowRun, number: int, steps: str) -> facts.WorkflowJob:
@@ -153,7 +188,7 @@ def _job(run: facts.WorkflowRun, number: int, steps: str) -> facts.WorkflowJob:
         runner_name=f"runner-{job_id % 97:03}",
         runner_group_id=3,
         runner_group_name="Large runners",
-        labels='["ubuntu-24.04"]',
+        labels=json_text(_labels(run, number)),
         steps=steps,
         version=ordering.job_version("completed", run.conclusion, 1, b""),
     )
@@ -165,7 +200,7 @@ def make_runs(runs: int) -> Iterator[facts.WorkflowRun]:
 
 
 def make_jobs(runs: Iterable[facts.WorkflowRun], jobs_of_each: int) -> list[facts.WorkflowJob]:
-    with_steps = ((run, _steps(run)) for run in runs)
+    with_steps = ((run, _steps(run)) for run in runs if _has_jobs(run))
     return [_job(run, number, steps) for run, steps in with_steps for number in range(jobs_of_each)]
 
 
@@ -204,14 +239,22 @@ def _put_beside(connection: sqlite3.Connection, runs: Iterator[facts.WorkflowRun
         links = [link for run in batch for link in run.pull_requests]
         _insert(connection, models.WorkflowRunAttempt, [(run, {}) for run in batch])
         late = _late_jobs(batch, jobs)
-        beside = ({"team_id": team, "jobs_attempt": 0, "late_job_at": late.get(run.run_id)} for run in batch)
-        _insert(connection, models.WorkflowRun, list(zip(batch, beside, strict=True)))
+        _insert(connection, models.WorkflowRun, [(run, _beside(run, team, late)) for run in batch])
         _insert(connection, models.WorkflowJob, [(job, {"team_id": team, "listed_at": job.listed_at}) for job in jobs])
         _insert(connection, models.RunPullRequest, [(link, {}) for link in links])
     for _, sql in indexes:
         connection.execute(sql)
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begun(run: facts.WorkflowRun) -> datetime:
+    return run.run_started_at or run.created_at
+
+
+def _beside(run: facts.WorkflowRun, team: int, late: Mapping[int, datetime]) -> dict[str, Any]:
+    jobless = {"without_jobs": not _has_jobs(run) and not are_jobs_wanted(run.conclusion, _begun(run), 1, NOW)}
+    return {"team_id": team, "jobs_attempt": 0, "late_job_at": late.get(run.run_id), **jobless}
 
 
 def _late_jobs(runs: Iterable[facts.WorkflowRun], jobs: Iterable[facts.WorkflowJob]) -> dict[int, datetime]:

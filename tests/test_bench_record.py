@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import record
 
 RUNS = 170
-TABLES = ("workflow_run", "workflow_run_attempt", "workflow_job", "run_pull_request")
+TABLES = ("workflow_run", "workflow_run_attempt", "workflow_job", "workflow_job_label", "run_pull_request")
 
 
 def rows(database: Path, table: str) -> list[tuple[object, ...]]:

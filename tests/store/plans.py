@@ -23,7 +23,7 @@ FORBIDDEN = ("enable_seqscan", "enable_sort", "enable_incremental_sort", "enable
 # it does all the same where it knows no other way.
 WRONG = {
     Dialect.SQLITE: re.compile(
-        r"SCAN (?!(matching|newest|passed|CONSTANT ROW)$|label VIRTUAL TABLE)|USE TEMP B-TREE|SEARCH .*AUTOMATIC"
+        r"SCAN (?!(matching|newest|passed|CONSTANT ROW)$|(label|each) VIRTUAL TABLE)|USE TEMP B-TREE|SEARCH .*AUTOMATIC"
     ),
     # An index without a condition is walked whole.
     Dialect.POSTGRESQL: re.compile(
@@ -40,6 +40,10 @@ KINDS = {
         "what is called so": r"SELECT 1 WHERE EXISTS \(",
         "more than are counted": rf".*SELECT 1 FROM .* LIMIT 1 OFFSET \? {COUNTED_EXACTLY}$",
         "more than few runs": r"SELECT 1 FROM workflow_run AS run WHERE .* LIMIT 1 OFFSET \? ",
+        "how far some reach": r"SELECT (run|job)\.\w+_at FROM workflow_\w+ AS \w+ WHERE .* LIMIT 1 OFFSET \? ",
+        "newest of each": r"SELECT each\.value, ",
+        "places of many": r"SELECT found\.",
+        "runs by id": r"SELECT run\.run_id, .* WHERE run\.run_id (IN|= ANY) \([?, ]+\) ",
         "newest run": r"SELECT run\.created_at FROM workflow_run AS run WHERE .* LIMIT \? 1$",
         "how many are passed": r"SELECT count\(\*\) FROM \(.*\) AS passed ",
         "jobs of some runs": r"SELECT job\.listed_at FROM \(SELECT run\.run_id FROM workflow_run AS run WHERE ",

@@ -1,4 +1,7 @@
-"""The WHERE of a list's query, put so that one index leads to its rows, in the list's own order, on both databases."""
+"""The WHERE of a list's query, put so that one index leads to its rows, in the list's own order, on both databases.
+
+`bench/lists` shows what it is worth, filter by filter.
+"""
 
 import json
 import re
@@ -76,18 +79,32 @@ class _Filter(NamedTuple):
     following: Piece
 
 
+class _Many(NamedTuple):
+    """Repositories too many to lead to each, and how they are asked for where a row is looked at anyway."""
+
+    repositories: Sequence[int]
+    piece: Piece
+
+
 class Condition:
     """The WHERE of a query as it grows: pieces of SQL with `?`, and their parameters in the same order."""
 
     def __init__(self) -> None:
         self._pieces: list[Piece] = []
         self._filters: list[_Filter] = []
+        self._many: _Many | None = None
         self._register: Register | None = None
 
     def copy(self) -> "Condition":
         """Return another one that says the same, to go on with."""
+        other = self.bounds()
+        other._filters, other._many, other._register = [*self._filters], self._many, self._register
+        return other
+
+    def bounds(self) -> "Condition":
+        """Return another one that says what no filter does: whose rows, and from when."""
         other = Condition()
-        other._pieces, other._filters, other._register = [*self._pieces], [*self._filters], self._register
+        other._pieces = [*self._pieces]
         return other
 
     def add(self, sql: str, *parameters: Any) -> None:
@@ -106,6 +123,22 @@ class Condition:
         """Ask that `column` is `value`, unless that is None."""
         if value is not None:
             self.narrow(lead, (f"{column} = ?", (value,)))
+
+    def narrow_to_many(self, column: str, repositories: Sequence[int]) -> None:
+        """Ask for rows of these repositories, which are many."""
+        # Added to nothing, it is looked at in the index of the team's rows instead of leading to another one.
+        self._many = _Many(repositories, among(f"{column} + 0", repositories))
+
+    @property
+    def is_of_many_alone(self) -> bool:
+        """Whether many repositories are asked for, and nothing else that an index leads to."""
+        return self._many is not None and self.lead is Lead.NOTHING
+
+    def in_each(self) -> "tuple[Condition, Sequence[int]]":
+        """Return what is asked for but for repositories, and these."""
+        other = self.copy()
+        other._many = None
+        return other, () if self._many is None else self._many.repositories
 
     def following(self) -> Piece:
         """Return all of it as something that is looked at where another condition leads."""
@@ -136,7 +169,7 @@ class Condition:
             branch = Condition()
             first = piece if leading.lead is Lead.NOTHING else _leading(piece)
             branch._pieces = [*self._pieces, first, *(_following(each.following) for each in others)]
-            branch._register = register
+            branch._many, branch._register = self._many, register
             branches.append(branch)
         return branches
 
@@ -152,22 +185,8 @@ class Condition:
             self.add(f"{column} = ?", value)
 
     def add_among(self, column: str, values: Sequence[Any], *, excluded: bool = False) -> None:
-        """Ask that `column` is one of `values`, or none of them; there may be any number of them.
-
-        PostgreSQL takes 32,767 parameters and SQLite 32,766, all of a statement's together, but a list as one of them.
-        """
-        if not values:
-            # PostgreSQL knows no empty list.
-            self.add("TRUE" if excluded else "FALSE")
-            return
-        if current().dialect is Dialect.POSTGRESQL:
-            self.add(f"{column} {'<> ALL' if excluded else '= ANY'} (?)", list(values))
-            return
-        among = "NOT IN" if excluded else "IN"
-        if len(values) <= MOST_PARAMETERS:
-            self.add(f"{column} {among} ({', '.join('?' * len(values))})", *values)
-        else:
-            self.add(f"{column} {among} (SELECT value FROM json_each(?))", json.dumps(list(values)))
+        """Ask that `column` is one of `values`, or none of them; there may be any number of them."""
+        self._pieces.append(among(column, values, excluded=excluded))
 
     @property
     def sql(self) -> str:
@@ -178,7 +197,24 @@ class Condition:
         return [each for _, parameters in self._all() for each in parameters]
 
     def _all(self) -> list[Piece]:
-        return [*self._pieces, *(each.following for each in self._filters)]
+        many = [] if self._many is None else [self._many.piece]
+        return [*self._pieces, *many, *(each.following for each in self._filters)]
+
+
+def among(column: str, values: Sequence[Any], *, excluded: bool = False) -> Piece:
+    """Return what says that `column` is one of `values`, or none of them; there may be any number of them.
+
+    PostgreSQL takes 32,767 parameters and SQLite 32,766, all of a statement's together, but a list as one of them.
+    """
+    if not values:
+        # PostgreSQL knows no empty list.
+        return ("TRUE" if excluded else "FALSE"), ()
+    if current().dialect is Dialect.POSTGRESQL:
+        return f"{column} {'<> ALL' if excluded else '= ANY'} (?)", [list(values)]
+    word = "NOT IN" if excluded else "IN"
+    if len(values) <= MOST_PARAMETERS:
+        return f"{column} {word} ({', '.join('?' * len(values))})", values
+    return f"{column} {word} (SELECT value FROM json_each(?))", [json.dumps(list(values))]
 
 
 def _any_of(pieces: Sequence[Piece]) -> Piece:

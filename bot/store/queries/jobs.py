@@ -1,4 +1,4 @@
-"""Jobs: lists, and those of one attempt of a run."""
+"""Jobs: lists, and those of one attempt of a run; `bench/lists` shows what it is worth to take the shorter way."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from bot.domain.durations import seconds_between
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors, to_moment
-from bot.store.queries.conditions import Condition, Lead, Piece
+from bot.store.queries.conditions import Condition, Lead, Piece, among
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.job_filters import (
     Way,
@@ -24,10 +24,12 @@ from bot.store.queries.job_filters import (
     ways_of_workflow,
     with_jobs_since,
 )
+from bot.store.queries.many_repositories import JOBS, matching_in_many, page_of_many
 from bot.store.queries.pages import (
     COUNTED_EXACTLY,
     Counted,
     add_cursor,
+    comparable,
     count,
     counted,
     cursor_after,
@@ -242,7 +244,7 @@ def _merged(found: Sequence[tuple[Rows, Counted]], limit: int) -> tuple[Rows, Co
 
 
 def _place(row: Sequence[Any]) -> tuple[Any, int]:
-    return _comparable(row[1]), row[0]
+    return comparable(row[1]), row[0]
 
 
 def _shown(rows: Rows, counted: Counted, limit: int) -> Conversation[JobPage]:
@@ -263,10 +265,22 @@ def _view(row: Sequence[Any]) -> Job:
 
 
 def _found(condition: Condition, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    rows = yield page(_PAGE[current().dialect], _JOBS, condition, query.cursor, query.limit)
+    def asked(asked_for: Condition) -> Question:
+        return page(_PAGE[current().dialect], _JOBS, asked_for, query.cursor, query.limit)
+
+    if condition.is_of_many_alone:
+        rows = yield from page_of_many(JOBS, condition, query.cursor, query.limit, asked, _by_id)
+        counting = counted(matching_in_many(JOBS, condition))
+    else:
+        rows, counting = (yield asked(condition)), count(_JOBS, condition)
     # A first page that is the last one as well shows all that match.
     is_all = len(rows) <= query.limit and query.cursor is None
-    return rows, (len(rows), True) if is_all else (yield from count(_JOBS, condition))
+    return rows, (len(rows), True) if is_all else (yield from counting)
+
+
+def _by_id(job_ids: Sequence[int]) -> Question:
+    condition, parameters = among("job.job_id", job_ids)
+    return Question(f"SELECT {_PAGE[current().dialect]} FROM {_JOBS} WHERE {condition}", parameters)
 
 
 def _found_by_looking_through(
@@ -300,19 +314,12 @@ def _found_by_runs(
     counted = (len(fitting), True) if is_all else (yield from _count_of_runs(way, told))
     if not fitting:
         return [], counted
-    wanted = Condition()
-    newest = sorted(((_comparable(moment), job_id) for moment, job_id in fitting), reverse=True)[: query.limit + 1]
-    wanted.add_among("job.job_id", [identifier for _, identifier in newest])
-    rows = yield Question(f"SELECT {_PAGE[current().dialect]} FROM {_JOBS} WHERE {wanted.sql}", wanted.parameters)
+    newest = sorted(((comparable(moment), job_id) for moment, job_id in fitting), reverse=True)[: query.limit + 1]
+    rows = yield _by_id([identifier for _, identifier in newest])
     if len(rows) < len(newest):
         # Some were deleted meanwhile, and what is left would look like the last page.
         return (yield from _found_by_looking_through(scope, way, told, query))
     return sorted(rows, key=_place, reverse=True), counted
-
-
-def _comparable(moment: Any) -> Any:
-    # Texts compare as the times that they are; of PostgreSQL's times its infinite past has no offset.
-    return moment if isinstance(moment, str) else to_moment(moment)
 
 
 def _newest_of_runs(

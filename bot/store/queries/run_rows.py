@@ -11,7 +11,7 @@ from bot.domain.triggers import triggering_pull_request
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, to_moment
-from bot.store.queries.conditions import Condition
+from bot.store.queries.conditions import Condition, among
 from bot.store.queries.pages import page
 from bot.store.queries.scope import Scope
 from bot.store.views import LinkedPullRequest, Run
@@ -166,6 +166,13 @@ def page_of_runs(tables: str, condition: Condition, cursor: str | None, limit: i
     """Ask for a page of runs by their ids and times, from tables among which is `run`; `runs_listed` takes the rows."""
     columns, joined = _BESIDE[current().dialect]
     return page(f"{place}, {columns}", f"{tables}{joined}", condition, cursor, limit)
+
+
+def runs_by_id(run_ids: Sequence[int]) -> Question:
+    """Ask for these runs, as `page_of_runs` does, in any order."""
+    columns, joined = _BESIDE[current().dialect]
+    condition, parameters = among("run.run_id", run_ids)
+    return Question(f"SELECT {_PLACE}, {columns} FROM workflow_run AS run{joined} WHERE {condition}", parameters)
 
 
 def runs_listed(rows: Rows, scope: Scope) -> Conversation[list[Run | Raw]]:

@@ -11,8 +11,17 @@ from bot.store.database import current, database_errors
 from bot.store.queries.conditions import OF_PATH, Condition, Lead, Piece, narrow_by_status
 from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
 from bot.store.queries.jobs import jobs_of_attempt
-from bot.store.queries.pages import Counted, count, cursor_after, cut, page
-from bot.store.queries.run_rows import ATTEMPT_COLUMNS, COUNTS, REPOSITORY, page_of_runs, runs_listed, runs_of
+from bot.store.queries.many_repositories import RUNS, matching_in_many, page_of_many
+from bot.store.queries.pages import Counted, count, counted, cursor_after, cut, page
+from bot.store.queries.run_rows import (
+    ATTEMPT_COLUMNS,
+    COUNTS,
+    REPOSITORY,
+    page_of_runs,
+    runs_by_id,
+    runs_listed,
+    runs_of,
+)
 from bot.store.queries.scope import Scope, add_visible, named_repositories
 from bot.store.views import Run, RunDetails, RunPage
 from bot.store.written import read_back
@@ -59,7 +68,14 @@ def _listed(scope: Scope, query: RunsQuery) -> Conversation[RunPage]:
     add_run_filter(condition, query)
     if not (yield from add_visible(condition, scope, "run", query.repo_full_name, query.installation_id)):
         return RunPage([], 0, True, None)
-    rows = yield page_of_runs(_RUNS, condition, query.cursor, query.limit)
+
+    def page(asked: Condition) -> Question:
+        return page_of_runs(_RUNS, asked, query.cursor, query.limit)
+
+    if condition.is_of_many_alone:
+        rows = yield from page_of_many(RUNS, condition, query.cursor, query.limit, page, runs_by_id)
+        return (yield from _shown(rows, scope, query, counted(matching_in_many(RUNS, condition))))
+    rows = yield page(condition)
     return (yield from _shown(rows, scope, query, count(_RUNS, condition)))
 
 

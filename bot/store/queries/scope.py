@@ -10,7 +10,7 @@ from bot.store.queries.conditions import Condition, Lead
 
 # Python refuses to read a number of some thousand digits.
 _LONGEST_ID = 100
-# Of so many repositories the rows are merged, each one's in their order; of more, the team's rows are looked through.
+# Of so many repositories the rows are merged by the database, each one's in their order.
 MOST_MERGED = 8
 
 
@@ -115,6 +115,5 @@ def add_visible(
     if len(repositories) <= MOST_MERGED:
         condition.narrow(Lead.REPOSITORY, *((f"{table}.repository_id = ?", (each,)) for each in repositories))
     else:
-        # Added to nothing, it is looked at in the index of the team's rows instead of leading to another one.
-        condition.add_among(f"{table}.repository_id + 0", repositories)
+        condition.narrow_to_many(f"{table}.repository_id", repositories)
     return bool(repositories)
