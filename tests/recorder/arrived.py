@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bot import events
 from bot.domain import facts, ordering, payloads
+from bot.inbox import journal
 from bot.recorder import note_deliveries, record
 from bot.store.database import Transaction
 from tests.oracle import Arrival, Delivery, History, arrival_times, arrivals, histories, ordered
@@ -95,11 +96,19 @@ async def read(history: History, arrived: Sequence[Arrival], times: Times) -> li
     told = []
     for arrival, received_at in zip(arrived, times, strict=True):
         if isinstance(arrival, Delivery):
-            body = json.dumps(arrival.body).encode()
-            told.append((await events.read(arrival.guid, arrival.event, body, received_at)).told)
+            news = await events.read(arrival.guid, arrival.event, json.dumps(arrival.body).encode(), received_at)
+            told.append(_as_kept(journal.Told(arrival.guid, arrival.event, received_at, news)))
         else:
             told.append(_from_rest(arrival.body, repository, ordering.microseconds(arrival.date)))
     return told
+
+
+def _as_kept(told: journal.Told) -> list[facts.Facts]:
+    """Return what a delivery tells, as whoever finds it in the journal reads it."""
+    (found,) = journal.decode(journal.encode([told]))
+    assert found == told
+    assert found.news is not None
+    return found.news.told
 
 
 async def crowds(story: Story, rng: Random) -> list[Sequence[Came]]:
