@@ -7,7 +7,14 @@ from pathlib import Path
 from bench import record
 
 RUNS = 170
-TABLES = ("workflow_run", "workflow_run_attempt", "workflow_job", "workflow_job_label", "run_pull_request")
+TABLES = (
+    "workflow_run",
+    "workflow_run_attempt",
+    "workflow_job",
+    "workflow_job_label",
+    "workflow_job_label_set",
+    "run_pull_request",
+)
 
 
 def rows(database: Path, table: str) -> list[tuple[object, ...]]:

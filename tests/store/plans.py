@@ -36,6 +36,7 @@ KINDS = {
     for kind, pattern in {
         "hidden repositories": r"SELECT repository_id FROM repository WHERE team_id = \? AND hidden_at",
         "named repositories": r"SELECT repository_id, full_name FROM repository ",
+        "sets of labels": r"SELECT labels FROM workflow_job_label_set ",
         "a run of the path": r"SELECT 1 FROM workflow_run AS run WHERE .*<> run\.workflow_path LIMIT 1 (?!OFFSET)",
         "what is called so": r"SELECT 1 WHERE EXISTS \(",
         "more than are counted": rf".*SELECT 1 FROM .* LIMIT 1 OFFSET \? {COUNTED_EXACTLY}$",

@@ -1,5 +1,10 @@
-"""Jobs with several labels have a row for each, whatever becomes of them; the database itself sees to it."""
+"""Jobs of all but the first sets of labels have a row for each label, whatever becomes of them.
 
+The database itself sees to it.
+"""
+
+import asyncio
+import importlib
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.domain.facts.base import json_text
 from bot.recorder.directory import move_record
-from bot.store import connected
+from bot.store import connected, migrations
 from bot.store.database import Database, to_moment
 from bot.store.migrate import migrate
 from bot.store.queries import JobsQuery, Scope, list_jobs
@@ -33,7 +39,10 @@ SETS = [
     ["self-hosted", 'say "hi"', "a,b"],
     [TOO_LONG, "large"],
     ['a","b'],
+    # More sets than an index leads to.
+    *(["self-hosted", f"run-{number}"] for number in range(9)),
 ]
+MOST_SETS = importlib.import_module(f"{migrations.__name__}.0010_job_labels").MOST_SETS
 Kept = set[tuple[int, str, datetime, int]]
 
 
@@ -43,13 +52,21 @@ async def kept(database: Database) -> Kept:
     return {(row["team_id"], row["label"], _moment(row["listed_at"]), row["job_id"]) for row in rows}
 
 
+async def sets_of(database: Database) -> set[tuple[int, str]]:
+    """Return the sets of labels that an index leads to, of each team."""
+    found = await database.fetch("SELECT team_id, labels FROM workflow_job_label_set")
+    return {(row["team_id"], row["labels"]) for row in found}
+
+
 async def wanted(database: Database) -> Kept:
     """Return the rows that the jobs are to have."""
+    sets = await sets_of(database)
     rows = await database.fetch("SELECT team_id, labels, listed_at, job_id FROM workflow_job")
     return {
         (row["team_id"], label, _moment(row["listed_at"]), row["job_id"])
         for row in rows
-        if len(labels := json.loads(row["labels"])) > 1 or len(row["labels"]) > 500
+        if (row["team_id"], row["labels"]) not in sets
+        and (len(labels := json.loads(row["labels"])) > 1 or len(row["labels"]) > 500)
         for label in labels
         if len(label) <= 255
     }
@@ -73,7 +90,7 @@ async def _jobs_by(scope: Scope, label: str) -> list[int]:
 
 
 job_states = st.lists(
-    st.tuples(st.integers(1, 5), st.sampled_from(SETS), st.sampled_from([None, 0, 1, 7200])), min_size=1, max_size=8
+    st.tuples(st.integers(1, 15), st.sampled_from(SETS), st.sampled_from([None, 0, 1, 7200])), min_size=1, max_size=30
 )
 
 
@@ -83,11 +100,13 @@ async def test_the_rows_are_those_of_the_jobs(
     database: Database, states: list[tuple[int, list[str], int | None]]
 ) -> None:
     await clear(database)
+    await database.execute("DELETE FROM workflow_job_label_set")
     for minute, (job_id, labels, created) in enumerate(states):
         created_at = None if created is None else stamp(created)
         job = make.job(job_id, 1, labels=labels, created_at=created_at, started_at=stamp(60))
         scope = await record(database, make.repository(), jobs=[job], minute=minute)
     assert await kept(database) == await wanted(database)
+    assert len(await sets_of(database)) <= MOST_SETS
     jobs = await list_jobs(scope, JobsQuery(team="octo-org"))
     for label in {label for each in SETS for label in each if len(label) <= 255}:
         assert await _jobs_by(scope, label) == [job.job_id for job in jobs.jobs if label in job.labels]
@@ -100,6 +119,16 @@ async def some(database: Database) -> Scope:
     return await record(database, make.repository(), jobs=jobs)
 
 
+async def test_the_sets_that_come_first_need_no_rows(database: Database, some: Scope) -> None:
+    several = [json_text(labels) for labels in SETS if len(labels) > 1]
+    assert await sets_of(database) == {(some.team_id, labels) for labels in several[:MOST_SETS]}
+    assert {job_id for *_, job_id in await kept(database)} == {
+        number
+        for number, labels in enumerate(SETS, 1)
+        if labels == [LONG_IN_JSON] or json_text(labels) in several[MOST_SETS:]
+    }
+
+
 async def test_they_move_with_the_jobs(database: Database, some: Scope) -> None:
     before = await kept(database)
     async with database.transaction() as tx:
@@ -109,8 +138,9 @@ async def test_they_move_with_the_jobs(database: Database, some: Scope) -> None:
 
 
 async def test_they_go_with_the_jobs(database: Database, some: Scope) -> None:
-    assert len(await kept(database)) > len(SETS) / 2
-    await database.execute("DELETE FROM workflow_job WHERE job_id <> 6")
+    assert len(await kept(database)) > MOST_SETS
+    await database.execute("DELETE FROM workflow_job WHERE job_id <> ?", len(SETS))
+    assert len(await kept(database)) == 2
     assert await kept(database) == await wanted(database)
     await database.execute("DELETE FROM workflow_job")
     assert await kept(database) == set()
@@ -126,17 +156,36 @@ async def test_an_end_writes_none_anew(database: Database, some: Scope) -> None:
     assert await kept(database) == set()
 
 
+async def test_two_that_bring_new_sets_at_once_agree_on_which_come_first(migrated_postgres: str) -> None:
+    async with connected(migrated_postgres) as opened:
+        scope = await record(opened, make.repository())
+
+        async def bring(first: int) -> None:
+            for number in range(first, first + 10):
+                labels = ["self-hosted", f"run-{number % 12}"]
+                await record(opened, make.repository(), jobs=[make.job(number, 1, labels=labels)])
+
+        await asyncio.gather(*(bring(103 * writer) for writer in range(4)))
+        assert len(await sets_of(opened)) == MOST_SETS
+        assert await kept(opened) == await wanted(opened)
+        assert len(await _jobs_by(scope, "self-hosted")) == 40
+
+
 async def test_they_are_made_of_the_jobs_that_there_were(database_url: str) -> None:
     await migrate_to(database_url, "0009_runs_without_jobs")
+    # One set has more jobs than any other.
+    sets = [*SETS, SETS[-1]]
     async with connected(database_url) as database:
-        await _insert(database, enumerate(SETS, 1))
+        await _insert(database, enumerate(sets, 1))
     assert await migrate(database_url) == ["0010_job_labels"]
     async with connected(database_url) as database:
+        assert (1, json_text(SETS[-1])) in await sets_of(database)
+        assert len(await sets_of(database)) == MOST_SETS
         made = await kept(database)
         assert made == await wanted(database)
-        assert len(made) > len(SETS) / 2
+        assert len(made) > MOST_SETS
         # A version from before goes on writing.
-        await _insert(database, enumerate(SETS, 1 + len(SETS)))
+        await _insert(database, enumerate(sets, 1 + len(sets)))
         assert await kept(database) == await wanted(database)
         assert len(await kept(database)) == 2 * len(made)
 
@@ -150,10 +199,10 @@ async def _insert(database: Database, jobs: Iterable[tuple[int, list[str]]]) -> 
             "run_id": 1,
             "name": "build",
             "steps": "[]",
-            "labels": json.dumps(labels, separators=(",", ":"), ensure_ascii=False),
+            "labels": json_text(labels),
             "status": "completed",
-            "listed_at": NOON + timedelta(seconds=number),
             "version": b"1",
+            "listed_at": NOON + timedelta(seconds=number),
         }
         places = ", ".join("?" * len(row))
         await database.execute(f"INSERT INTO workflow_job ({', '.join(row)}) VALUES ({places})", *row.values())

@@ -115,6 +115,8 @@ def _asked_of_all(names: Sequence[str]) -> set[str | None]:
 
 def _asked_of_jobs(filters: Mapping[str, Any]) -> set[str | None]:
     asked = {"jobs", *_asked_of_all([*filters])}
+    if "label" in filters:
+        asked.add("sets of labels")
     if "workflow" in filters:
         asked.add("a run of the path")
     if filters.get("workflow") in {PATH, UNNAMED}:

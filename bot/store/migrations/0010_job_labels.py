@@ -3,88 +3,116 @@ from tortoise.migrations import operations as ops
 from tortoise.migrations.schema_editor.base import BaseSchemaEditor
 from tortoise.migrations.schema_generator.state_apps import StateApps
 
-# An index leads to jobs with one label; what is longer is in no index.
-HAS_ROWS = {
+# So many sets of labels a team's jobs have of which each is led to by the index on labels; they come first, and stay.
+MOST_SETS = 8
+# An index leads to jobs with one label as well; what is longer is in no index.
+HAS_SEVERAL = {
     "sqlite": "(json_array_length({row}.labels) > 1 OR length({row}.labels) > 500)",
     "postgres": "(jsonb_array_length({row}.labels::jsonb) > 1 OR length({row}.labels) > 500)",
 }
 LABELS_OF = {
-    "sqlite": "SELECT label.value FROM json_each({row}.labels) AS label",
-    "postgres": "SELECT label.value FROM jsonb_array_elements_text({row}.labels::jsonb) AS label(value)",
+    "sqlite": "json_each({row}.labels) AS label",
+    "postgres": "jsonb_array_elements_text({row}.labels::jsonb) AS label(value)",
 }
-TRIGGER = "CREATE TRIGGER workflow_job_label_{} ON workflow_job"
 # A longer label can't be asked for.
 SHORT = "length(label.value) <= 255"
 TABLES = {
-    "sqlite": "CREATE TABLE IF NOT EXISTS workflow_job_label (team_id INT NOT NULL, label VARCHAR(255) NOT NULL,"
-    " listed_at TIMESTAMP NOT NULL, job_id BIGINT NOT NULL, PRIMARY KEY (team_id, label, listed_at, job_id))"
-    " WITHOUT ROWID",
-    "postgres": "CREATE TABLE IF NOT EXISTS workflow_job_label (team_id INT NOT NULL, label VARCHAR(255) NOT NULL,"
-    " listed_at TIMESTAMPTZ NOT NULL, job_id BIGINT NOT NULL, PRIMARY KEY (team_id, label, listed_at, job_id))",
+    "workflow_job_label_set": "team_id INT NOT NULL, labels TEXT NOT NULL, PRIMARY KEY (team_id, labels)",
+    "workflow_job_label": "team_id INT NOT NULL, label VARCHAR(255) NOT NULL, listed_at {moment} NOT NULL,"
+    " job_id BIGINT NOT NULL, PRIMARY KEY (team_id, label, listed_at, job_id)",
 }
+IS_OF_A_SET = (
+    "EXISTS (SELECT 1 FROM workflow_job_label_set AS known"
+    " WHERE known.team_id = {row}.team_id AND known.labels = {row}.labels)"
+)
+HAS_ROOM = f"(SELECT count(*) FROM workflow_job_label_set AS known WHERE known.team_id = NEW.team_id) < {MOST_SETS}"
+ADD_SET = (
+    "INSERT INTO workflow_job_label_set (team_id, labels) SELECT NEW.team_id, NEW.labels"
+    f" WHERE length(NEW.labels) <= 500 AND {HAS_ROOM} ON CONFLICT DO NOTHING"
+)
+TRIGGER = "CREATE TRIGGER workflow_job_label_{} ON workflow_job"
 
 
-def _put(dialect: str, row: str) -> str:
-    of_row = (
-        LABELS_OF[dialect]
-        .format(row=row)
-        .replace("SELECT label.value", f"SELECT {row}.team_id, label.value, {row}.listed_at, {row}.job_id")
-    )
+def _tables(dialect: str) -> list[str]:
+    moment, kind = ("TIMESTAMP", " WITHOUT ROWID") if dialect == "sqlite" else ("TIMESTAMPTZ", "")
+    return [f"CREATE TABLE {name} ({columns.format(moment=moment)}){kind}" for name, columns in TABLES.items()]
+
+
+def _put(dialect: str, row: str, jobs: str = "") -> str:
     return (
         "INSERT INTO workflow_job_label (team_id, label, listed_at, job_id)"
-        f" {of_row} WHERE {HAS_ROWS[dialect].format(row=row)} AND {SHORT} ON CONFLICT DO NOTHING"
+        f" SELECT {row}.team_id, label.value, {row}.listed_at, {row}.job_id"
+        f" FROM {jobs}{LABELS_OF[dialect].format(row=row)} WHERE {HAS_SEVERAL[dialect].format(row=row)}"
+        f" AND NOT {IS_OF_A_SET.format(row=row)} AND {SHORT} ON CONFLICT DO NOTHING"
     )
 
 
 def _take(dialect: str) -> str:
     return (
         "DELETE FROM workflow_job_label WHERE team_id = OLD.team_id AND listed_at = OLD.listed_at"
-        f" AND job_id = OLD.job_id AND label IN ({LABELS_OF[dialect].format(row='OLD')})"
+        f" AND job_id = OLD.job_id AND label IN (SELECT label.value FROM {LABELS_OF[dialect].format(row='OLD')})"
     )
 
 
 def _sqlite() -> list[str]:
     changed = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in ("team_id", "labels", "listed_at"))
-    put, take = _put("sqlite", "NEW"), _take("sqlite")
+    several = HAS_SEVERAL["sqlite"]
+    new = f"{several.format(row='NEW')} AND NOT {IS_OF_A_SET.format(row='NEW')}"
+    add_set = ADD_SET.replace(" WHERE ", f" WHERE {several.format(row='NEW')} AND ", 1)
+    put, take = f"{add_set}; {_put('sqlite', 'NEW')}", _take("sqlite")
     when = {
-        "put AFTER INSERT": (HAS_ROWS["sqlite"].format(row="NEW"), put),
+        "put AFTER INSERT": (new, put),
         "moved AFTER UPDATE OF team_id, labels, listed_at": (changed, f"{take}; {put}"),
-        "taken AFTER DELETE": (HAS_ROWS["sqlite"].format(row="OLD"), take),
+        "taken AFTER DELETE": (several.format(row="OLD"), take),
     }
     return [f"{TRIGGER.format(name)} WHEN {holds} BEGIN {done}; END" for name, (holds, done) in when.items()]
 
 
 def _postgresql() -> list[str]:
     changed = "(OLD.team_id, OLD.labels, OLD.listed_at) IS DISTINCT FROM (NEW.team_id, NEW.labels, NEW.listed_at)"
-    put, take = _put("postgres", "NEW"), _take("postgres")
-    rows = f"IF TG_OP <> 'INSERT' THEN {take}; END IF; IF TG_OP <> 'DELETE' THEN {put}; END IF; RETURN NULL;"
-    when = {
-        "put AFTER INSERT": HAS_ROWS["postgres"].format(row="NEW"),
-        "moved AFTER UPDATE OF team_id, labels, listed_at": changed,
-        "taken AFTER DELETE": HAS_ROWS["postgres"].format(row="OLD"),
-    }
+    several, put, take = HAS_SEVERAL["postgres"], _put("postgres", "NEW"), _take("postgres")
+    # Whoever sees room lets nobody else fill it meanwhile: a job has rows, or is of a set.
+    add_set = f"PERFORM pg_advisory_xact_lock(7215468, NEW.team_id); {ADD_SET};"
+    new = f"{several.format(row='NEW')} AND NOT {IS_OF_A_SET.format(row='NEW')}"
     function = (
-        f"CREATE OR REPLACE FUNCTION workflow_job_label_rows() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {rows} END$$"
+        "CREATE FUNCTION workflow_job_label_rows() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        f" IF TG_OP <> 'INSERT' THEN {take}; END IF;"
+        f" IF TG_OP <> 'DELETE' THEN IF {new} THEN IF {HAS_ROOM} THEN {add_set} END IF; {put}; END IF; END IF;"
+        " RETURN NULL; END$$"
     )
+    when = {
+        "put AFTER INSERT": several.format(row="NEW"),
+        "moved AFTER UPDATE OF team_id, labels, listed_at": changed,
+        "taken AFTER DELETE": several.format(row="OLD"),
+    }
     run = "FOR EACH ROW WHEN ({}) EXECUTE FUNCTION workflow_job_label_rows()"
     return [function, *(f"{TRIGGER.format(name)} {run.format(holds)}" for name, holds in when.items())]
 
 
 def _filling(dialect: str) -> list[str]:
-    fill = _put(dialect, "job").replace("FROM ", "FROM workflow_job AS job CROSS JOIN ", 1)
+    put = _put(dialect, "job", "workflow_job AS job CROSS JOIN ")
+    # Those of most jobs.
+    sets = (
+        "INSERT INTO workflow_job_label_set (team_id, labels) SELECT team_id, labels FROM"
+        " (SELECT job.team_id, job.labels, row_number() OVER (PARTITION BY job.team_id ORDER BY count(*) DESC) AS place"
+        f" FROM workflow_job AS job WHERE {HAS_SEVERAL[dialect].format(row='job')} AND length(job.labels) <= 500"
+        f" GROUP BY job.team_id, job.labels) AS ranked WHERE place <= {MOST_SETS}"
+    )
     # Each by the index that holds all of it, and in the order in which it is kept.
-    return [
-        fill.replace(" ON CONFLICT", f" AND length(job.labels) {bound} ORDER BY 1, 2, 3, 4 ON CONFLICT")
+    rows = [
+        put.replace(" ON CONFLICT", f" AND length(job.labels) {bound} ORDER BY 1, 2, 3, 4 ON CONFLICT")
         for bound in ("<= 500", "> 500")
     ]
+    return [sets, *rows]
 
 
 async def make(_: StateApps, editor: BaseSchemaEditor) -> None:
     dialect = editor.client.capabilities.dialect
     triggers = _sqlite() if dialect == "sqlite" else _postgresql()
     # From the triggers on nobody else writes jobs, so that none is missed.
-    for sql in [TABLES[dialect], *triggers, *_filling(dialect), "DROP INDEX IF EXISTS workflow_job_by_long_labels"]:
+    for sql in (*_tables(dialect), *triggers, *_filling(dialect)):
         await editor.client.execute_query(sql)
+    await editor.client.execute_query("DROP INDEX IF EXISTS workflow_job_by_long_labels")
 
 
 async def unmake(_: StateApps, editor: BaseSchemaEditor) -> None:
@@ -94,7 +122,8 @@ async def unmake(_: StateApps, editor: BaseSchemaEditor) -> None:
         await editor.client.execute_query(f"DROP TRIGGER IF EXISTS workflow_job_label_{name}{on_table}")
     if of_postgresql:
         await editor.client.execute_query("DROP FUNCTION IF EXISTS workflow_job_label_rows")
-    await editor.client.execute_query("DROP TABLE IF EXISTS workflow_job_label")
+    for table in TABLES:
+        await editor.client.execute_query(f"DROP TABLE IF EXISTS {table}")
     await editor.client.execute_query(
         "CREATE INDEX IF NOT EXISTS workflow_job_by_long_labels ON workflow_job (team_id, listed_at, job_id)"
         " WHERE length(labels) > 500"

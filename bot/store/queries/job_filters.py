@@ -8,6 +8,8 @@ workflow's id and path) is asked of the runs' indexes, and jobs follow from runs
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from bot.domain.facts.base import json_text
 from bot.domain.lateness import on_time_since
 from bot.settings import Dialect
@@ -22,7 +24,9 @@ _LABELLED = {
     Dialect.SQLITE: "EXISTS (SELECT 1 FROM json_each(job.labels) AS label WHERE label.value = ?)",
     Dialect.POSTGRESQL: "jsonb_exists(CAST(job.labels AS jsonb), ?)",
 }
-# Jobs with several labels, or a long one, are in a table with a row for each label, which the database keeps.
+# The sets of several labels that came first, some for each team; an index leads to their jobs.
+_SETS = "SELECT labels FROM workflow_job_label_set WHERE team_id = ?"
+# Jobs with several labels otherwise, or a long one, are in a table with a row for each label; the database keeps both.
 _LABELS = Register(
     "workflow_job_label AS label",
     "job.job_id = label.job_id",
@@ -37,6 +41,7 @@ _ANY_CALLED = "SELECT 1 WHERE " + " OR ".join(
     f"EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.team_id = ? AND {called})"
     for called in (_CALLED, _CALLED_BY_RUN)
 )
+_read_labels = msgspec.json.Decoder(list[str])
 
 
 class Way(NamedTuple):
@@ -90,13 +95,18 @@ def _run_by(runner: str, status: str | None) -> list[Piece]:
     ]
 
 
-def add_label(condition: Condition, scope: Scope, label: str | None) -> None:
+def add_label(condition: Condition, scope: Scope, label: str | None) -> Conversation[None]:
     """Ask for jobs that have this label, unless it is None."""
     if label is None:
         return
-    alone: Piece = ("job.labels = ? AND length(job.labels) <= 500", (json_text([label]),))
+    sets = yield Question(_SETS, (scope.team_id,))
+    having = [labels for (labels,) in sets if label in _read_labels.decode(labels)]
+    alone_or_of_a_set: list[Piece] = [
+        ("job.labels = ? AND length(job.labels) <= 500", (labels,)) for labels in (json_text([label]), *having)
+    ]
     among: Piece = ("label.team_id = ? AND label.label = ?", (scope.team_id, label))
-    condition.narrow_by(Lead.LABEL, Fit(alone), Fit(among, _LABELS), following=(_LABELLED[current().dialect], (label,)))
+    following: Piece = (_LABELLED[current().dialect], (label,))
+    condition.narrow_by(Lead.LABEL, *map(Fit, alone_or_of_a_set), Fit(among, _LABELS), following=following)
 
 
 def ways_of_workflow(condition: Condition, scope: Scope, name: str | None) -> Conversation[list[Way]]:

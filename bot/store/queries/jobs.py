@@ -150,7 +150,7 @@ def _listed(scope: Scope, query: JobsQuery) -> Conversation[JobPage]:
     add_job_filter(condition, query)
     if not (yield from add_visible(condition, scope, "job", query.repo_full_name, query.installation_id)):
         return JobPage([], 0, True, None)
-    add_label(condition, scope, query.label)
+    yield from add_label(condition, scope, query.label)
     found: list[tuple[Rows, Counted]] = []
     for way in (yield from ways_of_workflow(condition, scope, query.workflow)):
         found += [(yield from _found_in(scope, way, query))]
