@@ -10,7 +10,7 @@ import pytest
 
 from bot.clock import ManualClock
 from bot.demo.github import SimulatedGitHub, let_pass
-from bot.demo.github.rest import Cut, RateLimited, RestFaultRates, ServerError, Slow
+from bot.demo.github.rest import Cut, Late, RateLimited, RestFaultRates, ServerError, Slow
 from tests.demo.client import Client, Reply, connected
 from tests.demo.stage import Receiver, Stage, set_stage
 
@@ -196,6 +196,32 @@ async def test_errors_cuts_and_slowness(client: Client, stage: Stage) -> None:
     assert [call.status for call in stage.github.rest.ledger.of("issues/create-comment")] == [503, 503, 0, 0]
 
 
+@pytest.mark.parametrize("how", ["answered", "cut", "nobody waits for it"])
+async def test_what_is_asked_may_be_done_late(client: Client, stage: Stage, how: str) -> None:
+    ledger, world = stage.github.rest.ledger, stage.github.world
+    comments, others = (f"{REPO}/issues/{stage.open(branch).number}/comments" for branch in ("a", "b"))
+    stage.github.rest.scripted_faults.add(Late(20, cut=how == "cut"), method="POST")
+    late = asyncio.ensure_future(client.post(comments, {"body": "late"}))
+    await until(lambda: any(call.fault == "Late" for call in ledger.calls))
+    if how == "nobody waits for it":
+        late.cancel()
+    elif how == "cut":
+        with pytest.raises(aiohttp.ClientError):
+            await late
+    await advance(client, 19)
+    assert (await client.get(comments)).body == []
+    # Whoever was cut off may write again.
+    await client.post(others, {"body": "meanwhile"})
+    assert kinds(client) == ([] if how == "cut" else ["writes_at_once"])
+    await advance(client, 1)
+    await until(lambda: len(world.comments) == 2)
+    assert [each["body"] for each in (await client.get(comments)).body] == ["late"]
+    if how == "answered":
+        assert (await late).status == 201
+    await until(lambda: stage.github.rest.working == 0)
+    assert next(ledger.of("issues/create-comment")).status == (201 if how == "answered" else 0)
+
+
 async def test_a_storm_may_last_for_a_time_of_the_clock(client: Client, stage: Stage) -> None:
     now = stage.github.clock.now()
     stage.github.rest.scripted_faults.add(
@@ -262,11 +288,11 @@ async def test_the_clock_tells_the_date_and_drawn_faults_follow_from_the_seed(cl
     (call, *_) = stage.github.rest.ledger.calls
 
     def drawn(seed: int) -> list[Any]:
-        rates = RestFaultRates(seed, server_error=0.2, rate_limited=0.2, slow=0.3, cut=0.2)
+        rates = RestFaultRates(seed, server_error=0.2, rate_limited=0.2, slow=0.3, cut=0.2, late=0.5)
         return [rates.faults_for(call) for _ in range(50)]
 
     assert drawn(1) == drawn(1) != drawn(2)
-    assert {type(fault) for faults in drawn(1) for fault in faults} == {ServerError, RateLimited, Slow, Cut}
+    assert {type(fault) for faults in drawn(1) for fault in faults} == {ServerError, RateLimited, Slow, Cut, Late}
 
 
 async def test_who_goes_on_is_found_out_even_while_the_clock_stands(client: Client, stage: Stage) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.demo.github import Delay, Duplicate, Fail, NeverSent, SimulatedGitHub, faults
 from bot.demo.github.activity import green
-from bot.demo.github.rest import Cut, RateLimited, ServerError, Slow
+from bot.demo.github.rest import Cut, Late, RateLimited, ServerError, Slow
 from bot.demo.github.rest import faults as rest_faults
 from bot.demo.github.rest.ledger import Call
 from tests.durability.books import rows_of
@@ -36,6 +36,7 @@ REQUESTS = {
         each=4,
     ),
     "slow answers and cut connections": Trouble((Slow(25), Cut(), Cut(answered=True)), each=3),
+    "requests that are carried out late": Trouble((Late(8), Late(20, cut=True)), each=3),
 }
 
 
@@ -113,6 +114,7 @@ def test_nothing_that_can_go_wrong_is_left_out() -> None:
     assert {type(fault) for fault in requests} == set(get_args(rest_faults.RestFault))
     assert any(trouble.window > 1 for trouble in POSTS.values())
     assert {fault.answered for fault in requests if isinstance(fault, Cut)} == {False, True}
+    assert {fault.cut for fault in requests if isinstance(fault, Late)} == {False, True}
     assert {fault.status for fault in requests if isinstance(fault, ServerError)} == {500, 502, 503, 504}
     limits = [fault for fault in requests if isinstance(fault, RateLimited)]
     told = {(each.status, each.retry_after is not None, each.reset_in is not None) for each in limits}

@@ -5,13 +5,14 @@
 remembers. Only `server` knows that there is HTTP.
 """
 
-from bot.demo.github.rest.faults import Cut, RateLimited, RestFaultRates, ScriptedRestFaults, ServerError, Slow
+from bot.demo.github.rest.faults import Cut, Late, RateLimited, RestFaultRates, ScriptedRestFaults, ServerError, Slow
 from bot.demo.github.rest.ledger import Call, Violation
 from bot.demo.github.rest.limits import Limits
 
 __all__ = [
     "Call",
     "Cut",
+    "Late",
     "Limits",
     "RateLimited",
     "RestFaultRates",

@@ -35,9 +35,20 @@ class RateLimited:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Answer, but only after `seconds` of the clock."""
+    """Do what is asked at once, but answer only after `seconds` of the clock."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Take a request in, but do what it asks only `seconds` of the clock later, whether anybody waits for it or not.
+
+    It is answered then; with `cut` the connection is closed as soon as the request has come.
+    """
+
+    seconds: float
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class Cut:
     answered: bool = False
 
 
-RestFault = ServerError | RateLimited | Slow | Cut
+RestFault = ServerError | RateLimited | Slow | Late | Cut
 
 
 class RestFaultPlan(Protocol):
@@ -68,6 +79,7 @@ class RestFaultRates:
     slow: float = 0
     longest: float = 5
     cut: float = 0
+    late: float = 0
     asked: int = 0
 
     def faults_for(self, call: Call) -> Sequence[RestFault]:  # noqa: ARG002
@@ -79,7 +91,11 @@ class RestFaultRates:
             return (RateLimited(drawn.choice((403, 429)), drawn.choice((None, 1, 30, 90))),)
         if drawn.random() < self.cut:
             return (Cut(answered=drawn.random() < 0.5),)
-        return (Slow(drawn.uniform(0, self.longest)),) if drawn.random() < self.slow else ()
+        if drawn.random() < self.slow:
+            return (Slow(drawn.uniform(0, self.longest)),)
+        if drawn.random() < self.late:
+            return (Late(drawn.uniform(0, self.longest), cut=drawn.random() < 0.5),)
+        return ()
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from bot.demo.github.pages.routes import PAGES
 from bot.demo.github.rest.answers import Failure
 from bot.demo.github.rest.ledger import Call
 from bot.demo.github.rest.routes import ROUTES, Route
-from bot.demo.github.rest.service import Handled, Request
+from bot.demo.github.rest.service import Handled, Passage, Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -76,9 +76,13 @@ def _handler(
         status = 0
         try:
             arrived.body = await _body(request)
+            await _admit(github, request, passage)
             handled = github.rest.handle(passage)
             response = await _send(github, request, handled)
             status = 0 if handled.cut else response.status
+        except ConnectionError:
+            # Whoever asked waits no more.
+            response = web.Response()
         finally:
             github.rest.leave(passage, status)
         return response
@@ -98,6 +102,16 @@ async def _body(request: web.Request) -> Any:
         return Failure(400, "Problems parsing JSON")
 
 
+async def _admit(github: SimulatedGitHub, request: web.Request, passage: Passage) -> None:
+    """Let a request in, and what it asks for wait, if that is what was asked for."""
+    late = github.rest.admit(passage)
+    if late is None:
+        return
+    if late.cut:
+        _close(request)
+    await github.rest.come_late(passage, late)
+
+
 async def _send(github: SimulatedGitHub, request: web.Request, handled: Handled) -> web.StreamResponse:
     """Send an answer, slowly or not wholly if that is what was asked for."""
     if handled.slow:
@@ -112,9 +126,13 @@ async def _send(github: SimulatedGitHub, request: web.Request, handled: Handled)
         part.content_length = len(handled.content) + 1
         await part.prepare(request)
         await part.write(handled.content)
+    _close(request)
+    return web.Response(status=handled.status)
+
+
+def _close(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
-    return web.Response(status=handled.status)
 
 
 def _logs(github: SimulatedGitHub) -> web.Application:

@@ -17,6 +17,7 @@ from bot.demo.github.rest.auth import Credentials
 from bot.demo.github.rest.callers import NOBODY, Caller, allows
 from bot.demo.github.rest.faults import (
     Cut,
+    Late,
     RateLimited,
     RestFault,
     RestFaultPlan,
@@ -84,7 +85,7 @@ class Handled:
 
 @dataclass(slots=True)
 class Passage:
-    """One request on its way through; `window` is the hour that it was counted in."""
+    """One request on its way through; `window` is the hour that it was counted in, `refusal` why it got no further."""
 
     request: Request
     call: Call
@@ -92,6 +93,8 @@ class Passage:
     caller: Caller = NOBODY
     window: Window | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    refusal: Answer | None = None
+    is_over: bool = False
 
     def fault(self, kind: type[Any]) -> Any:
         return next((fault for fault in self.faults if isinstance(fault, kind)), None)
@@ -148,8 +151,28 @@ class Rest:
         self.ledger.begin(call)
         return passage
 
+    def admit(self, passage: Passage) -> Late | None:
+        """Let a request in, or refuse it; return the fault under which it is handled later only."""
+        try:
+            if self._github.outages.now:
+                passage.call.fault = "outage"
+                raise Failure(503, "Service Unavailable")
+            self._admit(passage)
+        except Failure as failure:
+            passage.refusal = failure.answer
+        late: Late | None = passage.fault(Late)
+        return late if passage.refusal is None else None
+
+    async def come_late(self, passage: Passage, late: Late) -> None:
+        """Let the time pass until a request is handled; one whose connection is cut is over for whoever sent it."""
+        if late.cut:
+            self.leave(passage, 0)
+            await self._github.clock.sleep(late.seconds)
+        else:
+            await self.hold_back(late.seconds)
+
     def handle(self, passage: Passage) -> Handled:
-        """Answer a request that has arrived; what it asks for is done by then."""
+        """Answer a request that was let in; what it asks for is done by then."""
         answer = self._answer(passage)
         if self.on_answer is not None:
             passage.call.status = answer.status
@@ -168,17 +191,19 @@ class Rest:
             self.working += 1
 
     def leave(self, passage: Passage, status: int) -> None:
-        """Close a request in the ledger, however it ended."""
+        """Close a request in the ledger, however it ended, unless it is closed already."""
+        if passage.is_over:
+            passage.call.status = 0
+            return
+        passage.is_over = True
         self.working -= 1
         self.rates.open[passage.caller.key] -= passage.caller is not NOBODY
         self.ledger.end(passage.call, status)
 
     def _answer(self, passage: Passage) -> Answer:
+        if passage.refusal is not None:
+            return passage.refusal
         try:
-            if self._github.outages.now:
-                passage.call.fault = "outage"
-                return _unavailable(503)
-            self._admit(passage)
             return self._perform(passage)
         except Failure as failure:
             return failure.answer
@@ -361,10 +386,6 @@ def _cookies(header: str) -> dict[str, str]:
         return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
     except CookieError:
         return {}
-
-
-def _unavailable(status: int) -> Answer:
-    return Failure(status, "Service Unavailable").answer
 
 
 def _etag(credential: str, content: bytes) -> str:
