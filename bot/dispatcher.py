@@ -64,7 +64,7 @@ class Dispatcher(ABC):
         """Do what is due, and what becomes due by that; raises a GitHubError where GitHub can't be asked now."""
 
     async def run(self) -> None:
-        """Look for work again and again, until cancelled; a request that is under way then is not waited for."""
+        """Look for work again and again, until cancelled; of what is under way then only writes are waited for."""
         try:
             while True:
                 try:

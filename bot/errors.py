@@ -1,5 +1,8 @@
 """What can go wrong, in our own words. Every message is fit for a user's eyes and holds no secret."""
 
+UNANSWERED = "GitHub has not answered what it was sent, and may still be at it"
+"""The message of the CancelledError by which a task ends then."""
+
 
 class RunledgerError(Exception):
     """Something a user can read and act on; commands print it as one sentence and exit 1."""

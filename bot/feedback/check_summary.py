@@ -23,6 +23,7 @@ from bot.domain.feedback.remarks import Remark, check_annotations, read_annotati
 from bot.domain.feedback.report import Report, first_failure
 from bot.domain.feedback.words.check_text import check_text, told_apart
 from bot.feedback.commits import Commit
+from bot.feedback.creating import make, wait_for_late
 from bot.feedback.failures import annotations_of
 from bot.feedback.news import may_be_told
 from bot.feedback.reporting import Reporter
@@ -65,7 +66,7 @@ async def draft_of(tools: Tools, reporter: Reporter, row: SummaryRow, commit: Co
     is_there = row.posted.status is not None or row.creating_since is not None
     if not is_there and not (commit.is_told and await _is_news(tools, row)):
         return None
-    if commit.place.wishes.muted and row.posted.status != "in_progress":
+    if commit.place.wishes.muted and row.posted.status != "in_progress" and row.creating_since is None:
         # What was begun has to end; nothing else is begun or changed.
         return None
     report = await reporter.report(commit, row.revision)
@@ -77,6 +78,9 @@ async def draft_of(tools: Tools, reporter: Reporter, row: SummaryRow, commit: Co
     failed = [each.job.job_id for cause in report.causes for each in cause.jobs]
     by_job = await annotations_of(tools.database.reader, failed)
     unsent = check_annotations(by_job.values(), annotated)
+    if plan is None and row.creating_since is not None:
+        # What may have been made is to be found, and brought to an end.
+        plan = Plan(Urgency.PROGRESS, now)
     plan = plan or _later(row.posted, report, unsent, now)
     return Draft(commit, report, told, plan, is_complete, unsent)
 
@@ -97,12 +101,13 @@ async def _is_news(tools: Tools, row: SummaryRow) -> bool:
 
 async def write(tools: Tools, client: Client, row: SummaryRow, what: Draft) -> None:
     """Write a check run as drafted, and keep what was written. Raises a GitHubError, having kept nothing."""
-    if what.plan is None:
+    if what.plan is None or (row.creating_since is not None and await _settle(tools, client, row, what, what.plan)):
         return
     unsent = what.annotations if what.is_complete else []
     try:
+        wrote = True
         if what.plan.is_new:
-            wrote = await _create(tools, client, row, what, unsent[:AT_ONCE])
+            await _create(tools, client, row, what, unsent[:AT_ONCE])
         else:
             wrote = await _update(tools, client, row, what, unsent)
     except NotFound:
@@ -183,28 +188,31 @@ def _body(what: Draft, annotations: Sequence[Remark]) -> dict[str, Any]:
     return body
 
 
-async def _create(tools: Tools, client: Client, row: SummaryRow, what: Draft, annotations: Sequence[Remark]) -> bool:
-    """Make a check run, and return True, unless an earlier try turns out to have made it: that one is gone on with."""
-    generation, repository = row.generation + 1, what.commit.place.full_name
-    if row.creating_since is not None:
-        made = await _find_made(tools, client, repository, row.head_sha, generation)
-        if made is not None or not what.commit.is_told:
-            await _adopt(tools, row, generation, made)
-            return False
-    else:
-        # From here on it may be there, whatever becomes of this process or of the answer.
-        begun = "UPDATE check_summary SET creating_since = ? WHERE id = ?"
-        await tools.database.execute(begun, tools.clock.now(), row.id)
+async def _settle(tools: Tools, client: Client, row: SummaryRow, what: Draft, plan: Plan) -> bool:
+    """Go on with the check run that an earlier try has made, or wait for it; return False where one is to be made."""
+    generation, place = row.generation + 1, what.commit.place
+    made = await _find_made(tools, client, place.full_name, row.head_sha, generation)
+    if made is None and await wait_for_late(tools, row, plan.urgency):
+        return True
+    if made is None and plan.is_new and what.commit.is_told and not place.wishes.muted:
+        return False
+    await _adopt(tools, row, generation, made)
+    return True
+
+
+async def _create(tools: Tools, client: Client, row: SummaryRow, what: Draft, annotations: Sequence[Remark]) -> None:
+    repository = what.commit.place.full_name
     began = min(run.began_at for run in what.commit.runs)
     body = {
         **_body(what, annotations),
         "head_sha": row.head_sha,
-        "external_id": str(generation),
+        "external_id": str(row.generation + 1),
         "started_at": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    answer = await checks.create_check_run(client, repository, body)
-    await _keep(tools, row, what, int(answer.data["id"]), [each.digest for each in annotations])
-    return True
+    check_run_id = await make(
+        tools, row, lambda sending: checks.create_check_run(client, repository, body, sending=sending)
+    )
+    await _keep(tools, row, what, check_run_id, [each.digest for each in annotations])
 
 
 async def _find_made(

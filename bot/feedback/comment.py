@@ -22,6 +22,7 @@ from bot.domain.feedback.words.comment_text import Newer, Newest, failure_commen
 from bot.domain.feedback.words.markers import find_marker
 from bot.domain.feedback.written import Marker
 from bot.feedback.commits import Commit, Place, PullRequest, find_pull_request
+from bot.feedback.creating import make, wait_for_late
 from bot.feedback.news import may_be_told
 from bot.feedback.pull_requests import refresh
 from bot.feedback.reporting import Reporter
@@ -209,10 +210,13 @@ async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> N
 
     GitHub is asked first how the pull request stands: a delivery that was lost must not let us speak on a closed one.
     """
+    is_in_doubt = row.creating_since is not None or row.sequence == 0
     if await refresh(tools, client, what.place, row.number):
         await put_off(tools.database, row, Plan(Urgency.LOOK, tools.clock.now()))
+    elif is_in_doubt and await _find_and_adopt(tools, client, row, what):
+        return
     elif what.said is None:
-        await _find_and_adopt(tools, client, row, what)
+        await _forget(tools, row)
     elif what.plan.is_new or row.comment_id is None:
         await _begin(tools, client, row, what, what.said)
     else:
@@ -220,17 +224,16 @@ async def write(tools: Tools, client: Client, row: CommentRow, what: Draft) -> N
 
 
 async def _begin(tools: Tools, client: Client, row: CommentRow, what: Draft, said: Said) -> None:
-    """Make a comment, unless an earlier try turns out to have made it, or somebody has deleted what it would mend."""
-    if row.is_deleted and said.state == "green":
+    """Make a comment, unless somebody has deleted what it would mend."""
+    if said.state == "green":
         await _keep(tools, row, said, None)
         return
-    if (row.creating_since is not None or row.sequence == 0) and await _find_and_adopt(tools, client, row, what):
-        return
-    begun = "UPDATE failure_comment SET creating_since = ? WHERE id = ?"
-    await tools.database.execute(begun, tools.clock.now(), row.id)
-    answer = await pulls.create_comment(client, what.place.full_name, row.number, said.text())
+    repository, text = what.place.full_name, said.text()
+    comment_id = await make(
+        tools, row, lambda sending: pulls.create_comment(client, repository, row.number, text, sending=sending)
+    )
     _count_created(what, tools.clock.now())
-    await _keep(tools, row, said, int(answer.data["id"]))
+    await _keep(tools, row, said, comment_id)
 
 
 async def _change(tools: Tools, client: Client, row: CommentRow, what: Draft, said: Said, comment_id: int) -> None:
@@ -256,7 +259,7 @@ def _count_created(what: Draft, now: datetime) -> None:
 
 
 async def _find_and_adopt(tools: Tools, client: Client, row: CommentRow, what: Draft) -> bool:
-    """Go on with the newest comment of ours that the row does not know of; return whether there is one.
+    """Go on with the newest comment of ours that the row does not know of; return whether there is one, or may be soon.
 
     There is where a process died before it kept the id. It is ours if it bears the mark and our App has written it;
     anybody can copy the mark.
@@ -271,11 +274,13 @@ async def _find_and_adopt(tools: Tools, client: Client, row: CommentRow, what: D
             is_unknown = marker.sequence > row.sequence or (row.comment_id is None and marker.sequence == row.sequence)
             if is_unknown and (newest is None or marker.sequence >= newest[1].sequence):
                 newest = int(comment["id"]), marker, body
-    if newest is not None and what.said is not None and newest[2] == what.said.text():
+    if newest is None:
+        return await wait_for_late(tools, row, Urgency.COMMENT)
+    if what.said is not None and newest[2] == what.said.text():
         await _keep(tools, row, what.said, newest[0])
     else:
-        await _adopt(tools, row, newest)
-    return newest is not None
+        await _adopt(tools, row, *newest[:2])
+    return True
 
 
 def _is_ours(tools: Tools, comment: Mapping[str, Any]) -> bool:
@@ -283,19 +288,20 @@ def _is_ours(tools: Tools, comment: Mapping[str, Any]) -> bool:
     return isinstance(app, dict) and app.get("id") == tools.app_id
 
 
-async def _adopt(tools: Tools, row: CommentRow, found: tuple[int, Marker, str] | None) -> None:
-    now = tools.clock.now()
-    if found is None:
-        sql = "UPDATE failure_comment SET creating_since = NULL, urgency = 0, due_at = ? WHERE id = ?"
-        await tools.database.execute(sql, now, row.id)
-        return
-    comment_id, marker, _ = found
+async def _forget(tools: Tools, row: CommentRow) -> None:
+    """Note that what was begun has not come, and will not."""
+    sql = "UPDATE failure_comment SET creating_since = NULL, urgency = 0, due_at = ? WHERE id = ?"
+    await tools.database.execute(sql, tools.clock.now(), row.id)
+
+
+async def _adopt(tools: Tools, row: CommentRow, comment_id: int, marker: Marker) -> None:
     sql = (
         "UPDATE failure_comment SET comment_id = ?, sequence = ?, state = ?, head_sha = ?, body_hash = NULL,"
         " creating_since = NULL, urgency = 0, due_at = ? WHERE id = ?"
     )
     state = "red" if marker.is_red else "green"
-    await tools.database.execute(sql, comment_id, marker.sequence, state, marker.head_sha, now, row.id)
+    values = (comment_id, marker.sequence, state, marker.head_sha, tools.clock.now())
+    await tools.database.execute(sql, *values, row.id)
 
 
 async def _let_go(tools: Tools, row: CommentRow) -> None:

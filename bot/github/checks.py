@@ -5,14 +5,17 @@ from typing import Any
 
 from bot.github.answers import Answer, Json
 from bot.github.client import Client
+from bot.github.exchange import Sending
 from bot.github.repositories import named
 
 _CHECK_RUN = "/repos/{owner}/{repo}/check-runs/{check_run_id}"
 
 
-async def create_check_run(client: Client, repository: str, body: Mapping[str, Any]) -> Answer[Json]:
+async def create_check_run(
+    client: Client, repository: str, body: Mapping[str, Any], *, sending: Sending | None = None
+) -> Answer[Json]:
     """Create a check run; `body` holds at least `name` and `head_sha`. At most 50 annotations go with it."""
-    return await client.post("/repos/{owner}/{repo}/check-runs", named(repository), body, creates=True)
+    return await client.post("/repos/{owner}/{repo}/check-runs", named(repository), body, creates=True, sending=sending)
 
 
 async def get_check_run(client: Client, repository: str, check_run_id: int) -> Answer[Json]:

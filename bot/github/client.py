@@ -33,7 +33,7 @@ from bot.github.budget import Budget, Outlook
 from bot.github.connection import Connection
 from bot.github.errors import Forbidden, GitHubUnavailable, InstallationGone, InstallationRefused, NotFound
 from bot.github.etags import ETags
-from bot.github.exchange import Exchange, Means, Request
+from bot.github.exchange import Exchange, Means, Request, Sending
 from bot.github.ledger import Ask, Figures, Lane
 from bot.github.rights import APP, NOBODY, PERSON, InProcessRights, WriteRights
 
@@ -91,13 +91,15 @@ class Client:
         *,
         creates: bool = False,
         secret: bool = False,
+        sending: Sending | None = None,
     ) -> Answer[Any]:
         """POST once: after a fault that leaves open whether GitHub took it, it is not sent again.
 
-        `creates` counts it among the requests that make content; `secret` keeps the variables out of error messages.
+        `creates` counts it among the requests that make content; `secret` keeps the variables out of error messages;
+        `sending` is awaited once it is its turn, right before it is sent.
         """
         ask = Ask(Lane.WRITE, points=5, creates=creates)
-        exchange = self._exchange("POST", path, None if secret else variables, ask, repeatable=False)
+        exchange = self._exchange("POST", path, None if secret else variables, ask, repeatable=False, sending=sending)
         return await exchange.answer(path, variables, b"" if body is None else body)
 
     async def patch(self, path: str, variables: Variables, body: Mapping[str, Any], *, repeatable: bool) -> Answer[Any]:
@@ -151,10 +153,18 @@ class Client:
         return _token(answer, self._means.clock.time())
 
     def _exchange(
-        self, method: str, path: str, variables: Variables | None, ask: Ask, *, repeatable: bool, located: bool = False
+        self,
+        method: str,
+        path: str,
+        variables: Variables | None,
+        ask: Ask,
+        *,
+        repeatable: bool,
+        located: bool = False,
+        sending: Sending | None = None,
     ) -> Exchange:
         asked = f"{method} {urlsplit(path if variables is None else format_url(path, variables)).path}"
-        return Exchange(self._means, Request(method, ask, asked, repeatable, self._patience, located))
+        return Exchange(self._means, Request(method, ask, asked, repeatable, self._patience, located, sending))
 
 
 class GitHub:

@@ -70,8 +70,12 @@ class RateLimited(GitHubError):
 
 
 class GitHubUnavailable(GitHubError):
-    """No answer, or none that can be used. `maybe_taken` tells that GitHub may have done it all the same."""
+    """No answer, or none that can be used. `maybe_taken` tells that GitHub may have done it all the same.
 
-    def __init__(self, message: str, *, maybe_taken: bool = True) -> None:
+    `maybe_later` tells that it may still do it.
+    """
+
+    def __init__(self, message: str, *, maybe_taken: bool = True, maybe_later: bool = True) -> None:
         super().__init__(message)
         self.maybe_taken = maybe_taken
+        self.maybe_later = maybe_taken and maybe_later

@@ -1,9 +1,10 @@
 """One request to GitHub and all that may happen to it on the way: waiting, refusals, redirects, cut connections."""
 
+import asyncio
 import logging
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from uritemplate.variable import VariableValue
 
 from bot import metrics
 from bot.clock import Clock
+from bot.errors import UNANSWERED
 from bot.github.answers import Answer, Reply, date_of, links_of, total_of
 from bot.github.auth import Credential, Secret
 from bot.github.budget import Budget
@@ -29,6 +31,11 @@ API_VERSION = {"x-github-api-version": "2022-11-28"}
 SUCCESSES = frozenset({200, 201, 202, 204})
 MOST_FAULTS, MOST_LIMITS, MOST_REDIRECTS, MOST_REFUSALS = 4, 5, 3, 3
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
+# A process that is told to end is gone in nine seconds.
+LAST_SECONDS = 4.0
+
+Sending = Callable[[], Awaitable[object]]
+"""What is awaited right before a request is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class Request:
     repeatable: bool
     patience: float | None = None
     located: bool = False
+    sending: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +126,10 @@ class Exchange(GitHubAPI):
                     turn.counted = False
                     continue
                 kept = means.etags.find(secret, self.url) if method == "GET" else None
+                if self._asked.sending is not None:
+                    await self._asked.sending()
                 try:
-                    reply = await means.connection.send(method, self.url, _complete(headers, secret, kept), body)
+                    reply = await self._send(method, _complete(headers, secret, kept), body)
                 except GitHubUnavailable as fault:
                     metrics.count_github_request(means.label, "no_answer")
                     return fault
@@ -130,6 +140,10 @@ class Exchange(GitHubAPI):
             if method == "GET" and self._asked.ask.lane is not Lane.BACKFILL:
                 means.etags.keep(secret, self.url, reply)
             return reply
+
+    async def _send(self, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        sent = self._means.connection.send(method, self.url, headers, body)
+        return await (_answered(sent) if self._asked.ask.lane is Lane.WRITE else sent)
 
     async def _recover(self, outcome: Reply | GitHubUnavailable) -> None:
         """Do what makes trying again worth while; raise the error that `outcome` stands for when nothing does."""
@@ -193,6 +207,24 @@ class Exchange(GitHubAPI):
         if math.isinf(self._deadline):
             return None
         return max(self._deadline - self._means.clock.time(), 0.0)
+
+
+async def _answered(sent: Coroutine[Any, Any, Reply]) -> Reply:
+    """Await the answer to what was sent, for some seconds more when the task is told to end.
+
+    GitHub goes on with it though nobody waits, so that the CancelledError tells where no answer has come.
+    """
+    answer = asyncio.create_task(sent)
+    try:
+        return await asyncio.shield(answer)
+    except asyncio.CancelledError:
+        await asyncio.wait([answer], timeout=LAST_SECONDS)
+        if not answer.done():
+            raise asyncio.CancelledError(UNANSWERED) from None
+        raise
+    finally:
+        answer.cancel()
+        await asyncio.gather(answer, return_exceptions=True)
 
 
 def _complete(headers: Mapping[str, str], secret: Secret | None, kept: Reply | None) -> dict[str, str]:

@@ -54,7 +54,8 @@ def fault_of(reply: Reply, asked: str) -> GitHubError:
     told = _told(reply)
     said = said_by(told)
     if reply.status >= 500:
-        return GitHubUnavailable(f"GitHub answered {reply.status} to {asked}")
+        # Whoever answers 504 has waited in vain for somebody who may still be at it; any other has let go of it.
+        return GitHubUnavailable(f"GitHub answered {reply.status} to {asked}", maybe_later=reply.status == 504)
     if reply.status == 403:
         return _forbidden(reply, said, asked)
     if reply.status == 422:

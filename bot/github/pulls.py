@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from bot.github.answers import Answer, Json
 from bot.github.client import PER_PAGE, Client, listed
+from bot.github.exchange import Sending
 from bot.github.repositories import named
 
 _COMMENTS = "/repos/{owner}/{repo}/issues/{number}/comments"
@@ -40,9 +41,11 @@ def comment_pages(client: Client, repository: str, number: int) -> AsyncIterator
     return client.pages(_COMMENTS + "{?per_page,page}", _pull(repository, number))
 
 
-async def create_comment(client: Client, repository: str, number: int, body: str) -> Answer[Json]:
+async def create_comment(
+    client: Client, repository: str, number: int, body: str, *, sending: Sending | None = None
+) -> Answer[Json]:
     """Write a comment of at most 65,536 characters on a pull request. Raises Unprocessable beyond."""
-    return await client.post(_COMMENTS, _pull(repository, number), {"body": body}, creates=True)
+    return await client.post(_COMMENTS, _pull(repository, number), {"body": body}, creates=True, sending=sending)
 
 
 async def get_comment(client: Client, repository: str, comment_id: int) -> Answer[Json]:

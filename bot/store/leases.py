@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.clock import Clock
-from bot.errors import RunledgerError
+from bot.errors import UNANSWERED, RunledgerError
 from bot.store.database import Database, to_moment
 
 log = logging.getLogger(__name__)
@@ -132,17 +132,25 @@ class Leases:
     async def waiting(self, name: str, lasts: timedelta) -> AsyncIterator[datetime | None]:
         """Wait for the right, and have it at most `lasts`; gives when its last holder left it, or None.
 
-        Nobody inherits it: what its holder began, such as a request that writes, may be under way after its death.
+        Nobody inherits it: what its holder began, such as a request that writes, may be under way after its death. That
+        is why it is not given back either by a task that ends with a request unanswered.
         """
         while True:
             held, left_at = await self._take(name, lasts)
             if held:
                 break
             await self._clock.sleep(LOOK_AGAIN)
+        is_over = True
         try:
             yield left_at
+        except asyncio.CancelledError as error:
+            is_over = UNANSWERED not in error.args
+            raise
         finally:
-            await self._leave(name)
+            if is_over:
+                await self._leave(name)
+            else:
+                self._taken.discard(name)
 
     async def ask_for_silence(self, name: str, until: datetime) -> None:
         """Let everybody who asks about a right, whoever has it, know that nothing is to be done until then."""

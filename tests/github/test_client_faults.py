@@ -1,13 +1,17 @@
 """What may happen to a request on the way, and when it is tried again."""
 
 import asyncio
+import dataclasses
 import itertools
 import json
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from bot.clock import ManualClock
-from bot.github import Client, GitHub, checks, pulls
+from bot.errors import UNANSWERED
+from bot.github import Client, GitHub, checks, exchange, pulls
 from bot.github.errors import (
     GitHubUnavailable,
 )
@@ -90,3 +94,84 @@ async def test_what_people_would_see_twice_is_sent_once(scripted: ScriptedGitHub
     scripted.script("PATCH", "/repos/octo/widgets/check-runs/4", Answer(502))
     with pytest.raises(GitHubUnavailable):
         await patiently(scripted, checks.update_check_run(client, REPOSITORY, 4, {"output": {"title": "t"}}))
+
+
+async def ended(scripted: ScriptedGitHub, work: Coroutine[Any, Any, object], path: str) -> asyncio.Task[object]:
+    """Tell work to end once it has asked for something, and let it end."""
+    task = asyncio.create_task(work)
+    while not scripted.calls(path):
+        await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task])
+    return task
+
+
+@pytest.mark.parametrize("answer", [Answer(201, {"id": 1}), Answer(cut=True)], ids=["answered", "cut"])
+async def test_whoever_is_told_to_end_awaits_the_answer_to_a_write(
+    scripted: ScriptedGitHub, client: Client, answer: Answer
+) -> None:
+    answers: list[str] = []
+
+    async def slowly() -> None:
+        await asyncio.sleep(0.2)
+        answers.append("it came")
+
+    scripted.script("POST", COMMENTS, dataclasses.replace(answer, after=slowly))
+    task = await ended(scripted, comment(client), COMMENTS)
+    assert (task.cancelled(), answers) == (True, ["it came"])
+
+
+@pytest.mark.parametrize(("work", "path", "is_write"), [(get, RUN, False), (comment, COMMENTS, True)])
+async def test_nobody_who_is_told_to_end_waits_for_long(
+    scripted: ScriptedGitHub,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    work: Callable[[Client], Coroutine[Any, Any, object]],
+    path: str,
+    is_write: bool,
+) -> None:
+    gate, ended_by = asyncio.Event(), []
+
+    async def hang() -> None:
+        await gate.wait()
+
+    async def watched() -> None:
+        try:
+            await work(client)
+        except asyncio.CancelledError as error:
+            ended_by.append(error.args)
+            raise
+
+    monkeypatch.setattr(exchange, "LAST_SECONDS", 0.05 if is_write else 60)
+    scripted.script("POST" if is_write else "GET", path, Answer(after=hang))
+    async with asyncio.timeout(2):
+        task = await ended(scripted, watched(), path)
+    gate.set()
+    assert task.cancelled()
+    assert ended_by == [(UNANSWERED,) if is_write else ()]
+
+
+async def test_what_is_to_be_done_right_before_sending_waits_for_the_turn(
+    scripted: ScriptedGitHub, client: Client, clock: ManualClock
+) -> None:
+    noted: list[float] = []
+
+    async def note() -> None:
+        assert len(scripted.calls(COMMENTS)) == len(noted) + 1
+        noted.append(clock.time())
+
+    scripted.always("POST", COMMENTS, Answer(201, {"id": 1}))
+    await comment(client)
+    for _ in range(2):
+        await patiently(scripted, pulls.create_comment(client, REPOSITORY, 5, "again", sending=note))
+    assert noted == [call.at for call in scripted.calls(COMMENTS)][1:]
+
+
+@pytest.mark.parametrize(("status", "maybe_later"), [(500, False), (502, False), (503, False), (504, True)])
+async def test_who_answers_has_let_go_of_it_but_for_a_gateway_that_waited_in_vain(
+    scripted: ScriptedGitHub, client: Client, status: int, maybe_later: bool
+) -> None:
+    scripted.script("POST", COMMENTS, Answer(status))
+    with pytest.raises(GitHubUnavailable) as caught:
+        await comment(client)
+    assert (caught.value.maybe_taken, caught.value.maybe_later) == (True, maybe_later)

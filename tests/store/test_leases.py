@@ -15,6 +15,7 @@ import pytest
 from bot.clock import Clock, ManualClock
 from bot.demo.github import let_pass
 from bot.demo.github.rest.faults import RateLimited
+from bot.errors import UNANSWERED
 from bot.github import Client, GitHub
 from bot.github import errors as github_errors
 from bot.github.checks import create_check_run
@@ -314,6 +315,22 @@ async def test_waiting_ends_when_the_holder_has_been_dead_for_its_time(
         waiting = asyncio.create_task(waited_for(theirs, clock))
         assert not await passes(clock, waiting, 2)
         assert await passes(clock, waiting, 3)
+
+
+async def test_what_is_unanswered_is_not_given_back_before_its_time(
+    clock: ManualClock, ours: Leases, theirs: Leases
+) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        async with ours.waiting("write", timedelta(seconds=3)):
+            raise asyncio.CancelledError(UNANSWERED)
+    waiting = asyncio.create_task(waited_for(theirs, clock))
+    assert not await passes(clock, waiting, 2)
+    assert await passes(clock, waiting, 3)
+    # Whoever held it may have it again.
+    with pytest.raises(asyncio.CancelledError):
+        async with ours.waiting("write", WRITE_LASTS):
+            raise asyncio.CancelledError(UNANSWERED)
+    assert await waited_for(ours, clock) == 0.0
 
 
 async def test_whoever_gives_up_waiting_holds_up_nobody(clock: ManualClock, ours: Leases, theirs: Leases) -> None:

@@ -12,7 +12,7 @@ class CheckSummary(Model):
 
     Whoever records anything of the commit counts `revision` up and lets the row be due with the urgency of a look;
     what a look finds is due then with an urgency of its own. `generation` counts the check runs made for the commit,
-    of which `check_run_id` is the newest; while `creating_since` is set, one more may have been made.
+    of which `check_run_id` is the newest; while `creating_since` is set, one more may have been made then.
     `annotated` is a JSON list of digests of the annotations sent; `told_classes` are those of the failed jobs, by their
     ids, that one was last completed with, in JSON. The index on what is due is a partial one.
     """
