@@ -122,7 +122,10 @@ PARTIAL = {
     ),
     *(
         Index("workflow_job", f"workflow_job_{name}", ("team_id", "listed_at", "job_id"), False, _bare(condition))
-        for name, condition in (("without_workflow", "workflow_name IS NULL"),)
+        for name, condition in (
+            ("without_workflow", "workflow_name IS NULL"),
+            ("by_long_labels", "length(labels) > 500"),
+        )
     ),
     Index("pull_request", "pull_request_open", ("repository_id", "base_ref"), False, "state = 'open'"),
     *(

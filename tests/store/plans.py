@@ -178,6 +178,10 @@ class Asked:
         kinds, self._kinds = self._kinds, set()
         return kinds
 
+    def waiting(self) -> list[Question]:
+        """Return what was asked and is to be checked yet."""
+        return [*self._waiting]
+
     def taken(self) -> list[Question]:
         """Return what was asked and not checked, which it then never is."""
         taken, self._waiting = self._waiting, []

@@ -112,7 +112,6 @@ async def make(_: StateApps, editor: BaseSchemaEditor) -> None:
     # From the triggers on nobody else writes jobs, so that none is missed.
     for sql in (*_tables(dialect), *triggers, *_filling(dialect)):
         await editor.client.execute_query(sql)
-    await editor.client.execute_query("DROP INDEX IF EXISTS workflow_job_by_long_labels")
 
 
 async def unmake(_: StateApps, editor: BaseSchemaEditor) -> None:
@@ -124,10 +123,6 @@ async def unmake(_: StateApps, editor: BaseSchemaEditor) -> None:
         await editor.client.execute_query("DROP FUNCTION IF EXISTS workflow_job_label_rows")
     for table in TABLES:
         await editor.client.execute_query(f"DROP TABLE IF EXISTS {table}")
-    await editor.client.execute_query(
-        "CREATE INDEX IF NOT EXISTS workflow_job_by_long_labels ON workflow_job (team_id, listed_at, job_id)"
-        " WHERE length(labels) > 500"
-    )
 
 
 class Migration(migrations.Migration):

@@ -152,7 +152,7 @@ def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition 
 def with_jobs_since(told: Condition, since: datetime | None) -> list[Condition]:
     """Return conditions of the runs that may have jobs which are listed since then, each in one; of all if it is None.
 
-    So only runs with late jobs are looked for among those that were created long before (`bot.recorder.late`).
+    So only runs with late jobs are looked for among those that were created long before (`bot.recorder.run_marks`).
     """
     if since is None:
         return told.branches()

@@ -37,7 +37,11 @@ class Listed(NamedTuple):
 
     def of_each(self, columns: str, condition: Condition) -> str:
         """Return what selects columns of those rows of one of the repositories that fit."""
-        of_each = f"{self.alias}.repository_id = each.value AND {condition.sql}"
+        narrowed = condition.sql
+        if current().dialect is Dialect.SQLITE:
+            # Beside times, SQLite takes the index of all of the team's rows for the better one.
+            narrowed = narrowed.replace(f"{self.alias}.team_id = ?", f"+{self.alias}.team_id = ?")
+        of_each = f"{self.alias}.repository_id = each.value AND {narrowed}"
         return f"SELECT {columns} FROM {self.table} AS {self.alias} WHERE {of_each}"
 
 
