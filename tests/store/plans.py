@@ -63,7 +63,7 @@ KINDS = {
         ),
         "jobs as new as those": (
             r"SELECT job\.listed_at, .* UNION ALL SELECT job\.listed_at, .* AND job\.listed_at >= \?"
-            r"( OFFSET 0\) AS job WHERE .*)? LIMIT \? "
+            r"( AND \(job\.listed_at, job\.job_id\) < \(\?, \?\))?( OFFSET 0\) AS job WHERE .*)? LIMIT \? "
         ),
         "jobs of all the runs": r"SELECT job\.listed_at, .* LIMIT \? ",
     }.items()

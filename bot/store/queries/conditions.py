@@ -6,6 +6,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -86,11 +87,32 @@ class _Many(NamedTuple):
     piece: Piece
 
 
+class _Span(NamedTuple):
+    """From when until when rows are asked for, and after which place of a list; the first two are inclusive."""
+
+    since: Piece | None = None
+    until: Piece | None = None
+    before: Piece | None = None
+
+    def pieces(self) -> list[Piece]:
+        """Return what says so with one bound on either side: SQLite's index takes the first, be it the wider one."""
+        lower = [] if self.since is None else [self.since]
+        upper = [each for each in (self.until, self.before) if each is not None]
+        # Of a place and a time, the earlier one says what the other does.
+        return [*lower, *([min(upper, key=_moment)] if upper else [])]
+
+
+def _moment(bound: Piece) -> tuple[datetime, int]:
+    # Where they are of the same moment, the place is the narrower bound.
+    return bound[1][0], -len(bound[1])
+
+
 class Condition:
     """The WHERE of a query as it grows: pieces of SQL with `?`, and their parameters in the same order."""
 
     def __init__(self) -> None:
         self._pieces: list[Piece] = []
+        self._span = _Span()
         self._filters: list[_Filter] = []
         self._many: _Many | None = None
         self._register: Register | None = None
@@ -104,12 +126,26 @@ class Condition:
     def bounds(self) -> "Condition":
         """Return another one that says what no filter does: whose rows, and from when."""
         other = Condition()
-        other._pieces = [*self._pieces]
+        other._pieces, other._span = [*self._pieces], self._span
         return other
 
     def add(self, sql: str, *parameters: Any) -> None:
         """Ask for this as well."""
         self._pieces.append((sql, parameters))
+
+    def add_since(self, column: str, moment: datetime) -> None:
+        """Ask for rows of this time or later; whatever else asks so is of the same column."""
+        if self._span.since is None or moment > self._span.since[1][0]:
+            self._span = self._span._replace(since=(f"{column} >= ?", (moment,)))
+
+    def add_until(self, column: str, moment: datetime) -> None:
+        """Ask for rows of this time or earlier; whatever else asks so is of the same column."""
+        if self._span.until is None or moment < self._span.until[1][0]:
+            self._span = self._span._replace(until=(f"{column} <= ?", (moment,)))
+
+    def add_before(self, columns: str, moment: datetime, identifier: int) -> None:
+        """Ask for rows that come before this place by time and id, the first of which is the column of other times."""
+        self._span = self._span._replace(before=(f"({columns}) < (?, ?)", (moment, identifier)))
 
     def narrow(self, lead: Lead, *pieces: Piece) -> None:
         """Ask for one of these, of which no two may hold for the same row."""
@@ -168,6 +204,7 @@ class Condition:
         for piece, register in leading.ways:
             branch = Condition()
             first = piece if leading.lead is Lead.NOTHING else _leading(piece)
+            branch._span = self._span
             branch._pieces = [*self._pieces, first, *(_following(each.following) for each in others)]
             branch._many, branch._register = self._many, register
             branches.append(branch)
@@ -198,7 +235,7 @@ class Condition:
 
     def _all(self) -> list[Piece]:
         many = [] if self._many is None else [self._many.piece]
-        return [*self._pieces, *many, *(each.following for each in self._filters)]
+        return [*self._pieces, *self._span.pieces(), *many, *(each.following for each in self._filters)]
 
 
 def among(column: str, values: Sequence[Any], *, excluded: bool = False) -> Piece:

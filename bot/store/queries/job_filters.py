@@ -81,9 +81,9 @@ def add_job_filter(condition: Condition, query: JobsQuery) -> None:
         failed = "job.conclusion = ? AND job.conclusion <> 'success'"
         condition.narrow(Lead.CONCLUSION, (failed, (query.conclusion,)))
     if query.since is not None:
-        condition.add("job.listed_at >= ?", query.since)
+        condition.add_since("job.listed_at", query.since)
     if query.until is not None:
-        condition.add("job.listed_at <= ?", query.until)
+        condition.add_until("job.listed_at", query.until)
 
 
 def _run_by(runner: str, status: str | None) -> list[Piece]:

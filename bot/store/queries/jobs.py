@@ -178,8 +178,7 @@ def _most_runs(scope: Scope, way: Way, told: Condition, query: JobsQuery, since:
     if reached is None:
         return MANY_RUNS
     begin = reached if query.since is None else max(reached, query.since)
-    bounds = [("job.listed_at >= ?", begin), *(("job.listed_at <= ?", moment) for moment in _ends(query))]
-    passed = yield from _passed(scope, way, bounds)
+    passed = yield from _passed(scope, way, begin, _ends(query))
     if passed > MOST_LOOKED_THROUGH:
         return MANY_RUNS
     return FEW_RUNS if since is None else passed // LOOKED_THROUGH_MEANWHILE
@@ -207,7 +206,7 @@ def _newest_runs(column: str, told: Condition, query: JobsQuery, most: int) -> P
     """Return what asks for the newest runs, of those from before the page begins."""
     (led,) = told.branches()
     for moment in _ends(query):
-        led.add("run.created_at <= ?", moment)
+        led.add_until("run.created_at", moment)
     order = "ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?"
     return f"SELECT {column} FROM workflow_run AS run WHERE {led.sql} {order}", [*led.parameters, most]
 
@@ -220,11 +219,13 @@ def _ends(query: JobsQuery) -> Iterator[datetime]:
         yield decode_cursor(query.cursor)[0]
 
 
-def _passed(scope: Scope, way: Way, bounds: Iterable[tuple[str, datetime]] = ()) -> Conversation[int]:
-    """Find out how many jobs the filter that leads, or the team, has within bounds; beyond 5,000 nobody counts on."""
+def _passed(scope: Scope, way: Way, begin: datetime | None = None, ends: Iterable[datetime] = ()) -> Conversation[int]:
+    """Find out how many jobs the filter that leads, or the team, has in a time; beyond 5,000 nobody counts on."""
     passed = way.condition.led("job.team_id = ?", scope.team_id)
-    for sql, moment in bounds:
-        passed.add(sql, moment)
+    if begin is not None:
+        passed.add_since("job.listed_at", begin)
+    for moment in ends:
+        passed.add_until("job.listed_at", moment)
     selects, asked = matching(_JOBS, passed)
     rows = yield Question(f"SELECT count(*) FROM ({selects} LIMIT ?) AS passed", [*asked, MOST_LOOKED_THROUGH + 1])
     number: int = rows[0][0]
@@ -340,7 +341,7 @@ def _newest_of_runs(
             return some
         since = min(cast(datetime, to_moment(moment)) for moment, _ in some)
     recent = jobs.copy()
-    recent.add("job.listed_at >= ?", since)
+    recent.add_since("job.listed_at", since)
     recent_places, of_recent = _places_of_jobs(with_jobs_since(told, since), recent)
     newest = yield Question(f"{recent_places} LIMIT ?", [*of_recent, MOST_PUT_IN_ORDER + 1])
     if len(newest) > query.limit:

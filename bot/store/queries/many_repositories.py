@@ -64,7 +64,7 @@ def page_of_many(
     reached = yield from _reached(listed, condition, cursor)
     nearby = condition.copy()
     if reached is not None:
-        nearby.add(f"{listed.alias}.{listed.moment} >= ?", reached)
+        nearby.add_since(f"{listed.alias}.{listed.moment}", reached)
     rows = yield page(nearby)
     if reached is None or len(rows) > limit:
         return rows
@@ -124,7 +124,7 @@ def _newest(listed: Listed, condition: Condition, cursor: str | None, most: int)
     if len(latest) > most:
         # No row of the page is older than this one.
         oldest = latest[most - 1][0]
-        bounded.add(f"{listed.alias}.{listed.moment} >= ?", cast(datetime, to_moment(oldest)))
+        bounded.add_since(f"{listed.alias}.{listed.moment}", cast(datetime, to_moment(oldest)))
         latest = [each for each in latest if each[0] >= oldest]
     found = yield _places(listed, bounded, [each for _, each in latest], most)
     return sorted(((comparable(moment), identifier) for moment, identifier in found), reverse=True)[:most]

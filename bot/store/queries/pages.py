@@ -60,7 +60,7 @@ def cursor_after(shown: Rows) -> str:
 def add_cursor(condition: Condition, cursor: str | None, moment: str, identifier: str) -> None:
     """Ask for what comes after `cursor` in a list ordered by these two columns, newest first."""
     if cursor is not None:
-        condition.add(f"({moment}, {identifier}) < (?, ?)", *decode_cursor(cursor))
+        condition.add_before(f"{moment}, {identifier}", *decode_cursor(cursor))
 
 
 def comparable(moment: Any) -> Any:

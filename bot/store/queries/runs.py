@@ -41,9 +41,9 @@ def add_run_filter(condition: Condition, query: RunFilter) -> None:
     condition.narrow_equal(Lead.CONCLUSION, "run.conclusion", query.conclusion)
     condition.narrow_equal(Lead.EVENT, "run.event", query.event)
     if query.since is not None:
-        condition.add("run.created_at >= ?", query.since)
+        condition.add_since("run.created_at", query.since)
     if query.until is not None:
-        condition.add("run.created_at <= ?", query.until)
+        condition.add_until("run.created_at", query.until)
 
 
 def _called(name: str) -> list[Piece]:
