@@ -1,7 +1,7 @@
 """Brings a database to the newest schema, also when several processes start at once."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from tempfile import TemporaryDirectory
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -14,7 +14,7 @@ from tortoise.transactions import in_transaction
 from bot.clock import Clock
 from bot.settings import Dialect, dialect_of
 from bot.store.connections import WRITER, configuration
-from bot.store.database import database_errors
+from bot.store.database import COLLISIONS, database_errors
 from bot.store.engines.sqlite import is_locked
 
 Apps = dict[str, dict[str, object]]
@@ -23,6 +23,10 @@ Apps = dict[str, dict[str, object]]
 ADVISORY_LOCK = 7_215_466
 # Each try waits for the lock as long as the connection's `busy_timeout` says, 8 s unless it was given.
 TRIES_ON_SQLITE, AGAIN_SECONDS = 100, 0.5
+# Each try that is in vain takes a second, after which PostgreSQL looks for deadlocks.
+TRIES_ON_POSTGRESQL = 30
+# The large tables, in the order in which recorders come to them.
+HELD = ("workflow_run", "workflow_job")
 
 
 @asynccontextmanager
@@ -52,9 +56,26 @@ async def migrate(url: str) -> list[str]:
                 return []
             if dialect_of(url) is Dialect.SQLITE:
                 return await _migrate_sqlite(apps)
-            async with in_transaction(WRITER) as tx:
-                await tx.execute_query("SELECT pg_advisory_xact_lock($1)", [ADVISORY_LOCK])
-                return await _migrate(tx, apps)
+            return await _migrate_postgresql(apps)
+
+
+async def _migrate_postgresql(apps: Apps) -> list[str]:
+    for _ in range(TRIES_ON_POSTGRESQL - 1):
+        with suppress(*COLLISIONS):
+            return await _migrate_postgresql_once(apps)
+        await Clock().sleep(AGAIN_SECONDS)
+    return await _migrate_postgresql_once(apps)
+
+
+async def _migrate_postgresql_once(apps: Apps) -> list[str]:
+    async with in_transaction(WRITER) as tx:
+        await tx.execute_query("SELECT pg_advisory_xact_lock($1)", [ADVISORY_LOCK])
+        # Whoever reads or records jobs and runs may come to wait for the migration and be waited for. Here that costs
+        # another try, later on all that was filled by then.
+        for table in HELD:
+            if (await tx.execute_query("SELECT to_regclass($1) IS NOT NULL AS is_there", [table]))[1][0]["is_there"]:
+                await tx.execute_query(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        return await _migrate(tx, apps)
 
 
 async def _migrate_sqlite(apps: Apps) -> list[str]:

@@ -17,7 +17,15 @@ from bot.clock import Clock
 from bot.store import connected, connections, models
 from bot.store.database import Database
 from bot.store.migrate import drift, migrate, pending_migrations
-from tests.recorder.schema import MODELS, PARTIAL, promised_columns, promised_indexes, real_columns, real_indexes
+from tests.recorder.schema import (
+    MODELS,
+    PARTIAL,
+    migrate_to,
+    promised_columns,
+    promised_indexes,
+    real_columns,
+    real_indexes,
+)
 
 AT_ONCE = 3
 ALL = [
@@ -207,3 +215,15 @@ async def test_several_processes_at_once(database_url: str) -> None:
         told += out.split()
     assert told == ALL
     await check_whole(database_url)
+
+
+async def test_a_migration_goes_on_where_it_waits_for_who_waits_for_it(postgres_url: str) -> None:
+    await migrate_to(postgres_url, "0008_late_jobs")
+    async with connected(postgres_url) as database:
+        async with database.transaction() as tx:
+            await tx.fetch("SELECT count(*) FROM workflow_job")
+            migrating = asyncio.create_task(migrate(postgres_url))
+            await asyncio.sleep(0.5)
+            # By now it holds the runs, and waits for the jobs.
+            await tx.fetch("SELECT count(*) FROM workflow_run")
+        assert await migrating == ALL[ALL.index("0009_runs_without_jobs") :]
