@@ -239,6 +239,8 @@ _UNAVAILABLE = (
     DBConnectionError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # Its own reckoning of a connection that was ended in the middle of something.
+    asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidCatalogNameError,
@@ -288,12 +290,22 @@ def _sqlite_code(error: BaseException) -> int | None:
     return None if code is None else code & 0xFF
 
 
+_OF_A_DATABASE = (
+    BaseORMException,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    sqlite3.Error,
+    OSError,
+)
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Turn a database that can't be used into DatabaseUnavailable; what the work itself got wrong passes."""
     try:
         yield
-    except (BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError) as error:
+    except _OF_A_DATABASE as error:
         if is_unavailable(error):
             message = f"the database can't be used now ({type(error).__name__})"
             raise DatabaseUnavailable(message) from error

@@ -16,8 +16,11 @@ class Session:
         self._name = name
 
     async def end_all_others(self) -> None:
-        """End every other connection to the database."""
-        sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
+        """End every other connection to the database, and return once they are gone."""
+        sql = (
+            "SELECT pg_terminate_backend(pid, 15000) FROM pg_stat_activity"
+            " WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
         await self.connection.execute(sql, self._name)
 
     async def until_somebody_waits(self) -> None:
