@@ -23,8 +23,10 @@ from bot.domain.facts.base import json_text
 from bot.domain.lateness import on_time_since
 from bot.domain.wanting import are_jobs_wanted
 from bot.recorder import record
+from bot.recorder.job_labels import labelling
+from bot.settings import Dialect
 from bot.store import connected, models
-from bot.store.answering import to_text
+from bot.store.answering import answer_on_sqlite, to_text
 from bot.store.database import columns_of
 from bot.store.migrate import migrate
 
@@ -241,6 +243,7 @@ def _put_beside(connection: sqlite3.Connection, runs: Iterator[facts.WorkflowRun
         late = _late_jobs(batch, jobs)
         _insert(connection, models.WorkflowRun, [(run, _beside(run, team, late)) for run in batch])
         _insert(connection, models.WorkflowJob, [(job, {"team_id": team, "listed_at": job.listed_at}) for job in jobs])
+        answer_on_sqlite(labelling(Dialect.SQLITE, jobs), connection)
         _insert(connection, models.RunPullRequest, [(link, {}) for link in links])
     for _, sql in indexes:
         connection.execute(sql)

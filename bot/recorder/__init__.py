@@ -17,6 +17,7 @@ from bot.recorder.directory import (
 )
 from bot.recorder.due import NEWS_SPAN, Marks, commits_of_runs, due_statements, worth_marking
 from bot.recorder.gone import ending_unlisted_jobs, marking_gone
+from bot.recorder.job_labels import label_jobs, labelling
 from bot.recorder.known import repository_as_known
 from bot.recorder.links import linking_by_branch
 from bot.recorder.run_marks import (
@@ -48,6 +49,7 @@ __all__ = [
     "arrival_statements",
     "commits_of_runs",
     "ending_unlisted_jobs",
+    "label_jobs",
     "linking_by_branch",
     "mark_runs",
     "marking_gone",
@@ -121,6 +123,7 @@ def recording(
         told[facts.PullRequestHead],
         without_jobs=jobless,
     )
+    yield from labelling(dialect, told[facts.WorkflowJob])
     yield from marking_runs(newest)
     yield from due_statements(marked, now, marks)
     yield from action_statements(told[facts.ActionWanted], now)

@@ -120,8 +120,12 @@ class Form:
     def _head(self) -> str:
         return f"INSERT INTO {self.table} ({', '.join(self.columns)})"
 
+    @cached_property
+    def _from_values_of_new(self) -> str:
+        return f"{self._head} VALUES ({', '.join('?' * len(self.columns))})"
+
     def _from_values(self, merged: Mapping[str, str]) -> str:
-        return f"{self._head} VALUES ({', '.join('?' * len(self.columns))}){self._tail(merged)}"
+        return f"{self._from_values_of_new}{self._tail(merged)}"
 
     def _tail(self, merged: Mapping[str, str]) -> str:
         if not self.merged:
@@ -139,7 +143,8 @@ class Form:
         """Write rows on SQLite, times as texts; the transaction must hold the write lock.
 
         SQLite writes an index anew whenever a column of it is set, even to what it is. So where a row is there already,
-        only those indexed columns are set in which the two differ: whichever is taken of two that are equal.
+        only those indexed columns are set in which the two differ: whichever is taken of two that are equal. Where it
+        is not, nothing is said of what to do if it were, or a trigger on changes would be minded (`job_labels`).
         """
         indexed = self._find_indexed(cursor)
         if not indexed:
@@ -168,7 +173,7 @@ class Form:
         for row in rows:
             stored = known.get(row[key])
             if stored is None:
-                sql = self.from_values
+                sql = self._from_values_of_new
             else:
                 sql = self._from_values_sparing(tuple(map(eq, [row[place] for place in places], stored)))
             groups.setdefault(sql, []).append(row)

@@ -61,7 +61,7 @@ async def _expire_actions(occasion: Occasion) -> int:
 
 
 async def _mark_runs(occasion: Occasion) -> int:
-    return await recorder.mark_runs(occasion.now)
+    return await recorder.mark_runs(occasion.now) + await recorder.label_jobs(occasion.now)
 
 
 async def _purge_deleted(occasion: Occasion) -> int:

@@ -55,13 +55,12 @@ def _take(dialect: str) -> str:
 
 
 def _sqlite() -> list[str]:
+    # Of new jobs whoever records them writes the rows: a statement with a trigger keeps a journal of its own.
     changed = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in ("team_id", "labels", "listed_at"))
     several = HAS_SEVERAL["sqlite"]
-    new = f"{several.format(row='NEW')} AND NOT {IS_OF_A_SET.format(row='NEW')}"
     add_set = ADD_SET.replace(" WHERE ", f" WHERE {several.format(row='NEW')} AND ", 1)
     put, take = f"{add_set}; {_put('sqlite', 'NEW')}", _take("sqlite")
     when = {
-        "put AFTER INSERT": (new, put),
         "moved AFTER UPDATE OF team_id, labels, listed_at": (changed, f"{take}; {put}"),
         "taken AFTER DELETE": (several.format(row="OLD"), take),
     }
