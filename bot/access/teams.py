@@ -6,7 +6,8 @@ from datetime import datetime
 from bot.access.audit import OPERATOR, note
 from bot.access.names import checked_name
 from bot.errors import NotFound, RunledgerError
-from bot.recorder.directory import hold_directory, move_record
+from bot.recorder.directory import hold_directory
+from bot.recorder.repositories import move_record
 from bot.store import models, queries
 from bot.store.database import current
 from bot.store.views import TeamList

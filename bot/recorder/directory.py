@@ -1,4 +1,4 @@
-"""Who owns what: teams, installations and repositories, and so which team a record belongs to.
+"""Who owns what: accounts, installations and repositories, and so which team a record belongs to.
 
 Every event tells of its repository, and nearly always nothing new: the hot path is one look at the rows. `bench/ingest`
 shows what it is worth, and `bench/ingest_postgres` what it is to spare the second look that a lock costs there. What is
@@ -7,8 +7,6 @@ Whatever changes what is known of an installation, or of what it sees, makes it 
 says.
 """
 
-import itertools
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -17,17 +15,16 @@ from typing import Any
 from cachetools import LRUCache
 
 from bot.domain import facts
-from bot.domain.ordering import NO_VERSION
-from bot.recorder.due import mark_installation
+from bot.recorder.accounts import record_logins
+from bot.recorder.installations import correct_account, record_installation
+from bot.recorder.repositories import confirming, record_repository, settle_seen_by
 from bot.settings import Dialect
-from bot.store import models
 from bot.store.conversation import Conversation, one_of
 from bot.store.database import Transaction
 from bot.store.writes import ForEach, Pattern, Write
 
 # Any number does, as long as every recorder takes the same.
 ADVISORY_LOCK = 7_215_467
-SLUG_LENGTH = 80
 LAST_DELIVERY_GRAIN = timedelta(seconds=10)
 
 # What a snapshot may tell anew, and what else is to be known of a repository.
@@ -41,16 +38,6 @@ _NOTE_ARRIVAL = Pattern(
 )
 
 Told = tuple[Any, ...]
-
-# What an `installation` event or the REST API tells of an installation, and what is written when it does.
-_TOLD = ("state", "repository_selection", "permissions", "events")
-_LOGIN = ("account_login", "login_version")
-_TAKEN = (*_TOLD, *_LOGIN, "account_type", "version", "deleted_at", "suspended_since", "sync_due_at")
-
-
-def slug_of(login: str) -> str:
-    """Return the login as a team's slug: lower case, and nothing in it that an address would have to escape."""
-    return re.sub(r"[^a-z0-9_-]+", "-", login.lower()).strip("-")[:SLUG_LENGTH] or "team"
 
 
 class DirectoryNews(Exception):
@@ -154,18 +141,19 @@ async def hold_directory(tx: Transaction) -> None:
 
 async def _record_news(
     tx: Transaction,
-    others: Iterable[facts.Installation | facts.AccountRename],
+    others: Sequence[facts.Installation | facts.AccountRename],
     repositories: Sequence[facts.Repository],
     now: datetime,
 ) -> None:
     await hold_directory(tx)
+    logins = await record_logins(tx, [*others, *repositories])
     for fact in others:
-        if isinstance(fact, facts.AccountRename):
-            await _record_rename(tx, fact)
-        else:
-            await _record_installation(tx, fact, now)
+        if isinstance(fact, facts.Installation):
+            if await correct_account(tx, fact, logins, now):
+                await settle_seen_by(tx, fact.installation_id, now)
+            await record_installation(tx, fact, logins, now)
     await _make_due(
-        tx, {await _record_repository(tx, each, now) for each in await _without_confirmed(tx, repositories)}
+        tx, {await record_repository(tx, each, logins, now) for each in await _without_confirmed(tx, repositories)}
     )
 
 
@@ -173,190 +161,27 @@ async def _without_confirmed(tx: Transaction, told: Sequence[facts.Repository]) 
     """Let what is known be known from the newer snapshot where nothing differs, all at once; return the others."""
     # A list of all that an installation sees comes every hour, and hardly ever tells anything new.
     known = await tx.converse(_look({each.repository_id for each in told if each.announced}))
-    confirmed: list[facts.Repository] = []
+    confirmed: dict[int, facts.Repository] = {}
     others: list[facts.Repository] = []
     for each in sorted(told, key=lambda each: each.repository_id):
         row = known.get(each.repository_id)
-        is_confirmed = row is not None and each.past_name is None and not _differs(row, each)
-        (confirmed if is_confirmed else others).append(each)
-    await tx.execute_many(
-        "UPDATE repository SET version = ? WHERE repository_id = ? AND version < ?",
-        [(each.version, each.repository_id, each.version) for each in confirmed],
-    )
+        if row is None or each.repository_id in confirmed or not _is_confirmed(row, each):
+            others.append(each)
+        else:
+            confirmed[each.repository_id] = each
+    if confirmed:
+        await tx.write(confirming([*confirmed.values()]))
     return others
+
+
+def _is_confirmed(row: dict[str, Any], told: facts.Repository) -> bool:
+    return told.installation_id is not None and not told.hidden and told.past_name is None and not _differs(row, told)
 
 
 async def _make_due(tx: Transaction, installation_ids: Iterable[int | None]) -> None:
     await tx.execute_many(
         "UPDATE installation SET sync_due_at = NULL WHERE installation_id = ? AND sync_due_at IS NOT NULL",
         [(each,) for each in sorted(filter(None, installation_ids))],
-    )
-
-
-async def _record_installation(tx: Transaction, told: facts.Installation, now: datetime) -> models.Installation:
-    row = await models.Installation.filter(installation_id=told.installation_id).using_db(tx.client).first()
-    if row is None:
-        row = models.Installation(
-            installation_id=told.installation_id,
-            team=await _team_for(tx, told.account, now),
-            created_at=now,
-            version=NO_VERSION,
-            login_version=NO_VERSION,
-            state="active",
-            account_id=told.account.account_id,
-            account_login=told.account.login,
-            account_type=told.account.type,
-        )
-        await row.save(using_db=tx.client)
-    if told.version is not None and told.version > row.version:
-        await _take_installation(tx, row, told, told.version, now)
-    return row
-
-
-async def _take_installation(
-    tx: Transaction, row: models.Installation, told: facts.Installation, version: bytes, now: datetime
-) -> None:
-    if told.login_version is not None and told.login_version > row.login_version:
-        row.account_login, row.login_version = told.account.login, told.login_version
-    before, granted = [getattr(row, name) for name in _TOLD], row.permissions
-    for name in _TOLD:
-        setattr(row, name, getattr(told, name))
-    row.account_type, row.version = told.account.type, version
-    row.deleted_at = now if told.state == "deleted" else None
-    if told.state == "suspended":
-        row.suspended_since = row.suspended_since or now
-    if before != [getattr(row, name) for name in _TOLD]:
-        row.sync_due_at = None
-        # What was refused may be granted now.
-        await tx.execute("UPDATE repository SET refused_until = NULL WHERE installation_id = ?", row.installation_id)
-    # The other columns are not the directory's, and may have changed since the row was read.
-    await row.save(using_db=tx.client, update_fields=_TAKEN)
-    if granted is not None and granted != row.permissions:
-        await mark_installation(tx, row.installation_id, now)
-    if told.state == "deleted":
-        theirs = models.Repository.filter(installation_id=row.installation_id, hidden_at=None)
-        await theirs.using_db(tx.client).update(hidden_at=now)
-
-
-async def _team_for(tx: Transaction, account: facts.Account, now: datetime) -> models.Team:
-    # An account that was linked to another team stays there when the App is installed on it again.
-    earlier = models.Installation.filter(account_id=account.account_id).order_by("-id")
-    if (installation := await earlier.using_db(tx.client).prefetch_related("team").first()) is not None:
-        return installation.team
-    team = await models.Team.filter(account_id=account.account_id).using_db(tx.client).first()
-    if team is None:
-        slug = await _free_slug(tx, account)
-        team = models.Team(slug=slug, name=account.login, account_id=account.account_id, created_at=now)
-        await team.save(using_db=tx.client)
-    return team
-
-
-async def _free_slug(tx: Transaction, account: facts.Account) -> str:
-    # The login may have been another account's before, whose team is not ours to join, and anyone may have a login that
-    # looks like a login with a number.
-    slug = candidate = slug_of(account.login)
-    numbers = itertools.chain([account.account_id], itertools.count(2))
-    while await models.Team.filter(slug=candidate).using_db(tx.client).exists():
-        candidate = f"{slug}-{next(numbers)}"
-    return candidate
-
-
-async def _record_rename(tx: Transaction, told: facts.AccountRename) -> None:
-    account = told.account
-    renamed = models.Installation.filter(account_id=account.account_id).using_db(tx.client)
-    for installation in await renamed:
-        if told.version > installation.login_version:
-            installation.account_login, installation.login_version = account.login, told.version
-            await installation.save(using_db=tx.client, update_fields=_LOGIN)
-    for row in await models.Repository.filter(account_id=account.account_id).using_db(tx.client):
-        if told.version > row.version:
-            row.full_name = f"{account.login}/{row.full_name.partition('/')[2]}"
-            row.version = told.version
-            await row.save(using_db=tx.client)
-            await _remember_names(tx, row.repository_id, row.full_name)
-
-
-async def _record_repository(tx: Transaction, told: facts.Repository, now: datetime) -> int | None:
-    """Record a snapshot; return the installation of which it tells more than rides along with every event."""
-    row = await models.Repository.filter(repository_id=told.repository_id).using_db(tx.client).first()
-    owner = told.owner or _owner_of(row)
-    if owner is None:
-        return None
-    # The old owner's installation lets go of what was transferred away; whose it is now is not for it to say.
-    if told.hidden and row is not None and row.account_id != owner.account_id:
-        return None
-    if row is not None and told.version <= row.version:
-        await _remember_names(tx, told.repository_id, told.full_name, told.past_name)
-        return None
-    installation = await _installation_of(tx, told, owner, now)
-    tells_of_it = told.announced or row is None
-    if row is None:
-        row = models.Repository(repository_id=told.repository_id, created_at=now, archived=False)
-    before = getattr(row, "team_id", None)
-    await _take_repository(tx, row, told, owner, installation, now)
-    await _remember_names(tx, told.repository_id, told.full_name, told.past_name)
-    if before is not None and before != row.team_id:  # type: ignore[attr-defined]
-        await move_record(tx, told.repository_id, row.team_id)  # type: ignore[attr-defined]
-    return row.installation_id if tells_of_it else None
-
-
-def _owner_of(row: models.Repository | None) -> facts.Account | None:
-    if row is None:
-        return None
-    return facts.Account(row.account_id, row.full_name.partition("/")[0])
-
-
-async def _installation_of(
-    tx: Transaction, told: facts.Repository, owner: facts.Account, now: datetime
-) -> models.Installation | None:
-    if told.installation_id is None:
-        return None
-    named = facts.Installation(installation_id=told.installation_id, account=owner)
-    installation = await _record_installation(tx, named, now)
-    # After a transfer the old owner's installation may still tell of a repository that is no longer its own.
-    return installation if installation.account_id == owner.account_id else None
-
-
-async def _take_repository(
-    tx: Transaction,
-    row: models.Repository,
-    told: facts.Repository,
-    owner: facts.Account,
-    installation: models.Installation | None,
-    now: datetime,
-) -> None:
-    if installation is None and getattr(row, "installation_id", None) and row.account_id == owner.account_id:
-        installation = await models.Installation.get(installation_id=row.installation_id, using_db=tx.client)
-    seen_by = installation.installation_id if installation else None
-    moved = seen_by != getattr(row, "installation_id", None)
-    row.installation_id = seen_by
-    row.team = await _team_of(tx, installation, owner, now)
-    row.account_id = owner.account_id
-    for column, value in _columns(told).items():
-        if value is not None:
-            setattr(row, column, value)
-    hidden = told.hidden or (installation is not None and installation.state == "deleted")
-    if (not hidden and getattr(row, "hidden_at", None) is not None) or moved:
-        # Nobody told of what ran while it was out of sight, and so it is no news either.
-        row.history_asked_at = row.refused_until = None
-        row.created_at = now
-    row.hidden_at = (getattr(row, "hidden_at", None) or now) if hidden else None
-    row.version = told.version
-    await row.save(using_db=tx.client)
-
-
-async def _team_of(
-    tx: Transaction, installation: models.Installation | None, owner: facts.Account, now: datetime
-) -> models.Team:
-    if installation is None:
-        return await _team_for(tx, owner, now)
-    return await models.Team.get(id=installation.team_id, using_db=tx.client)  # type: ignore[attr-defined]
-
-
-async def _remember_names(tx: Transaction, repository_id: int, *names: str | None) -> None:
-    rows = [(repository_id, name.lower(), name) for name in names if name]
-    await tx.execute_many(
-        "INSERT INTO repository_name (repository_id, name, full_name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows
     )
 
 
@@ -369,9 +194,3 @@ def arrival_statements(arrivals: Mapping[int, datetime]) -> list[Write]:
 async def note_deliveries(tx: Transaction, arrivals: Mapping[int, datetime]) -> None:
     """Note when each installation's last delivery came."""
     await tx.write(arrival_statements(arrivals))
-
-
-async def move_record(tx: Transaction, repository_id: int, team_id: int) -> None:
-    """Let a repository's runs, jobs and backfills be `team_id`'s."""
-    for table in ("workflow_run", "workflow_job", "backfill"):
-        await tx.execute(f"UPDATE {table} SET team_id = ? WHERE repository_id = ?", team_id, repository_id)

@@ -21,6 +21,7 @@ _OF_REPOSITORIES = (
     "pull_request",
     "workflow",
     "repository_name",
+    "repository_sight",
     "repository",
 )
 

@@ -111,7 +111,7 @@ async def test_a_new_repository_gets_its_default_history(town: Town, settled: Se
     assert len(await asked()) == 4
 
 
-# What events alone leave wrong.
+# What tells only a part, and what events alone leave wrong.
 
 
 async def test_an_account_renamed_before_its_first_event(town: Town) -> None:
@@ -121,8 +121,8 @@ async def test_an_account_renamed_before_its_first_event(town: Town) -> None:
     town.github.installations.rename_account(town.acme, "acme-works")
     created, renamed = town.github.deliveries
     await town.hear([renamed, created])
-    wrong = await town.directory()
-    assert wrong["repositories"][rocket.id]["full_name"] == "acme/rocket"
+    told = await town.directory()
+    assert told["repositories"][rocket.id]["full_name"] == "acme-works/rocket"
     await town.sync_due()
     assert await town.directory() == town.truth()
 
@@ -137,8 +137,8 @@ async def test_a_short_snapshot_that_is_newer_than_a_full_one(town: Town) -> Non
     town.github.installations.add_repositories(acme, [rocket])
     _, archived, _, added = town.github.deliveries
     await town.hear([added, archived])
-    wrong = (await town.directory())["repositories"][rocket.id]
-    assert (wrong["archived"], wrong["default_branch"]) == (False, None)
+    told = (await town.directory())["repositories"][rocket.id]
+    assert (told["archived"], told["default_branch"]) == (True, "main")
     await town.sync_due()
     assert await town.directory() == town.truth()
 

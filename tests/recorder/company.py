@@ -131,9 +131,17 @@ def account_renamed(owner: Owner) -> Told:
 
 async def tell(database: Database, told: Told, at: float, now: datetime | None = None) -> None:
     """Record a delivery that GitHub made `at` seconds after the start, and that was handled at `now`."""
-    guid = timed_guid(NOON + int(at * SECOND), 0, 1)
-    now = now or START + timedelta(days=1)
-    news = (await events.read(guid, told.event, json.dumps(told.body).encode(), now)).told
+    await tell_together(database, [(at, told)], now)
+
+
+async def tell_together(
+    database: Database, happened: Iterable[tuple[float, Told]], now: datetime | None = None
+) -> None:
+    """Record deliveries in one transaction, each made at its own time."""
+    now, news = now or START + timedelta(days=1), []
+    for at, told in happened:
+        guid = timed_guid(NOON + int(at * SECOND), 0, 1)
+        news += (await events.read(guid, told.event, json.dumps(told.body).encode(), now)).told
     async with database.transaction() as tx:
         await handle(tx, news, now)
 

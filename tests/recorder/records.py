@@ -27,7 +27,7 @@ RUN_TABLES: dict[type[Model], tuple[str, ...]] = {
     models.PullRequest: ("repository_id", "number"),
     models.PullRequestHead: ("repository_id", "head_sha", "head_repository_id", "number"),
 }
-DIRECTORY_TABLES = ("repository_name", "repository", "installation", "team")
+DIRECTORY_TABLES = ("repository_name", "repository_sight", "repository", "installation", "account_login", "team")
 ALL_TABLES = (*(model._meta.db_table for model in RUN_TABLES), *DIRECTORY_TABLES)
 # Surrogates: numbers that the database gives out in the order in which rows come.
 SURROGATES = ("id", "team_id")

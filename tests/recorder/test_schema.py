@@ -39,6 +39,7 @@ ALL = [
     "0008_late_jobs",
     "0009_runs_without_jobs",
     "0010_job_labels",
+    "0011_told_apart",
 ]
 
 

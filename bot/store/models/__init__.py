@@ -13,7 +13,7 @@ from bot.store.models.access import (
     PersonRepository,
     Session,
 )
-from bot.store.models.directory import Installation, Repository, RepositoryName, Team
+from bot.store.models.directory import AccountLogin, Installation, Repository, RepositoryName, RepositorySight, Team
 from bot.store.models.feedback import Action, CheckSummary, FailureComment, JobFailure, RepositorySettings
 from bot.store.models.history import Backfill, BackfillWindow, DeliveryScan, MissedDelivery, RunWanted
 from bot.store.models.inbox import Delivery, JournalEntry
@@ -33,6 +33,7 @@ from bot.store.models.sizes import NAME, WORD
 __all__ = [
     "NAME",
     "WORD",
+    "AccountLogin",
     "Action",
     "ApiToken",
     "AppRegistration",
@@ -58,6 +59,7 @@ __all__ = [
     "Repository",
     "RepositoryName",
     "RepositorySettings",
+    "RepositorySight",
     "RunPullRequest",
     "RunWanted",
     "Session",

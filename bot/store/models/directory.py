@@ -34,7 +34,7 @@ class Installation(Model):
     permissions = fields.JSONField[dict[str, str] | None](null=True)
     events = fields.JSONField[list[str] | None](null=True)
     version = fields.BinaryField()
-    # A rename tells the login alone, so what it is newer than has a version of its own.
+    # The newest login of `account_login`, and since when: older versions of the program look for it here.
     login_version = fields.BinaryField()
     created_at = fields.DatetimeField()
     deleted_at = fields.DatetimeField(null=True)
@@ -51,8 +51,26 @@ class Installation(Model):
         indexes = [Index(fields=["account_id"], name="installation_by_account")]
 
 
+class AccountLogin(Model):
+    """Every login that an account has had, of which the one of the greatest version is what it is called now."""
+
+    id = fields.IntField(primary_key=True)
+    account_id = fields.BigIntField()
+    login = fields.CharField(max_length=NAME)
+    version = fields.BinaryField()
+
+    class Meta:
+        table = "account_login"
+        unique_together = (("account_id", "login"),)
+
+
 class Repository(Model):
-    """A repository, whose team is that of its installation, or its owner's where there is none."""
+    """A repository, whose team is that of its installation, or its owner's where there is none.
+
+    `version` is that of owner, name and `private`, which whatever shows a repository tells together; of the rest many
+    snapshots tell nothing. `parts_version` is what `version` was when all of them were written last: where they differ,
+    an older version of the program has written since, to which `version` was that of everything.
+    """
 
     id = fields.IntField(primary_key=True)
     repository_id = fields.BigIntField(unique=True)
@@ -66,6 +84,10 @@ class Repository(Model):
     html_url = fields.TextField(null=True)
     hidden_at = fields.DatetimeField(null=True)
     version = fields.BinaryField()
+    parts_version = fields.BinaryField(null=True)
+    archived_version = fields.BinaryField(null=True)
+    default_branch_version = fields.BinaryField(null=True)
+    html_url_version = fields.BinaryField(null=True)
     # Since when it is in sight, without a break.
     created_at = fields.DatetimeField()
     # When the history from before it came into sight was asked for, and until when GitHub has refused to tell any.
@@ -80,13 +102,35 @@ class Repository(Model):
         ]
 
 
+class RepositorySight(Model):
+    """What an installation has told last of a repository: that it sees it, or does so no longer.
+
+    `installation_id` is 0 for what was told without any.
+    """
+
+    id = fields.IntField(primary_key=True)
+    repository_id = fields.BigIntField()
+    installation_id = fields.BigIntField()
+    is_hidden = fields.BooleanField()
+    version = fields.BinaryField()
+
+    class Meta:
+        table = "repository_sight"
+        unique_together = (("repository_id", "installation_id"),)
+        indexes = [Index(fields=["installation_id"], name="repository_sight_by_installation")]
+
+
 class RepositoryName(Model):
-    """Every name that a repository has had, in lower case, as GitHub compares them."""
+    """Every name that a repository has had, in lower case, as GitHub compares them.
+
+    `account_id` is whose login the name begins with, where that was told.
+    """
 
     id = fields.IntField(primary_key=True)
     repository_id = fields.BigIntField()
     name = fields.CharField(max_length=NAME)
     full_name = fields.CharField(max_length=NAME)
+    account_id = fields.BigIntField(null=True)
 
     class Meta:
         table = "repository_name"
