@@ -16,8 +16,9 @@ from bot.recorder.merging import merged
 from bot.store.writes import ForEach, Pattern, Upsert, Write
 
 _LINK = "INSERT INTO run_pull_request (run_id, repository_id, number, run_created_at, version)"
-# A fork's run lists no pull requests; its head commit, in its head repository, tells them.
-LINKS_OF_RUN = Pattern(
+# A fork's run lists no pull requests; its head commit, in its head repository, tells them. A re-run tells no repository
+# where the fork is deleted by then, so that every attempt is asked, and not only the newest.
+LINKS_OF_ATTEMPT = Pattern(
     f"{_LINK} SELECT {{run_id}}, head.repository_id, head.number, {{created_at}}, {{version}}"
     " FROM pull_request_head AS head{and_each} WHERE head.repository_id = {repository_id}"
     " AND head.head_sha = {head_sha} AND head.head_repository_id = {head_repository_id} ON CONFLICT DO NOTHING",
@@ -30,20 +31,25 @@ LINKS_OF_RUN = Pattern(
         "version": "BYTEA",
     },
 )
-# Of a run whose snapshot leaves out one of the two, an earlier one may have told it. What is known of it is asked for
-# by questions of their own: PostgreSQL may join tables of which it knows no rows yet by reading all of one.
-_KNOWN = "(SELECT run.{} FROM workflow_run AS run WHERE run.run_id = {{run_id}})"
-LINKS_OF_KNOWN_RUN = Pattern(
+# Of an attempt whose snapshot leaves out one of the two, an earlier one may have told it. What is known of it is asked
+# for by questions of their own: PostgreSQL may join tables of which it knows no rows yet by reading all of one.
+_KNOWN = (
+    "(SELECT attempt.{} FROM workflow_run_attempt AS attempt"
+    " WHERE attempt.run_id = {{run_id}} AND attempt.run_attempt = {{run_attempt}})"
+)
+LINKS_OF_KNOWN_ATTEMPT = Pattern(
     f"{_LINK} SELECT {{run_id}}, head.repository_id, head.number, {_KNOWN.format('created_at')}, {{version}}"
     f" FROM pull_request_head AS head{{and_each}} WHERE head.repository_id = {_KNOWN.format('repository_id')}"
     f" AND head.head_sha = {_KNOWN.format('head_sha')}"
     f" AND head.head_repository_id = {_KNOWN.format('head_repository_id')} ON CONFLICT DO NOTHING",
-    {"run_id": "BIGINT", "version": "BYTEA"},
+    {"run_id": "BIGINT", "run_attempt": "INTEGER", "version": "BYTEA"},
 )
+# All attempts of a run are of one commit, for which only runs have an index.
 LINKS_OF_HEAD = Pattern(
     f"{_LINK} SELECT run.run_id, run.repository_id, {{number}}, run.created_at, {{version}}"
     " FROM workflow_run AS run{and_each} WHERE run.repository_id = {repository_id} AND run.head_sha = {head_sha}"
-    " AND run.head_repository_id = {head_repository_id} ON CONFLICT DO NOTHING",
+    " AND EXISTS (SELECT 1 FROM workflow_run_attempt AS attempt WHERE attempt.run_id = run.run_id"
+    " AND attempt.head_sha = {head_sha} AND attempt.head_repository_id = {head_repository_id}) ON CONFLICT DO NOTHING",
     {
         "number": "INTEGER",
         "version": "BYTEA",
@@ -91,7 +97,7 @@ def related_statements(told: Sequence[facts.WorkflowRun], attempts: Sequence[fac
     return [
         Upsert(forms.workflows(), _workflow_rows(told)),
         Upsert(forms.links(), [_values_of(forms.links().columns)(link) for link in links]),
-        *_links_by_head(_newest(attempts)),
+        *_links_by_head(attempts),
     ]
 
 
@@ -100,16 +106,16 @@ def _newest(attempts: Sequence[facts.WorkflowRun]) -> Iterable[facts.WorkflowRun
     return {attempt.run_id: attempt for attempt in attempts}.values()
 
 
-def _links_by_head(runs: Iterable[facts.WorkflowRun]) -> list[Write]:
-    *columns, _ = LINKS_OF_RUN.columns
+def _links_by_head(attempts: Iterable[facts.WorkflowRun]) -> list[Write]:
+    *columns, _ = LINKS_OF_ATTEMPT.columns
     values = _values_of(tuple(columns))
     whole, others = [], []
-    for run in runs:
-        if run.head_sha is not None and run.head_repository_id is not None:
-            whole.append((*values(run), NO_VERSION))
+    for attempt in attempts:
+        if attempt.head_sha is not None and attempt.head_repository_id is not None:
+            whole.append((*values(attempt), NO_VERSION))
         else:
-            others.append((run.run_id, NO_VERSION))
-    return [ForEach(LINKS_OF_RUN, whole), ForEach(LINKS_OF_KNOWN_RUN, others)]
+            others.append((attempt.run_id, attempt.run_attempt, NO_VERSION))
+    return [ForEach(LINKS_OF_ATTEMPT, whole), ForEach(LINKS_OF_KNOWN_ATTEMPT, others)]
 
 
 def _workflow_rows(runs: Iterable[facts.WorkflowRun]) -> list[tuple[Any, ...]]:
