@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from bot.domain.facts.base import json_text
 from bot.recorder import label_jobs
-from bot.recorder.directory import move_record
 from bot.recorder.job_labels import LOOKED_BACK, MOST_SETS
+from bot.recorder.repositories import move_record
 from bot.settings import Dialect
 from bot.store import connected, migrations
 from bot.store.database import Database, to_moment
@@ -184,7 +184,7 @@ async def test_they_are_made_of_the_jobs_that_there_were(database_url: str) -> N
     async with connected(database_url) as database:
         await database.execute("INSERT INTO team (id, slug, name, created_at) VALUES (1, 'acme', 'Acme', ?)", NOON)
         await _insert(database, enumerate(sets, 1))
-    assert await migrate(database_url) == ["0010_job_labels"]
+    assert (await migrate(database_url))[0] == "0010_job_labels"
     async with connected(database_url) as database:
         assert (1, json_text(SETS[-1])) in await sets_of(database)
         assert len(await sets_of(database)) == MOST_SETS
