@@ -159,6 +159,30 @@ def test_labels_of_a_pull_request_have_no_order() -> None:
     assert labelled("a").version != labelled("b").version
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("title",), "another"),
+        (("state",), "closed"),
+        (("draft",), True),
+        (("locked",), True),
+        (("merged_at",), "2026-11-02T12:00:00Z"),
+        (("closed_at",), "2026-11-02T12:00:00Z"),
+        (("html_url",), "https://github.com/another/name/pull/1"),
+        (("user", "login"), "renamed"),
+        (("head", "sha"), "e" * 40),
+        (("head", "ref"), "another"),
+        (("head", "repo"), None),
+        (("base", "ref"), "another"),
+        (("base", "sha"), "e" * 40),
+    ],
+)
+def test_what_may_change_of_a_pull_request_is_in_its_version(path: Path, value: Any) -> None:
+    before = only(facts.PullRequest, "pull_request", sent("pull_request"))
+    after = only(facts.PullRequest, "pull_request", changed(sent("pull_request"), ("pull_request", *path), value))
+    assert after.version != before.version
+
+
 def test_a_head_repository_that_was_deleted() -> None:
     body = changed(sent("pull_request"), ("pull_request", "head", "repo"), None)
     pull_request = only(facts.PullRequest, "pull_request", body)

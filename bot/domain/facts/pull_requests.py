@@ -47,9 +47,6 @@ def pull_request(payload: payloads.PullRequest, repository_id: int, made_at: int
     updated_at = utc(payload.updated_at)
     labels = json_text(sorted(label.name for label in payload.labels or ()))
     head, base, author = payload.head, payload.base, payload.user
-    digest = ordering.digest(
-        payload.title, payload.state, payload.draft, payload.locked, head.sha, head.ref, base.ref, base.sha, labels
-    )
     return PullRequest(
         repository_id=repository_id,
         number=payload.number,
@@ -72,5 +69,16 @@ def pull_request(payload: payloads.PullRequest, repository_id: int, made_at: int
         created_at=utc_or_none(payload.created_at),
         updated_at=updated_at,
         closed_at=utc_or_none(payload.closed_at),
-        version=ordering.entity_version(updated_at, made_at, digest),
+        version=ordering.entity_version(updated_at, made_at, _digest(payload, labels)),
+    )
+
+
+def _digest(payload: payloads.PullRequest, labels: str) -> bytes:
+    """Hash all of a pull request that may change, which is what a row of it takes from the newer one."""
+    head, base, author = payload.head, payload.base, payload.user
+    return ordering.digest(
+        (payload.id, payload.title, payload.state, payload.draft, payload.locked, payload.html_url, labels),
+        (author and author.id, author and author.login, payload.merged_at is not None, payload.closed_at),
+        (head.sha, head.ref, head.repo and head.repo.id, head.repo and head.repo.full_name),
+        (base.ref, base.sha),
     )
