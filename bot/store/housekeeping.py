@@ -1,9 +1,10 @@
 """What the record lets go of: installations deleted long ago, and runs past their retention."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.store import models
-from bot.store.database import Executor, current
+from bot.store.database import Executor, Transaction, current
 
 KEEP_DELETED = timedelta(days=30)
 AT_ONCE = 500
@@ -39,14 +40,22 @@ async def purge_deleted_installations(now: datetime) -> int:
 
 
 async def _purge_repositories(installation_id: int) -> int:
-    repositories = await models.Repository.filter(installation_id=installation_id)
-    for repository in repositories:
+    purged = 0
+    # Asked for one by one, as any may be installed again while this takes its time.
+    while (repository := await models.Repository.filter(installation_id=installation_id).first()) is not None:
         await _delete_runs("repository_id = ?", repository.repository_id)
-        async with current().transaction() as tx:
-            await tx.execute("DELETE FROM workflow_job WHERE repository_id = ?", repository.repository_id)
-            for table in _OF_REPOSITORIES:
-                await tx.execute(f"DELETE FROM {table} WHERE repository_id = ?", repository.repository_id)
-    return len(repositories)
+        purged += await current().transact(partial(_purge_repository, repository.repository_id, installation_id))
+    return purged
+
+
+async def _purge_repository(repository_id: int, installation_id: int, tx: Transaction) -> int:
+    still = "SELECT 1 AS found FROM repository WHERE repository_id = ? AND installation_id = ?"
+    if not await tx.fetch(still, repository_id, installation_id):
+        return 0
+    await tx.execute("DELETE FROM workflow_job WHERE repository_id = ?", repository_id)
+    for table in _OF_REPOSITORIES:
+        await tx.execute(f"DELETE FROM {table} WHERE repository_id = ?", repository_id)
+    return 1
 
 
 async def apply_retention(now: datetime, days: int) -> int:

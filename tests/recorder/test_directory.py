@@ -352,6 +352,24 @@ async def test_what_is_installed_again_is_not_purged(database: Database) -> None
     assert set((await rows_of(database, 12)).values()) == {0}
 
 
+async def test_what_is_installed_again_while_others_are_purged_is_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell_all(database, [(1, ran()), (1, ran(repo=WORLD, run_id=300)), (2, installed("deleted"))])
+    delete_runs, again = housekeeping._delete_runs, OCTO._replace(installation_id=9)
+
+    async def delete_and_install_again(condition: str, *parameters: object) -> int:
+        deleted = await delete_runs(condition, *parameters)
+        await tell(database, installed("created", again, [HELLO, WORLD]), 60 * 86_400, now=days(60))
+        return deleted
+
+    monkeypatch.setattr(housekeeping, "_delete_runs", delete_and_install_again)
+    assert await housekeeping.purge_deleted_installations(days(60)) == 0
+    # Of the one that was begun with, the runs were deleted before.
+    assert await runs_of("octo-org") in ([100], [300])
+    assert await database.fetch("SELECT installation_id FROM repository") == 2 * [{"installation_id": 9}]
+
+
 @pytest.mark.parametrize("followed_by", [7, 8, 9, 10])
 async def test_installed_again_in_the_same_moment(database: Database, followed_by: int) -> None:
     # No time tells then which came first, and which digest is the higher is a matter of luck.
