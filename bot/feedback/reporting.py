@@ -44,7 +44,7 @@ class Reporter:
         self._tools = tools
         self._reader = tools.database.reader
         self._usual = UsualTimes(tools.clock)
-        self._reports: TTLCache[tuple[int, str, int, int | None], Report] = TTLCache(
+        self._reports: TTLCache[tuple[int, str, int, int | None, bool], Report] = TTLCache(
             MOST_REMEMBERED, REMEMBERED_SECONDS, timer=tools.clock.time
         )
         self._commits: TTLCache[tuple[int, int], Commit] = TTLCache(
@@ -80,7 +80,8 @@ class Reporter:
         only if it is for all.
         """
         number = number if len(commit.heads) > 1 else None
-        key = (commit.place.repository_id, commit.sha, revision, number)
+        # Whether more is waited for depends on the time as well.
+        key = (commit.place.repository_id, commit.sha, revision, number, bool(commit.unsettled))
         report = self._reports.get(key)
         if report is None:
             report = self._reports[key] = await self._report(commit, number)
