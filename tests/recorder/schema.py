@@ -79,6 +79,7 @@ PARTIAL = {
             ("event", "event", "late_job_at IS NOT NULL"),
             ("actor", "actor_login", "late_job_at IS NOT NULL"),
             ("path", "workflow_path", "late_job_at IS NOT NULL AND COALESCE(workflow_name, '') <> workflow_path"),
+            ("name", "workflow_name", "late_job_at IS NOT NULL AND length(workflow_name) <= 255"),
         )
     ),
     *(

@@ -38,6 +38,7 @@ KINDS = {
         "named repositories": r"SELECT repository_id, full_name FROM repository ",
         "sets of labels": r"SELECT labels FROM workflow_job_label_set ",
         "a run of the path": r"SELECT 1 FROM workflow_run AS run WHERE .*<> run\.workflow_path LIMIT 1 (?!OFFSET)",
+        "more than few unnamed": r"SELECT 1 FROM workflow_job AS job WHERE .* IS NULL LIMIT 1 OFFSET \? ",
         "what is called so": r"SELECT 1 WHERE EXISTS \(",
         "more than are counted": rf".*SELECT 1 FROM .* LIMIT 1 OFFSET \? {COUNTED_EXACTLY}$",
         "more than few runs": r"SELECT 1 FROM workflow_run AS run WHERE .* LIMIT 1 OFFSET \? ",

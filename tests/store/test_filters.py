@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.access.teams import link_installation
 from bot.clock import Clock
 from bot.store.database import Database
-from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, jobs, list_jobs, list_runs
+from bot.store.queries import JobsQuery, RunsQuery, Scope, get_scope, job_filters, jobs, list_jobs, list_runs
 from bot.store.views import JobPage, RunPage
 from tests import builders as make
 from tests.store.plain_record import (
@@ -94,9 +94,24 @@ FEW = ("FEW_RUNS", "MANY_RUNS", "MOST_LOOKED_THROUGH", "NEWEST_RUNS", "MOST_PUT_
     filters=_chosen(JOB_FILTERS),
     limit=st.integers(1, 100),
     few=st.fixed_dictionaries({name: st.sampled_from((1, 7, 20_000)) for name in FEW}),
+    few_unnamed=st.sampled_from((0, 200)),
 )
-async def test_jobs_are_those_that_fit(scope: Scope, filters: dict[str, Any], limit: int, few: dict[str, int]) -> None:
-    await _check_jobs(scope, filters, limit, few)
+async def test_jobs_are_those_that_fit(
+    scope: Scope, filters: dict[str, Any], limit: int, few: dict[str, int], few_unnamed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(job_filters, "FEW_UNNAMED", few_unnamed)
+        await _check_jobs(scope, filters, limit, few)
+
+
+@pytest.mark.parametrize("few", [1, 20_000])
+@pytest.mark.parametrize("limit", [1, 7, 100])
+@pytest.mark.parametrize("called", sorted({name for name, _ in WORKFLOWS.values() if name}))
+async def test_jobs_are_found_by_what_their_run_is_called(
+    scope: Scope, called: str, limit: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_filters, "FEW_UNNAMED", 0)
+    await _check_jobs(scope, {"workflow": called}, limit, dict.fromkeys(FEW, few))
 
 
 @pytest.mark.parametrize("few", [1, 20_000])

@@ -118,7 +118,7 @@ def _asked_of_jobs(filters: Mapping[str, Any]) -> set[str | None]:
     if "label" in filters:
         asked.add("sets of labels")
     if "workflow" in filters:
-        asked.add("a run of the path")
+        asked |= {"a run of the path", "more than few unnamed"}
     if filters.get("workflow") in {PATH, UNNAMED}:
         asked.add("what is called so")
     return asked
@@ -183,6 +183,23 @@ async def test_lists_of_jobs(led_on: Asked, scope: Scope, way: str, sets: Sets) 
                 assert kinds == asked | asked_of_runs, names
             if {*names} & LEAVING_FEW:
                 assert kinds == asked, names
+            await led_on.check_some()
+    await led_on.check()
+
+
+async def test_lists_of_jobs_of_which_many_tell_no_workflow(led_on: Asked, scope: Scope, way: str) -> None:
+    led_on.answers["more than few unnamed"] = [(1,)]
+    if way == LOOKED_THROUGH:
+        led_on.answers["more than few runs"] = [(1,)]
+    drawn, of_some_runs = Drawn(), led_on.answers["jobs of some runs"]
+    for names in some_sets([*JOB_FILTERS]):
+        for is_page in (True, False):
+            led_on.answers["jobs of some runs"] = of_some_runs if is_page else []
+            await list_jobs(scope, JobsQuery(**drawn.filters(sorted({*names, "workflow"}))))
+            kinds = led_on.kinds()
+            assert kinds >= {"more than few unnamed", "jobs"}
+            assert "jobs of some runs" in kinds or {*names} & {*LEAVING_FEW, "status"}
+            assert None not in kinds
             await led_on.check_some()
     await led_on.check()
 
@@ -289,7 +306,8 @@ async def test_each_filter_alone_leads_to_its_rows(planned: Asked, scope: Scope,
             await (list_runs(scope, RunsQuery(**filters)) if what == "run" else list_jobs(scope, JobsQuery(**filters)))
         # Not so what is read by key once it is found, nor whether there is anything at all, nor how much is passed.
         walking = re.compile(
-            rf"(?!SELECT 1 WHERE |.* AS passed$).*workflow_{what} AS (?!.* WHERE {what}\.(job_)?id IN )"
+            r"(?!SELECT 1 WHERE |.* AS passed$|.* IS NULL LIMIT 1 OFFSET)"
+            rf".*workflow_{what} AS (?!.* WHERE {what}\.(job_)?id IN )"
         )
         walked = [plan.steps for plan in await plans(current(), planned.taken()) if walking.match(plan.sql)]
         assert len(walked) >= len(FURTHER) - 1, name

@@ -8,6 +8,10 @@ OLD = {
     "sqlite": "julianday(created_at) < julianday('now') - 1",
     "postgres": "created_at < now() - INTERVAL '1 day'",
 }
+LATE_BY_NAME = (
+    "CREATE INDEX IF NOT EXISTS workflow_run_late_by_name ON workflow_run (team_id, workflow_name, late_job_at)"
+    " WHERE late_job_at IS NOT NULL AND length(workflow_name) <= 255"
+)
 INDEXES = {
     "workflow_run_with_jobs_by_workflow": ("workflow_id", "NOT without_jobs"),
     "workflow_run_with_jobs_by_event": ("event", "NOT without_jobs"),
@@ -37,6 +41,7 @@ class Migration(migrations.Migration):
             field=fields.BooleanField(db_default=False),
         ),
         ops.RunPython(mark, ops.RunPython.noop),
+        ops.RunSQL(LATE_BY_NAME, "DROP INDEX IF EXISTS workflow_run_late_by_name"),
         ops.RunSQL(
             [
                 f"CREATE INDEX IF NOT EXISTS {name} ON workflow_run (team_id, {column}, created_at, run_id)"

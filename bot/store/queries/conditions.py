@@ -19,6 +19,8 @@ MOST_PARAMETERS = 1000
 _FIRST_EQUALITY = re.compile(r"^([\w.]+ = \?)")
 
 Piece = tuple[str, Sequence[Any]]
+# Runs of a workflow that is called so, of which the index holds names that can be asked for.
+CALLED = "run.workflow_name = ? AND length(run.workflow_name) <= 255"
 # Runs of a path; those of a workflow without a name, which is called by its path, are found by that.
 OF_PATH = "run.workflow_path = ? AND COALESCE(run.workflow_name, '') <> run.workflow_path"
 
@@ -44,7 +46,8 @@ class Lead(IntEnum):
     EVENT = 12
     NAME = 13
     LABEL = 14
-    NOTHING = 15
+    UNNAMED = 15
+    NOTHING = 16
 
 
 class Register(NamedTuple):

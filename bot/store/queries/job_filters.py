@@ -15,7 +15,7 @@ from bot.domain.lateness import on_time_since
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question
 from bot.store.database import current
-from bot.store.queries.conditions import OF_PATH, Condition, Fit, Lead, Piece, Register, narrow_by_status
+from bot.store.queries.conditions import CALLED, OF_PATH, Condition, Fit, Lead, Piece, Register, narrow_by_status
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.pages import matching
 from bot.store.queries.scope import Scope
@@ -36,19 +36,23 @@ _LABELS = Register(
 _OF_RUN = "(SELECT run.run_id FROM workflow_run AS run WHERE run.run_id = job.run_id AND {} LIMIT 1) IS NOT NULL"
 _ANY_OF_PATH = f"SELECT 1 FROM workflow_run AS run WHERE run.team_id = ? AND {OF_PATH} LIMIT 1"
 _CALLED = "job.workflow_name = ? AND length(job.workflow_name) <= 255"
-_CALLED_BY_RUN = f"job.workflow_name IS NULL AND {_OF_RUN.format('run.workflow_name = ?')}"
+_UNNAMED = "job.workflow_name IS NULL"
+_CALLED_BY_RUN = f"{_UNNAMED} AND {_OF_RUN.format('run.workflow_name = ?')}"
+_ARE_UNNAMED = f"SELECT 1 FROM workflow_job AS job WHERE job.team_id = ? AND {_UNNAMED} LIMIT 1 OFFSET ?"
 _ANY_CALLED = "SELECT 1 WHERE " + " OR ".join(
     f"EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.team_id = ? AND {called})"
     for called in (_CALLED, _CALLED_BY_RUN)
 )
+# Of so many jobs that don't tell their workflow each one's run is looked at. GitHub has told it since 2022.
+FEW_UNNAMED = 200
 _read_labels = msgspec.json.Decoder(list[str])
 
 
 class Way(NamedTuple):
-    """What jobs fit, and where only their runs tell it, the path of their workflow; and how none of them is called."""
+    """What jobs fit, and where only their runs tell of their workflow, what fits; and how none of them is called."""
 
     condition: Condition
-    path: str | None = None
+    workflow: Piece | None = None
     unlike: str | None = None
 
     @property
@@ -117,33 +121,37 @@ def ways_of_workflow(condition: Condition, scope: Scope, name: str | None) -> Co
     """
     if name is None:
         return [Way(condition)]
-    called = condition.copy()
-    called.narrow(Lead.WORKFLOW, *_called(name))
+    ways = yield from _ways_of_called(condition, scope, name)
     if not (yield Question(_ANY_OF_PATH, (scope.team_id, name))):
-        return [Way(called)]
-    if not (yield Question(_ANY_CALLED, (scope.team_id, name) * 2)):
+        return ways
+    of_path: Piece = (OF_PATH, (name,))
+    if len(ways) == 1 and not (yield Question(_ANY_CALLED, (scope.team_id, name) * 2)):
         # Then there is no need to read of each job what it is called.
-        return [Way(condition, name)]
-    return [Way(called), Way(condition, name, unlike=name)]
+        return [Way(condition, of_path)]
+    return [*ways, Way(condition, of_path, unlike=name)]
 
 
-def _called(name: str) -> list[Piece]:
-    return [
-        (_CALLED, (name,)),
-        # Where a job doesn't tell it, its run may.
-        (_CALLED_BY_RUN, (name,)),
-    ]
+def _ways_of_called(condition: Condition, scope: Scope, name: str) -> Conversation[list[Way]]:
+    """Return how jobs are found of workflows that are called so; where many don't tell it, their runs may lead."""
+    called = condition.copy()
+    if not (yield Question(_ARE_UNNAMED, (scope.team_id, FEW_UNNAMED))):
+        called.narrow(Lead.WORKFLOW, (_CALLED, (name,)), (_CALLED_BY_RUN, (name,)))
+        return [Way(called)]
+    called.narrow(Lead.WORKFLOW, (_CALLED, (name,)))
+    unnamed = condition.copy()
+    unnamed.narrow(Lead.UNNAMED, (_UNNAMED, ()))
+    return [Way(called), Way(unnamed, (CALLED, (name,)))]
 
 
-def told_by_runs(scope: Scope, query: JobsQuery, path: str | None) -> Condition | None:
-    """Return what is asked that only runs tell, and maybe their workflow's path; None where it is nothing."""
-    if (query.workflow_id, query.event, query.actor, path) == (None, None, None, None):
+def told_by_runs(scope: Scope, query: JobsQuery, workflow: Piece | None) -> Condition | None:
+    """Return what is asked that only runs tell, and maybe of their workflow; None where it is nothing."""
+    if (query.workflow_id, query.event, query.actor, workflow) == (None, None, None, None):
         return None
     told = Condition()
     told.add("run.team_id = ? AND NOT run.without_jobs", scope.team_id)
     told.narrow_equal(Lead.ACTOR, "run.actor_login", query.actor)
-    if path is not None:
-        told.narrow(Lead.WORKFLOW, (OF_PATH, (path,)))
+    if workflow is not None:
+        told.narrow(Lead.WORKFLOW, workflow)
     told.narrow_equal(Lead.WORKFLOW_ID, "run.workflow_id", query.workflow_id)
     told.narrow_equal(Lead.EVENT, "run.event", query.event)
     return told

@@ -158,7 +158,7 @@ def _listed(scope: Scope, query: JobsQuery) -> Conversation[JobPage]:
 
 
 def _found_in(scope: Scope, way: Way, query: JobsQuery) -> Conversation[tuple[Rows, Counted]]:
-    told = told_by_runs(scope, query, way.path)
+    told = told_by_runs(scope, query, way.workflow)
     if told is None:
         return (yield from _found(way.condition, query))
     if way.condition.lead <= Lead.UNFINISHED:

@@ -8,7 +8,7 @@ from bot.domain.wanting import WITHOUT_JOBS
 from bot.errors import NotFound
 from bot.store.conversation import Conversation, Question, Rows
 from bot.store.database import current, database_errors
-from bot.store.queries.conditions import OF_PATH, Condition, Lead, Piece, narrow_by_status
+from bot.store.queries.conditions import CALLED, OF_PATH, Condition, Lead, Piece, narrow_by_status
 from bot.store.queries.filters import PullRequestRunsQuery, RunFilter, RunsQuery
 from bot.store.queries.jobs import jobs_of_attempt
 from bot.store.queries.many_repositories import RUNS, matching_in_many, page_of_many
@@ -48,9 +48,7 @@ def add_run_filter(condition: Condition, query: RunFilter) -> None:
 
 def _called(name: str) -> list[Piece]:
     """Return the ways in which a run may be of a workflow that is called so, or whose path is that."""
-    # The index holds names that can be asked for.
-    named = "run.workflow_name = ? AND length(run.workflow_name) <= 255"
-    return [(named, (name,)), (OF_PATH, (name,))]
+    return [(CALLED, (name,)), (OF_PATH, (name,))]
 
 
 async def list_runs(scope: Scope, query: RunsQuery, *, as_json: bool = False) -> RunPage:
