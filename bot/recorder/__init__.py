@@ -21,10 +21,10 @@ from bot.recorder.job_labels import label_jobs, labelling
 from bot.recorder.known import repository_as_known
 from bot.recorder.links import linking_by_branch
 from bot.recorder.run_marks import (
+    jobs_of,
     mark_runs,
     marking_runs,
     marking_runs_of,
-    newest_jobs_of,
     runs_to_look_at,
     without_jobs,
 )
@@ -113,8 +113,8 @@ def recording(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded
     )
     marked = yield from worth_marking(news, marks)
-    newest = yield from newest_jobs_of(to_look_at)
-    jobless = _jobless(told, to_look_at, newest, now)
+    spans = yield from jobs_of(to_look_at)
+    jobless = _jobless(told, to_look_at, spans, now)
     yield from writing(
         told[facts.WorkflowRun],
         told[facts.WorkflowJob],
@@ -124,7 +124,7 @@ def recording(
         without_jobs=jobless,
     )
     yield from labelling(dialect, told[facts.WorkflowJob])
-    yield from marking_runs(newest)
+    yield from marking_runs(spans)
     yield from due_statements(marked, now, marks)
     yield from action_statements(told[facts.ActionWanted], now)
     yield from sight_statements([*told[facts.SightChange], *told[facts.AuthorizationRevoked]], now)
@@ -138,10 +138,10 @@ def _by_kind(news: Iterable[facts.Facts]) -> dict[type, list[Any]]:
 
 
 def _jobless(
-    told: Mapping[type, list[Any]], looked_at: Sequence[int], newest: Mapping[int, datetime], now: datetime
+    told: Mapping[type, list[Any]], looked_at: Sequence[int], with_jobs: Iterable[int], now: datetime
 ) -> set[int]:
     runs = [run for run in told[facts.WorkflowRun] if run.run_id in looked_at]
-    return without_jobs(runs, [*newest, *(job.run_id for job in told[facts.WorkflowJob])], now)
+    return without_jobs(runs, [*with_jobs, *(job.run_id for job in told[facts.WorkflowJob])], now)
 
 
 def writing(

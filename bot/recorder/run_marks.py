@@ -1,10 +1,11 @@
 """What runs are marked with, so that a list of jobs which follow from runs need not look at every run before its page.
 
-`late_job_at` is of runs with late jobs, `without_jobs` of those without any: backfills leave most that are older than
-two weeks so. `bench/lists` shows what both are worth. Whoever records a job sees to the marks of its run, if that is
-recorded; whoever records a run for the first time looks for jobs of it. For that its repository is locked, where the
-run is old enough, so that neither misses the other. A run that is late needlessly, or lacks its other mark, costs one
-look more.
+`late_job_at` is of runs with late jobs, and early ones, `without_jobs` of those without any: backfills leave most that
+are older than two weeks so. `bench/lists` shows what both are worth. Whoever records a job sees to the marks of its
+run, if that is recorded; whoever records a run for the first time looks for jobs of it. For that its repository is
+locked, where the run is old enough, so that neither misses the other. A run that is late needlessly, or lacks its other
+mark, costs one look more. The jobs of a run that has just begun are looked at within the hour only: none is early that
+GitHub told.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot.domain import facts
-from bot.domain.lateness import LATE_AFTER, on_time_since
+from bot.domain.lateness import EARLY_BEFORE, LATE_AFTER, on_time_since, on_time_until
 from bot.domain.ordering import is_finished
 from bot.domain.wanting import are_jobs_wanted
 from bot.recorder.directory import holding_repositories
@@ -24,7 +25,7 @@ from bot.store.writes import Statement
 # records, stay unmarked.
 LOOKED_BACK, A_SLICE = timedelta(days=4), timedelta(hours=1)
 _KNOWN = "SELECT run_id, created_at, late_job_at, without_jobs FROM workflow_run WHERE run_id {among}"
-_NEWEST_JOBS = "SELECT run_id, max(listed_at) FROM workflow_job WHERE run_id {among} GROUP BY run_id"
+_JOBS = "SELECT run_id, min(listed_at), max(listed_at) FROM workflow_job WHERE run_id {among} GROUP BY run_id"
 _MARK_LATE = "UPDATE workflow_run SET late_job_at = ? WHERE run_id = ? AND (late_job_at IS NULL OR late_job_at < ?)"
 _HAS_JOBS = "UPDATE workflow_run SET without_jobs = FALSE WHERE run_id = ?"
 _NEWEST_JOB = "(SELECT max(job.listed_at) FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id)"
@@ -36,6 +37,14 @@ _RUNS_OF_JOBS = (
 _LATE_OF_A_SLICE = (
     f"UPDATE workflow_run SET late_job_at = {_NEWEST_JOB} WHERE run_id IN ({_RUNS_OF_JOBS})"
     f" AND created_at < ? AND (late_job_at IS NULL OR late_job_at < {_NEWEST_JOB})"
+)
+# A run is marked if a job listed before the slice would be early, whenever in the slice it was created.
+_EARLY_OF_A_SLICE = (
+    f"UPDATE workflow_run SET late_job_at = {_NEWEST_JOB} WHERE run_id IN"
+    " (SELECT run.run_id FROM team CROSS JOIN workflow_run AS run"
+    " WHERE run.team_id = team.id AND run.created_at >= ? AND run.created_at < ?) AND EXISTS"
+    " (SELECT 1 FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id AND job.listed_at < ?)"
+    f" AND (late_job_at IS NULL OR late_job_at < {_NEWEST_JOB})"
 )
 _HAVE_JOBS_OF_A_SLICE = (
     f"UPDATE workflow_run SET without_jobs = FALSE WHERE run_id IN ({_RUNS_OF_JOBS}) AND without_jobs"
@@ -49,7 +58,8 @@ _LACKING_JOBS = (
 _MARK_WITHOUT_JOBS = (
     f"UPDATE workflow_run SET without_jobs = TRUE WHERE run_id = ? AND {_LACKS_JOBS.format(run='workflow_run')}"
 )
-Newest = Mapping[int, datetime]
+# When the first and the last job of each run is listed.
+Spans = Mapping[int, tuple[datetime, datetime]]
 
 
 def marking_runs_of(jobs: Iterable[facts.WorkflowJob]) -> Conversation[None]:
@@ -57,26 +67,30 @@ def marking_runs_of(jobs: Iterable[facts.WorkflowJob]) -> Conversation[None]:
 
     Whoever waits for a run then holds nothing but runs and attempts.
     """
-    newest: dict[int, datetime] = {}
+    spans: dict[int, tuple[datetime, datetime]] = {}
     for job in jobs:
-        newest[job.run_id] = max(job.listed_at, newest.get(job.run_id, job.listed_at))
-    yield from marking_runs(newest)
+        listed_at = job.listed_at
+        first, last = spans.get(job.run_id, (listed_at, listed_at))
+        spans[job.run_id] = min(first, listed_at), max(last, listed_at)
+    yield from marking_runs(spans)
 
 
 def runs_to_look_at(runs: Iterable[facts.WorkflowRun], now: datetime) -> Conversation[list[int]]:
-    """Find out which of the runs may have jobs already: those not recorded yet, or as created later.
+    """Find out which of the runs may have jobs already: those not recorded yet, or as created at another time.
 
     A known run is marked by whoever records its jobs. One created less than three hours ago has no late ones yet.
     """
     old = {run.run_id: run.created_at for run in runs if run.created_at < now - LATE_AFTER / 2}
     known = {run_id: to_moment(created_at) for run_id, created_at, *_ in (yield Among(_KNOWN, sorted(old)))}
-    return [run_id for run_id, created_at in sorted(old.items()) if (known.get(run_id) or now) > created_at]
+    return [run_id for run_id, created_at in sorted(old.items()) if known.get(run_id) != created_at]
 
 
-def newest_jobs_of(run_ids: Sequence[int]) -> Conversation[dict[int, datetime]]:
-    """Find out which of these runs have jobs, and when the newest of each is listed."""
-    newest = yield Among(_NEWEST_JOBS, run_ids)
-    return {run_id: to_moment(listed_at) or facts.NO_TIME for run_id, listed_at in newest}
+def jobs_of(run_ids: Sequence[int]) -> Conversation[dict[int, tuple[datetime, datetime]]]:
+    """Find out which of these runs have jobs, and when the first and the last of each is listed."""
+    found = yield Among(_JOBS, run_ids)
+    return {
+        run_id: (to_moment(first) or facts.NO_TIME, to_moment(last) or facts.NO_TIME) for run_id, first, last in found
+    }
 
 
 def without_jobs(runs: Iterable[facts.WorkflowRun], with_jobs: Iterable[int], now: datetime) -> set[int]:
@@ -94,19 +108,22 @@ def _stays_without(run: facts.WorkflowRun, now: datetime) -> bool:
     )
 
 
-def marking_runs(newest: Newest) -> Conversation[None]:
-    """Mark those of these runs that are recorded, given when the newest job of each is listed."""
+def marking_runs(spans: Spans) -> Conversation[None]:
+    """Mark those of these runs that are recorded, given when the first and the last job of each is listed."""
     # One UPDATE of many would be a join, and a plan made while there are few runs may read all of them.
-    late, with_jobs = [], []
-    for run_id, created, marked, lacks_jobs in (yield Among(_KNOWN, sorted(newest))):
-        listed_at, created_at, marked_at = newest[run_id], to_moment(created), to_moment(marked)
-        is_late = created_at is not None and created_at < on_time_since(listed_at)
-        if is_late and (marked_at is None or marked_at < listed_at):
-            late.append((listed_at, run_id, listed_at))
+    untimely, with_jobs = [], []
+    for run_id, created, marked, lacks_jobs in (yield Among(_KNOWN, sorted(spans))):
+        last, marked_at = spans[run_id][1], to_moment(marked)
+        if _is_untimely(to_moment(created), *spans[run_id]) and (marked_at is None or marked_at < last):
+            untimely.append((last, run_id, last))
         if lacks_jobs:
             with_jobs.append((run_id,))
-    yield Statement(_MARK_LATE, sorted(late, key=lambda row: row[1]))
+    yield Statement(_MARK_LATE, sorted(untimely, key=lambda row: row[1]))
     yield Statement(_HAS_JOBS, sorted(with_jobs))
+
+
+def _is_untimely(created_at: datetime | None, first: datetime, last: datetime) -> bool:
+    return created_at is not None and not on_time_since(last) <= created_at <= on_time_until(first)
 
 
 async def mark_runs(now: datetime) -> int:
@@ -124,7 +141,8 @@ async def mark_runs(now: datetime) -> int:
 async def _mark_slice(begin: datetime, tx: Transaction) -> int:
     end = begin + A_SLICE
     late = await tx.execute(_LATE_OF_A_SLICE, begin, end, on_time_since(end))
-    return late + await tx.execute(_HAVE_JOBS_OF_A_SLICE, begin, end)
+    early = await tx.execute(_EARLY_OF_A_SLICE, begin, end, end - EARLY_BEFORE)
+    return late + early + await tx.execute(_HAVE_JOBS_OF_A_SLICE, begin, end)
 
 
 async def _mark_without_jobs(begin: datetime, tx: Transaction) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import ANY
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from bot import recorder
 from bot.clock import ManualClock
 from bot.domain import facts, ordering, payloads
-from bot.domain.lateness import LATE_AFTER, on_time_since
+from bot.domain.facts import NO_TIME
+from bot.domain.lateness import EARLY_BEFORE, LATE_AFTER, on_time_since, on_time_until
 from bot.recorder import mark_runs, run_marks
 from bot.settings import Settings
 from bot.store import connected
@@ -30,7 +32,8 @@ from tests.store.recording import NOON, record, stamp
 HOUR, DAY = 3600, 24 * 3600
 LONG_AGO = -60 * DAY
 JUST_ON_TIME, JUST_LATE = LATE_AFTER.total_seconds(), LATE_AFTER.total_seconds() + 1
-FIRST = datetime.min.replace(tzinfo=UTC)
+JUST_EARLY = -EARLY_BEFORE.total_seconds() - 1
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 async def marked(database: Database) -> dict[int, datetime | None]:
@@ -46,10 +49,14 @@ def _at(seconds: float) -> datetime:
 def test_what_is_on_time() -> None:
     assert on_time_since(NOON) == NOON - LATE_AFTER
     assert on_time_since(FIRST) == FIRST
+    assert on_time_until(NOON) == NOON + EARLY_BEFORE
+    assert on_time_until(LAST) == LAST
 
 
 # Of each run, how long after it was created its jobs are.
-waits = st.lists(st.sampled_from([0, HOUR, JUST_ON_TIME, JUST_LATE, 2 * DAY, 50 * DAY]), max_size=3)
+late = [JUST_ON_TIME, JUST_LATE, 2 * DAY, 50 * DAY]
+early = [JUST_EARLY + 1, JUST_EARLY, -2 * DAY]
+waits = st.lists(st.sampled_from([0, HOUR, *late, *early]), max_size=3)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -57,22 +64,28 @@ waits = st.lists(st.sampled_from([0, HOUR, JUST_ON_TIME, JUST_LATE, 2 * DAY, 50 
 async def test_whichever_comes_last_marks(database: Database, runs: list[list[float]], data: st.DataObject) -> None:
     await clear(database)
     told: list[dict[str, Any]] = []
-    expected: dict[int, datetime | None] = {}
+    expected: dict[int, tuple[datetime, datetime] | None] = {}
     for run_id, waited in enumerate(runs, 1):
         began = LONG_AGO + run_id
         told.append({"runs": [make.run(run_id, created_at=stamp(began))]})
         for number, wait in enumerate(waited):
             job = make.job(10 * run_id + number, run_id, created_at=stamp(began + wait))
             told.append({"jobs": [job]})
-        newest = max(waited, default=0)
-        expected[run_id] = _at(began + newest) if newest > JUST_ON_TIME else None
+        untimely = [wait for wait in waited if not JUST_EARLY < wait < JUST_LATE]
+        expected[run_id] = (_at(began + max(untimely)), _at(began + max(waited))) if untimely else None
     for each in data.draw(st.permutations(told)):
         await record(database, make.repository(), **each)
-    assert await marked(database) == expected
+    found = await marked(database)
+    for run_id, between in expected.items():
+        # Of jobs that are told together, the last one's time is taken, be it on time.
+        mark = found.pop(run_id)
+        assert (mark is None and between is None) or (mark and between and between[0] <= mark <= between[1])
+    assert not found
     # What was known before marks nothing anew.
+    found = await marked(database)
     for each in data.draw(st.permutations(told)):
         await record(database, make.repository(), **each)
-    assert await marked(database) == expected
+    assert await marked(database) == found
 
 
 async def test_a_batch_of_both_marks(database: Database) -> None:
@@ -95,10 +108,15 @@ async def test_the_run_of_a_job_that_is_hardly_late_is_marked_as_well(database: 
     assert await marked(database) == {1: NOON}
 
 
-async def test_a_job_without_times_is_not_late(database: Database) -> None:
+async def test_a_job_without_times_is_early(database: Database) -> None:
     untold = make.job(7, 1, created_at=None, started_at=None)
     await record(database, make.repository(), runs=[make.run(1, created_at=stamp(LONG_AGO))], jobs=[untold])
-    assert await marked(database) == {1: None}
+    assert await marked(database) == {1: NO_TIME}
+    scope = await record(database, make.repository(), jobs=[make.job(8, 1, created_at=stamp(LONG_AGO))])
+    query = JobsQuery(team="octo-org", event="pull_request", limit=1)
+    page = await list_jobs(scope, query)
+    last = await list_jobs(scope, msgspec.structs.replace(query, cursor=page.next_cursor))
+    assert [job.job_id for job in (*page.jobs, *last.jobs)] == [8, 7]
 
 
 async def test_a_job_is_found_however_late_it_is(database: Database) -> None:
@@ -141,6 +159,16 @@ async def test_it_is_looked_through_for_each_team(database: Database) -> None:
         await record(database, home, jobs=[make.job(number, number, created_at=stamp(-DAY))], installation=number)
     await database.execute("UPDATE workflow_run SET late_job_at = NULL")
     assert await mark_runs(NOON) == 2
+
+
+async def test_early_jobs_are_looked_through_as_well(database: Database) -> None:
+    # Its jobs came before it, when it had just begun.
+    await record(database, make.repository(), jobs=[make.job(1, 1, created_at=stamp(-9 * DAY))])
+    await record(database, make.repository(), runs=[make.run(1, created_at=stamp(0))])
+    assert await marked(database) == {1: None}
+    assert await mark_runs(NOON + timedelta(hours=1)) == 1
+    assert await marked(database) == {1: _at(-9 * DAY)}
+    assert await mark_runs(NOON + timedelta(hours=1)) == 0
 
 
 async def test_no_more_is_looked_through(database: Database) -> None:
@@ -221,6 +249,14 @@ async def test_a_known_run_that_is_told_to_be_older_is_looked_at_again(database:
     assert await marked(database) == {1: _at(-DAY + HOUR)}
 
 
+async def test_a_known_run_that_is_told_to_be_younger_is_looked_at_again(database: Database) -> None:
+    await record(database, make.repository(), runs=[make.run(1, created_at=stamp(-3 * DAY))])
+    await record(database, make.repository(), jobs=[make.job(1, 1, created_at=stamp(-3 * DAY + HOUR))])
+    younger = make.run(1, created_at=stamp(-2 * DAY), run_attempt=2)
+    await record(database, make.repository(), runs=[younger])
+    assert await marked(database) == {1: _at(-3 * DAY + HOUR)}
+
+
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 async def test_looking_through_reads_no_jobs_but_in_indexes(database: Database) -> None:
     plan = await database.fetch(f"EXPLAIN QUERY PLAN {run_marks._LATE_OF_A_SLICE}", NOON, NOON, NOON)
@@ -232,7 +268,7 @@ async def test_looking_through_reads_no_jobs_but_in_indexes(database: Database) 
 async def test_what_was_recorded_before_there_were_marks_is_marked(database_url: str) -> None:
     await migrate_to(database_url, "0007_journal")
     async with connected(database_url) as database:
-        for run_id, wait in enumerate((JUST_ON_TIME, JUST_LATE), 1):
+        for run_id, wait in enumerate((JUST_ON_TIME, JUST_LATE, JUST_EARLY + 1, JUST_EARLY), 1):
             both = {"repository_id": 9, "team_id": 1, "run_id": run_id, "status": "completed", "version": b"1"}
             created, listed = {"created_at": _at(LONG_AGO), "updated_at": NOON}, {"listed_at": _at(LONG_AGO + wait)}
             await _insert(database, "workflow_run", both | created | {"run_attempt": 1})
@@ -241,7 +277,7 @@ async def test_what_was_recorded_before_there_were_marks_is_marked(database_url:
     await migrate(database_url)
     async with connected(database_url) as database:
         found = await marked(database)
-    assert found == {1: None, 2: _at(LONG_AGO + JUST_LATE)}
+    assert found == {1: None, 2: _at(LONG_AGO + JUST_LATE), 3: None, 4: _at(LONG_AGO + JUST_EARLY)}
 
 
 async def _insert(database: Database, table: str, row: dict[str, Any]) -> None:

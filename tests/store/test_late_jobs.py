@@ -1,22 +1,25 @@
-"""Jobs that follow from runs are listed in their order, however long after their run each is listed."""
+"""Jobs that follow from runs are listed in their order, however long after their run each is listed, or before."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.lateness import LATE_AFTER
+from bot.domain.lateness import EARLY_BEFORE, LATE_AFTER
 from bot.store.database import Database
-from bot.store.queries import JobsQuery, list_jobs
-from bot.store.queries.job_filters import are_few_runs, told_by_runs
+from bot.store.queries import JobsQuery, Scope, jobs, list_jobs
+from bot.store.queries.job_filters import Between, are_few_runs, told_by_runs
 from tests import builders as make
 from tests.recorder.records import clear
 from tests.store.recording import NOON, record, stamp
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 # After which time of its run a job is listed.
-WAITS = (0 * HOUR, HOUR, LATE_AFTER - SECOND, LATE_AFTER, LATE_AFTER + SECOND, 8 * HOUR, 40 * HOUR)
+LATE = (LATE_AFTER - SECOND, LATE_AFTER, LATE_AFTER + SECOND, 8 * HOUR, 40 * HOUR)
+EARLY = (SECOND - EARLY_BEFORE, -EARLY_BEFORE, -EARLY_BEFORE - SECOND, -3 * HOUR, -40 * HOUR)
+WAITS = (0 * HOUR, HOUR, *LATE, *EARLY)
 Told = list[tuple[int, list[timedelta]]]
 
 
@@ -34,33 +37,56 @@ runs = st.lists(
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=runs, limit=st.integers(1, 4))
+@given(told=runs, limit=st.integers(1, 4), newest=st.sampled_from((1, 3, 200)), passed=st.sampled_from((0, 5000)))
 # On time at the last moment, late at the first, and both as old as the oldest of the page.
-@example(told=[(6, [0 * HOUR]), (6, [0 * HOUR]), (0, [LATE_AFTER, HOUR])], limit=1)
-@example(told=[(6, [0 * HOUR]), (6, [0 * HOUR]), (0, [LATE_AFTER - SECOND, HOUR]), (1, [LATE_AFTER - SECOND])], limit=1)
-@example(told=[(8, [0 * HOUR]), (8, [0 * HOUR]), (0, [8 * HOUR])], limit=1)
-@example(told=[(7, [0 * HOUR]), (7, [0 * HOUR]), (0, [LATE_AFTER + SECOND + HOUR])], limit=1)
-async def test_in_their_order(database: Database, told: Told, limit: int) -> None:
+@example(told=[(6, [0 * HOUR]), (6, [0 * HOUR]), (0, [LATE_AFTER, HOUR])], limit=1, newest=200, passed=5000)
+@example(
+    told=[(6, [0 * HOUR]), (6, [0 * HOUR]), (0, [LATE_AFTER - SECOND, HOUR]), (1, [LATE_AFTER - SECOND])],
+    limit=1,
+    newest=200,
+    passed=5000,
+)
+@example(told=[(8, [0 * HOUR]), (8, [0 * HOUR]), (0, [8 * HOUR])], limit=1, newest=200, passed=5000)
+@example(told=[(7, [0 * HOUR]), (7, [0 * HOUR]), (0, [LATE_AFTER + SECOND + HOUR])], limit=1, newest=200, passed=5000)
+async def test_in_their_order(database: Database, told: Told, limit: int, newest: int, passed: int) -> None:
     await clear(database)
     both = [*_bodies(told)]
-    jobs = [job for _, of_run in both for job in of_run]
-    scope = await record(database, make.repository(), runs=[run for run, _ in both], jobs=jobs)
-    wanted = [job["id"] for job in sorted(jobs, key=lambda job: (job["created_at"], job["id"]), reverse=True)]
+    of_runs = [job for _, of_run in both for job in of_run]
+    scope = await record(database, make.repository(), runs=[run for run, _ in both], jobs=of_runs)
+    wanted = [job["id"] for job in sorted(of_runs, key=lambda job: (job["created_at"], job["id"]), reverse=True)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(jobs, "NEWEST_RUNS", newest)
+        patched.setattr(jobs, "MOST_LOOKED_THROUGH", passed)
+        assert await _page_by_page(scope, limit) == wanted
+
+
+async def _page_by_page(scope: Scope, limit: int) -> list[int]:
     shown: list[int] = []
     cursor = None
     while True:
         page = await list_jobs(scope, JobsQuery(team="octo-org", event="schedule", limit=limit, cursor=cursor))
         shown += [job.job_id for job in page.jobs]
         if (cursor := page.next_cursor) is None:
-            break
-    assert shown == wanted
+            return shown
 
 
 async def test_a_run_that_is_new_and_has_a_late_job_counts_once(database: Database) -> None:
-    ((run, jobs),) = _bodies([(0, [7 * HOUR])])
-    scope = await record(database, make.repository(), runs=[run], jobs=jobs)
+    ((run, of_run),) = _bodies([(0, [7 * HOUR])])
+    scope = await record(database, make.repository(), runs=[run], jobs=of_run)
     told = told_by_runs(scope, JobsQuery(team="octo-org", event="schedule"), None)
     assert told is not None
     for since, most, expected in ((3 * HOUR, 1, True), (3 * HOUR, 0, False), (8 * HOUR, 0, True)):
-        asked = are_few_runs(told, NOON - 100 * HOUR + since, most)
+        asked = are_few_runs(told, Between(NOON - 100 * HOUR + since), most)
         assert await database.reader.converse(asked) is expected
+
+
+async def test_of_runs_created_long_after_a_page_none_is_looked_at(database: Database) -> None:
+    both = [*_bodies([(hour, [0 * HOUR]) for hour in range(20)])]
+    of_runs = [job for _, of_run in both for job in of_run]
+    scope = await record(database, make.repository(), runs=[run for run, _ in both], jobs=of_runs)
+    told = told_by_runs(scope, JobsQuery(team="octo-org", event="schedule"), None)
+    assert told is not None
+    # Of the runs of the tenth hour, an hour before and after it, and six before the one, there are nine.
+    between = Between(NOON - 91 * HOUR, NOON - 90 * HOUR)
+    assert await database.reader.converse(are_few_runs(told, between, 9))
+    assert not await database.reader.converse(are_few_runs(told, between, 8))

@@ -12,6 +12,11 @@ LATE_BY_NAME = (
     "CREATE INDEX IF NOT EXISTS workflow_run_late_by_name ON workflow_run (team_id, workflow_name, late_job_at)"
     " WHERE late_job_at IS NOT NULL AND length(workflow_name) <= 255"
 )
+# Late ones are marked since the migration before.
+EARLY = {
+    "sqlite": "julianday(job.listed_at) < julianday(workflow_run.created_at) - 1.0 / 24",
+    "postgres": "job.listed_at < workflow_run.created_at - INTERVAL '1 hour'",
+}
 INDEXES = {
     "workflow_run_with_jobs_by_workflow": ("workflow_id", "NOT without_jobs"),
     "workflow_run_with_jobs_by_event": ("event", "NOT without_jobs"),
@@ -24,9 +29,13 @@ INDEXES = {
 
 
 async def mark(_: StateApps, editor: BaseSchemaEditor) -> None:
-    has_jobs = "EXISTS (SELECT 1 FROM workflow_job AS job WHERE job.run_id = workflow_run.run_id)"
+    of_run = "job.run_id = workflow_run.run_id"
+    has_jobs = f"EXISTS (SELECT 1 FROM workflow_job AS job WHERE {of_run})"
     old = OLD[editor.client.capabilities.dialect]
     await editor.client.execute_query(f"UPDATE workflow_run SET without_jobs = TRUE WHERE {old} AND NOT {has_jobs}")
+    early = f"EXISTS (SELECT 1 FROM workflow_job AS job WHERE {of_run} AND {EARLY[editor.client.capabilities.dialect]})"
+    newest = f"(SELECT max(job.listed_at) FROM workflow_job AS job WHERE {of_run})"
+    await editor.client.execute_query(f"UPDATE workflow_run SET late_job_at = {newest} WHERE {early}")
 
 
 class Migration(migrations.Migration):

@@ -5,13 +5,13 @@ workflow's id and path) is asked of the runs' indexes, and jobs follow from runs
 `bench/lists` shows what each filter takes alone.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
 from bot.domain.facts.base import json_text
-from bot.domain.lateness import on_time_since
+from bot.domain.lateness import on_time_since, on_time_until
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, Question
 from bot.store.database import current
@@ -45,6 +45,7 @@ _ANY_CALLED = "SELECT 1 WHERE " + " OR ".join(
 )
 # Of so many jobs that don't tell their workflow each one's run is looked at. GitHub has told it since 2022.
 FEW_UNNAMED = 200
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _read_labels = msgspec.json.Decoder(list[str])
 
 
@@ -157,24 +158,40 @@ def told_by_runs(scope: Scope, query: JobsQuery, workflow: Piece | None) -> Cond
     return told
 
 
-def with_jobs_since(told: Condition, since: datetime | None) -> list[Condition]:
-    """Return conditions of the runs that may have jobs which are listed since then, each in one; of all if it is None.
+class Between(NamedTuple):
+    """When the jobs of a page may be listed, as far as that is known."""
 
-    So only runs with late jobs are looked for among those that were created long before (`bot.recorder.run_marks`).
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def with_jobs(told: Condition, between: Between) -> list[Condition]:
+    """Return conditions of the runs that may have jobs which are listed then, each in one; of all if nothing is known.
+
+    So only runs with late jobs are looked for among those that were created long before, and only those with late or
+    early ones among those created after (`bot.recorder.run_marks`).
     """
-    if since is None:
+    if between == Between():
         return told.branches()
-    ((on_time,), (late,)) = told.branches(), told.branches()
-    created_since = on_time_since(since)
-    on_time.add("run.created_at >= ?", created_since)
+    ((on_time,), (untimely,)) = told.branches(), told.branches()
+    bounds = []
+    if between.since is not None:
+        on_time.add_since("run.created_at", on_time_since(between.since))
+        bounds.append(("run.created_at >= ?", on_time_since(between.since)))
+    if between.until is not None:
+        on_time.add_until("run.created_at", on_time_until(between.until))
+        bounds.append(("run.created_at <= ?", on_time_until(between.until)))
     # So put, it leads SQLite to no index by when runs were created.
-    late.add("run.late_job_at >= ? AND NOT run.created_at >= ?", since, created_since)
-    return [on_time, late]
+    otherwise = f"NOT ({' AND '.join(sql for sql, _ in bounds)})"
+    untimely.add(
+        f"run.late_job_at >= ? AND {otherwise}", between.since or _FIRST_MOMENT, *(moment for _, moment in bounds)
+    )
+    return [on_time, untimely]
 
 
-def are_few_runs(told: Condition, since: datetime | None, most: int) -> Conversation[bool]:
-    """Find out whether `most` runs or fewer may have jobs that are listed since then or, if it is None, at all."""
-    selects, asked = matching("workflow_run AS run", *with_jobs_since(told, since))
+def are_few_runs(told: Condition, between: Between, most: int) -> Conversation[bool]:
+    """Find out whether `most` runs or fewer may have jobs that are listed then."""
+    selects, asked = matching("workflow_run AS run", *with_jobs(told, between))
     return not (yield Question(f"{selects} LIMIT 1 OFFSET ?", [*asked, most]))
 
 

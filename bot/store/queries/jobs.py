@@ -15,6 +15,7 @@ from bot.store.database import current, database_errors, to_moment
 from bot.store.queries.conditions import Condition, Lead, Piece, among
 from bot.store.queries.filters import JobsQuery
 from bot.store.queries.job_filters import (
+    Between,
     Way,
     add_job_filter,
     add_label,
@@ -22,7 +23,7 @@ from bot.store.queries.job_filters import (
     are_few_runs,
     told_by_runs,
     ways_of_workflow,
-    with_jobs_since,
+    with_jobs,
 )
 from bot.store.queries.many_repositories import JOBS, matching_in_many, page_of_many
 from bot.store.queries.pages import (
@@ -164,12 +165,12 @@ def _found_in(scope: Scope, way: Way, query: JobsQuery) -> Conversation[tuple[Ro
     if way.condition.lead <= Lead.UNFINISHED:
         # These leave few jobs to be looked through.
         return (yield from _found_by_looking_through(scope, way, told, query))
-    since = yield from _oldest_of_a_page(way.whole, told, query)
-    if since is None or not (yield from are_few_runs(told, since, NEWEST_RUNS)):
-        most = yield from _most_runs(scope, way, told, query, since)
-        if not (yield from are_few_runs(told, since, most)):
+    between = Between((yield from _oldest_of_a_page(way.whole, told, query)), min(_ends(query), default=None))
+    if between.since is None or not (yield from are_few_runs(told, between, NEWEST_RUNS)):
+        most = yield from _most_runs(scope, way, told, query, between.since)
+        if not (yield from are_few_runs(told, between, most)):
             return (yield from _found_by_looking_through(scope, way, told, query))
-    return (yield from _found_by_runs(scope, way, told, query, since))
+    return (yield from _found_by_runs(scope, way, told, query, between))
 
 
 def _most_runs(scope: Scope, way: Way, told: Condition, query: JobsQuery, since: datetime | None) -> Conversation[int]:
@@ -305,10 +306,10 @@ def _found_by_looking_through(
 
 
 def _found_by_runs(
-    scope: Scope, way: Way, told: Condition, query: JobsQuery, since: datetime | None
+    scope: Scope, way: Way, told: Condition, query: JobsQuery, between: Between
 ) -> Conversation[tuple[Rows, Counted]]:
     """Put the jobs of the runs in order; where they are many all the same, do otherwise."""
-    fitting = yield from _newest_of_runs(way.whole, told, query, since)
+    fitting = yield from _newest_of_runs(way.whole, told, query, between)
     if len(fitting) > MOST_PUT_IN_ORDER:
         return (yield from _found_by_looking_through(scope, way, told, query))
     is_all = len(fitting) <= query.limit and query.cursor is None
@@ -323,37 +324,38 @@ def _found_by_runs(
     return sorted(rows, key=_place, reverse=True), counted
 
 
-def _newest_of_runs(
-    condition: Condition, told: Condition, query: JobsQuery, since: datetime | None
-) -> Conversation[Rows]:
+def _newest_of_runs(condition: Condition, told: Condition, query: JobsQuery, between: Between) -> Conversation[Rows]:
     """Find out the times and ids of jobs among which are as many of the newest that fit as a page needs.
 
     The newest runs have jobs of which none that belongs to the page can be older, so that of the other runs only those
-    are looked at that may have newer ones. What is known of that already is `since`.
+    are looked at that may have newer ones. What is known of that already is `between`.
     """
     jobs = _following(condition, "run")
     add_cursor(jobs, query.cursor, "job.listed_at", "job.job_id")
-    places, asked = _places_of_jobs(with_jobs_since(told, None), jobs)
-    if since is None:
-        newest_first = "ORDER BY run.created_at DESC, run.run_id DESC LIMIT ?"
-        some = yield Question(f"{places} {newest_first}", [*asked, query.limit + 1])
+    if between.since is None:
+        on_time, *untimely = with_jobs(told, between)
+        some = yield from _places(jobs, [on_time], query.limit + 1, "ORDER BY run.created_at DESC, run.run_id DESC ")
         if len(some) <= query.limit:
-            return some
-        since = min(cast(datetime, to_moment(moment)) for moment, _ in some)
+            return [*some, *(yield from _places(jobs, untimely))]
+        between = Between(min(cast(datetime, to_moment(moment)) for moment, _ in some), between.until)
     recent = jobs.copy()
-    recent.add_since("job.listed_at", since)
-    recent_places, of_recent = _places_of_jobs(with_jobs_since(told, since), recent)
-    newest = yield Question(f"{recent_places} LIMIT ?", [*of_recent, MOST_PUT_IN_ORDER + 1])
+    recent.add_since("job.listed_at", cast(datetime, between.since))
+    newest = yield from _places(recent, with_jobs(told, between))
     if len(newest) > query.limit:
         return newest
     # Some of them no longer fit: each question may be answered as of another moment.
-    return (yield Question(f"{places} LIMIT ?", [*asked, MOST_PUT_IN_ORDER + 1]))
+    return (yield from _places(jobs, with_jobs(told, Between(until=between.until))))
 
 
-def _places_of_jobs(runs: Iterable[Condition], jobs: Condition) -> Piece:
-    """Return what asks for the times and ids of the jobs of runs."""
+def _places(
+    jobs: Condition, runs: Sequence[Condition], most: int = MOST_PUT_IN_ORDER + 1, order: str = ""
+) -> Conversation[Rows]:
+    """Find out the times and ids of jobs of runs."""
+    if not runs:
+        return []
     pieces = [_jobs_of("job.listed_at, job.job_id", _RUNS, led, jobs) for led in runs]
-    return " UNION ALL ".join(sql for sql, _ in pieces), [each for _, asked in pieces for each in asked]
+    places = " UNION ALL ".join(sql for sql, _ in pieces)
+    return (yield Question(f"{places} {order}LIMIT ?", [*(each for _, asked in pieces for each in asked), most]))
 
 
 def _count_of_runs(way: Way, told: Condition) -> Conversation[Counted]:
