@@ -15,8 +15,8 @@ from typing import Any
 from cachetools import LRUCache
 
 from bot.domain import facts
-from bot.recorder.accounts import record_logins
-from bot.recorder.installations import correct_account, record_installation
+from bot.recorder.accounts import Logins, record_logins
+from bot.recorder.installations import correct_account, record_installation, state_of
 from bot.recorder.repositories import confirming, record_repository, settle_seen_by
 from bot.settings import Dialect
 from bot.store.conversation import Conversation, one_of
@@ -119,7 +119,9 @@ async def record_directory(tx: Transaction, news: Sequence[facts.Facts], now: da
     repositories = _newest_of_equals(fact for fact in news if isinstance(fact, facts.Repository))
     others = [fact for fact in news if isinstance(fact, facts.Installation | facts.AccountRename)]
     known = await tx.converse(_look({fact.repository_id for fact in repositories}))
-    changes = [fact for fact in repositories if _tells_more(known.get(fact.repository_id), fact)]
+    # What a batch tells of one repository is compared with what the rest of the batch makes of it, too.
+    changed = {fact.repository_id for fact in repositories if _tells_more(known.get(fact.repository_id), fact)}
+    changes = [fact for fact in repositories if fact.repository_id in changed]
     if changes or others:
         await _record_news(tx, others, changes, now)
 
@@ -149,12 +151,18 @@ async def _record_news(
     logins = await record_logins(tx, [*others, *repositories])
     for fact in others:
         if isinstance(fact, facts.Installation):
-            if await correct_account(tx, fact, logins, now):
-                await settle_seen_by(tx, fact.installation_id, now)
-            await record_installation(tx, fact, logins, now)
+            await _record_own_word(tx, fact, logins, now)
     await _make_due(
         tx, {await record_repository(tx, each, logins, now) for each in await _without_confirmed(tx, repositories)}
     )
+
+
+async def _record_own_word(tx: Transaction, told: facts.Installation, logins: Logins, now: datetime) -> None:
+    before = await state_of(tx, told.installation_id)
+    is_corrected = await correct_account(tx, told, logins, now)
+    row = await record_installation(tx, told, logins, now)
+    if is_corrected or (before == "deleted" and row.state != "deleted"):
+        await settle_seen_by(tx, told.installation_id, now)
 
 
 async def _without_confirmed(tx: Transaction, told: Sequence[facts.Repository]) -> list[facts.Repository]:

@@ -23,6 +23,12 @@ def slug_of(login: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", login.lower()).strip("-")[:SLUG_LENGTH] or "team"
 
 
+async def state_of(tx: Transaction, installation_id: int) -> str | None:
+    """Return an installation's state, None where there is no such installation yet."""
+    rows = await tx.fetch("SELECT state FROM installation WHERE installation_id = ?", installation_id)
+    return str(rows[0]["state"]) if rows else None
+
+
 async def record_installation(
     tx: Transaction, told: facts.Installation, logins: Logins, now: datetime
 ) -> models.Installation:
@@ -76,12 +82,16 @@ async def _take_installation(
 async def correct_account(tx: Transaction, told: facts.Installation, logins: Logins, now: datetime) -> bool:
     """Let an installation be on the account that it says itself, and tell whether it was taken to be on another.
 
-    What was heard first of it may have been a repository that its account had given away.
+    What was heard first of it may have been a repository that its account had given away. What knows the account from
+    here corrects nothing, and an operator who has linked it to another team meant the installation, not the account.
     """
     row = await models.Installation.filter(installation_id=told.installation_id).using_db(tx.client).first()
-    if row is None or told.version is None or row.account_id == told.account.account_id:
+    if row is None or told.login_version is None or row.account_id == told.account.account_id:
         return False
-    row.team = await team_for(tx, told.account, now)
+    if await models.Team.filter(id=row.team_id, account_id=row.account_id).using_db(tx.client).exists():  # type: ignore[attr-defined]
+        row.team = await team_for(tx, told.account, now)
+        sql = "UPDATE backfill SET team_id = ? WHERE installation_id = ? AND repository_id IS NULL"
+        await tx.execute(sql, row.team.id, row.installation_id)
     row.account_id = told.account.account_id
     row.account_login, row.login_version = _login_of(told.account, logins), NO_VERSION
     await row.save(using_db=tx.client, update_fields=("team_id", "account_id", "account_login", "login_version"))

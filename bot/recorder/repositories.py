@@ -15,12 +15,14 @@ from bot.domain.ordering import NO_VERSION
 from bot.recorder.accounts import Logins, name_in, remember_names
 from bot.recorder.installations import record_installation, team_for
 from bot.store import models
-from bot.store.database import Transaction
+from bot.store.database import Transaction, columns_of
 from bot.store.writes import ForEach, Pattern, Write
 
 # What only some snapshots tell, each with a version of its own.
 PARTS = ("archived", "default_branch", "html_url")
 NO_INSTALLATION = 0
+_SINCE_IN_SIGHT = ("history_asked_at", "refused_until", "created_at")
+_OWN_COLUMNS = ("team_id", *columns_of(models.Repository, "id", "repository_id", *_SINCE_IN_SIGHT))
 
 _SEE = Pattern(
     "INSERT INTO repository_sight (repository_id, installation_id, is_hidden, version)"
@@ -29,11 +31,17 @@ _SEE = Pattern(
     " version = excluded.version WHERE repository_sight.version < excluded.version",
     {"repository_id": "BIGINT", "installation_id": "BIGINT", "is_hidden": "BOOL", "version": "BYTEA"},
 )
+_NEWEST = "CASE WHEN repository.version < {version} THEN {version} ELSE repository.version END"
+_NEWEST_OF_PART = (
+    "{part}_version = CASE WHEN repository.{part}_version < {{{part}}} THEN {{{part}}}"
+    " ELSE repository.{part}_version END"
+)
+# Of some parts it may be the newest that is told, and of others not.
 _CONFIRM = Pattern(
-    "UPDATE repository SET version = {version},"
-    " parts_version = CASE WHEN repository.parts_version = repository.version THEN {version} END"
-    + "".join(f", {part}_version = COALESCE({{{part}}}, repository.{part}_version)" for part in PARTS)
-    + "{from_each} WHERE repository.repository_id = {repository_id} AND repository.version < {version}",
+    f"UPDATE repository SET version = {_NEWEST},"
+    f" parts_version = CASE WHEN repository.parts_version = repository.version THEN {_NEWEST} END, "
+    + ", ".join(_NEWEST_OF_PART.format(part=part) for part in PARTS)
+    + "{from_each} WHERE repository.repository_id = {repository_id}",
     {"repository_id": "BIGINT", "version": "BYTEA", **dict.fromkeys(PARTS, "BYTEA")},
 )
 # Those of the account that the repository is on, and what was told without any.
@@ -158,14 +166,17 @@ async def settle(tx: Transaction, row: models.Repository, now: datetime) -> None
     sights = await tx.fetch(_SIGHTS, row.repository_id, row.account_id)
     theirs = [sight for sight in sights if sight["installation_id"] != NO_INSTALLATION]
     seen_by = max(theirs, key=_version, default=None)
-    newest = max(sights, key=_version, default=None)
+    # What tells of no installation has no say where any does.
+    newest = seen_by or max(sights, key=_version, default=None)
     is_hidden = newest is not None and bool(newest["is_hidden"])
     if seen_by is not None:
         is_hidden = is_hidden or seen_by["state"] == "deleted"
     before = getattr(row, "team_id", None)
     row.team_id = await _team_of(tx, row, seen_by, now)
-    _show(row, seen_by, now, is_hidden=is_hidden)
-    await row.save(using_db=tx.client)
+    begins = _show(row, seen_by, now, is_hidden=is_hidden)
+    # What is not the directory's may have changed since the row was read.
+    columns = None if row.pk is None else _OWN_COLUMNS + (_SINCE_IN_SIGHT if begins else ())
+    await row.save(using_db=tx.client, update_fields=columns)
     if before is not None and before != row.team_id:  # type: ignore[attr-defined]
         await move_record(tx, row.repository_id, row.team_id)  # type: ignore[attr-defined]
 
@@ -181,15 +192,18 @@ async def _team_of(tx: Transaction, row: models.Repository, seen_by: Mapping[str
     return (await team_for(tx, owner, now)).id
 
 
-def _show(row: models.Repository, seen_by: Mapping[str, Any] | None, now: datetime, *, is_hidden: bool) -> None:
+def _show(row: models.Repository, seen_by: Mapping[str, Any] | None, now: datetime, *, is_hidden: bool) -> bool:
+    """Let it be seen so, and return whether it comes into sight."""
     installation_id = seen_by["installation_id"] if seen_by else None
     moved = installation_id != row.installation_id
-    if (not is_hidden and row.hidden_at is not None) or moved:
+    begins = (not is_hidden and row.hidden_at is not None) or moved
+    if begins:
         # Nobody told of what ran while it was out of sight, and so it is no news either.
         row.history_asked_at = row.refused_until = None
         row.created_at = now
     row.installation_id = installation_id
     row.hidden_at = (row.hidden_at or now) if is_hidden else None
+    return begins
 
 
 async def move_record(tx: Transaction, repository_id: int, team_id: int) -> None:

@@ -32,6 +32,7 @@ Happened = list[Told]
 OTHER, NEW = Owner(99, "other-org", 6), OCTO._replace(login="new-org")
 ARCHIVED, PRIVATE = HELLO._replace(archived=True), HELLO._replace(private=True)
 WORLD = HELLO._replace(name="world")
+UNARCHIVED = edited(OCTO, HELLO, "unarchived")
 LETS_GO = chosen(OCTO, removed=[HELLO])
 
 AS_IT_WAS = {"full_name": "octo-org/hello", "account_id": 11, "installation_id": 5}
@@ -78,6 +79,23 @@ CASES: dict[str, tuple[Happened, Row]] = {
         [ran(), transferred(OTHER, HELLO, OCTO), account_renamed(OTHER._replace(login="new-org"))],
         GIVEN_AWAY | RENAMED,
     ),
+    "archived and not any more, installed": (
+        [
+            ran(),
+            edited(OCTO, ARCHIVED, "archived"),
+            edited(OCTO, HELLO, "unarchived"),
+            installed("created", OCTO, [HELLO]),
+        ],
+        {},
+    ),
+    "archived and not any more, added": (
+        [ran(), edited(OCTO, ARCHIVED, "archived"), UNARCHIVED, chosen(OCTO, added=[HELLO])],
+        {},
+    ),
+    "removed, told of without installation": (
+        [ran(), LETS_GO, ran(OCTO._replace(installation_id=None), run_id=101)],
+        {"is_hidden": True},
+    ),
     "there and back again": (
         [ran(), transferred(OTHER, HELLO, OCTO), LETS_GO, transferred(OCTO, HELLO, OTHER)],
         {},
@@ -100,6 +118,17 @@ async def test_whatever_order_they_come_in(database: Database, name: str) -> Non
         await clear(database)
         await tell_all(database, order)
         assert await repository(database) == AS_IT_WAS | differences
+
+
+async def test_what_changed_back_untold_is_known_by_the_next_list(database: Database) -> None:
+    # It was made private again while the installation was suspended.
+    told = [ran(repo=PRIVATE), edited(OCTO, HELLO, "publicized"), ran(repo=PRIVATE, run_id=101)]
+    for order, private in (((0, 1, 2), True), ((0, 2, 1), False)):
+        await clear(database)
+        await tell_all(database, [(number, told[number]) for number in order])
+        assert (await repository(database))["private"] is private
+    await tell_all(database, [(3, chosen(OCTO, added=[PRIVATE]))])
+    assert (await repository(database))["private"] is True
 
 
 async def test_an_account_is_found_by_every_login_that_it_had(database: Database) -> None:
