@@ -63,10 +63,10 @@ class WorkflowRun(RunColumns):
     """A run at its newest attempt.
 
     `jobs_attempt` is the attempt up to which GitHub's own list of jobs has been recorded once they had ended, and
-    `gone_at` when GitHub was found to have the run no more. `late_job_at` is when the newest of its late jobs is listed
-    (`bot.domain.lateness`), or later. Of a run marked `without_jobs` none is recorded; of others some need not be
-    either (`bot.recorder.run_marks`). The indexes on these two, on status and on the workflow's name and path are
-    partial ones, as is that on unfinished runs.
+    `gone_at` when GitHub was found to have the run no more. `late_job_at` is when the newest of its late or early jobs
+    is listed (`bot.domain.lateness`), or later. Of a run marked `without_jobs` none is recorded; of others some need
+    not be either (`bot.recorder.run_marks`). The indexes on these two, on status and on the workflow's name and path
+    are partial ones, as is that on unfinished runs.
     """
 
     run_id = fields.BigIntField(unique=True)
