@@ -6,7 +6,7 @@ What a person waits for has a line of its own, which no backfill holds up.
 from enum import StrEnum
 
 from bot.dispatcher import Assignment, Dispatcher
-from bot.history.shift import Shift, TimesForbidden
+from bot.history.shift import Shift, TimesRefused
 from bot.history.tools import Tools
 
 
@@ -35,7 +35,7 @@ class Historian(Dispatcher):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools.database, tools.github, tools.clock, tools.leases)
         self._tools = tools
-        self._forbidden: TimesForbidden = {}
+        self._times_refused: TimesRefused = {}
 
     async def find_due(self) -> list[Assignment]:
         now, due = self._tools.clock.now(), []
@@ -46,7 +46,7 @@ class Historian(Dispatcher):
         return due
 
     async def work(self, assignment: Assignment) -> None:
-        shift = Shift(self._tools, assignment.installation_id, self._forbidden)
+        shift = Shift(self._tools, assignment.installation_id, self._times_refused)
         step = shift.answer if assignment.what == Line.ANSWERS else shift.fetch
         while await step():
             self.went_well(assignment)

@@ -11,8 +11,9 @@ from datetime import datetime
 from bot.domain import facts
 from bot.domain.windows import CAP, PER_PAGE, Window, cut
 from bot.github import Answer, Client, Json, pulls, runs
+from bot.github.errors import GitHubError
 from bot.history.progress import finish_if_done
-from bot.history.reading import read_pull_requests, read_runs
+from bot.history.reading import read_pull_requests, read_runs, tells_of_another
 from bot.history.requests import PULLS, RUNS, Kind, marks_for, urgency_of
 from bot.history.silence import note_runs_seen
 from bot.history.tools import Tools
@@ -31,6 +32,10 @@ _COUNT = (
 )
 
 
+class NameTaken(GitHubError):
+    """The name that is asked about is another repository's by now: this one was renamed, and nothing has told so."""
+
+
 async def list_page(tools: Tools, client: Client, repository: models.Repository, window: models.BackfillWindow) -> None:
     """Ask for a window's next page and record it. Raises a GitHubError, having changed nothing."""
     if window.what == PULLS:
@@ -45,6 +50,9 @@ async def _list_runs(
     filters = runs.RunFilters(created=runs.window(window.since, window.until))
     answer = await runs.list_runs(client, repository.full_name, filters, page=window.page, per_page=PER_PAGE)
     told = read_runs(answer, repository.repository_id)
+    if tells_of_another(answer, repository.repository_id):
+        message = f"{repository.full_name} is another repository by now"
+        raise NameTaken(message)
     total = answer.total or 0
     span = Window(window.since, window.until)
     parts = cut(span, total) if window.page == 1 else [span]

@@ -10,7 +10,7 @@ from bot.domain import facts
 from bot.domain.ordering import is_finished
 from bot.domain.wanting import RunState, Urgency, want_of
 from bot.github import Client, pulls, repositories, runs
-from bot.github.errors import NotFound, Unprocessable
+from bot.github.errors import Forbidden, NotFound, Unprocessable
 from bot.history.progress import counting
 from bot.history.reading import read_jobs, read_pull_requests, read_run
 from bot.history.tools import Tools
@@ -168,5 +168,8 @@ async def _ask_for_pull_requests(
             theirs += read_pull_requests(answer, repository.repository_id)
     except (NotFound, Unprocessable):
         log.info("GitHub does not know a commit any more", extra={"commit": sha})
+    except Forbidden as error:
+        # Whatever else was found of the run is to be kept, and no other run has to wait for it.
+        log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
     found.told += theirs
     return {pull.number for pull in theirs if pull.head_repository_id == head_repository}

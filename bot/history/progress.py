@@ -93,9 +93,9 @@ async def hand_over(tx: Transaction, repository_id: int, installation_id: int) -
 
 
 async def put_off(tx: Transaction, repository_id: int, until: datetime, now: datetime) -> None:
-    """Ask nothing before a moment of what is due of a repository; several that are refused at once count once."""
+    """Ask nothing before a moment of what is due of a repository."""
     for table in ("backfill_window", "run_wanted"):
-        sql = f"UPDATE {table} SET due_at = ?, tries = tries + 1 WHERE repository_id = ? AND due_at <= ?"
+        sql = f"UPDATE {table} SET due_at = ? WHERE repository_id = ? AND due_at <= ?"
         await tx.execute(sql, until, repository_id, now)
 
 

@@ -33,6 +33,11 @@ def read_runs(answer: Answer[list[Json]], repository_id: int) -> list[facts.Work
     return _known(read_run(body, repository_id, answer.date) for body in answer.data)
 
 
+def tells_of_another(answer: Answer[list[Json]], repository_id: int) -> bool:
+    """Tell whether a page of runs is of another repository, which has the name by now."""
+    return bool(answer.data) and not any(_is_of(body, repository_id) for body in answer.data)
+
+
 def read_jobs(answer: Answer[list[Json]], repository_id: int) -> list[facts.WorkflowJob]:
     """Return what a page of jobs tells."""
     made = ordering.microseconds(answer.date)

@@ -24,7 +24,7 @@ from bot.github.errors import (
     Unauthorized,
 )
 from bot.history.keeping import Keeper
-from bot.history.listing import list_page
+from bot.history.listing import NameTaken, list_page
 from bot.history.looking import leaving_out, look_at_run
 from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
 from bot.history.requests import PULLS
@@ -55,16 +55,17 @@ UNFINISHED = range(Urgency.UNFINISHED, Urgency.FAILED)
 OTHERS = range(Urgency.FAILED, Urgency.OTHER + 1)
 
 
-# By repository: how often of late looks at its runs were forbidden, and until when that counts as once.
-TimesForbidden = dict[int, tuple[int, datetime]]
+# By repository, of its lists and of looks at its runs apart: how often of late they were refused, and until when that
+# counts as once. What fails is counted with each, and has nothing to do with it.
+TimesRefused = dict[tuple[int, type], tuple[int, datetime]]
 
 
 class Shift:
     """Each step returns whether there was anything to do, and raises a GitHubError where GitHub can't be asked now."""
 
-    def __init__(self, tools: Tools, installation_id: int, forbidden: TimesForbidden) -> None:
+    def __init__(self, tools: Tools, installation_id: int, refused: TimesRefused) -> None:
         self._tools = tools
-        self._forbidden = forbidden
+        self._times_refused = refused
         self._installation_id = installation_id
         self._live = tools.github.installation(installation_id)
         self._backfill = tools.github.installation(installation_id, lane=Lane.BACKFILL)
@@ -100,7 +101,8 @@ class Shift:
             return True
         try:
             await list_page(self._tools, self._backfill, repository, window)
-        except (NotFound, Forbidden) as error:
+            self._times_refused.pop((repository.repository_id, models.BackfillWindow), None)
+        except (NotFound, Forbidden, NameTaken) as error:
             await self._refused(repository, error, window)
         except NOTHING_CAN_BE_ASKED:
             raise
@@ -169,38 +171,40 @@ class Shift:
         self, repository: models.Repository, error: GitHubError, asked: models.BackfillWindow | WantedRun
     ) -> None:
         """Give up a repository that is not there, and put off what GitHub forbids, for some tries."""
-        if not isinstance(error, Forbidden):
-            await self._give_up(repository.repository_id, error)
+        if isinstance(error, NotFound | NameTaken):
             await want_sync(self._tools.database, self._installation_id)
+        if isinstance(error, NotFound):
+            await self._give_up(repository.repository_id, error)
             return
         # What has been granted since shows in a new token alone.
         self._tools.github.forget(self._installation_id)
         now = self._tools.clock.now()
-        tries = self._times_forbidden(asked, now)
-        until = now + delay(tries)
         if isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
             log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
             await self._tools.database.transact(lambda tx: drop_window(tx, asked, None, now))
-        elif tries < MOST_REFUSALS:
+            return
+        tries = self._count_refusal(asked, now)
+        if tries < MOST_REFUSALS:
             _say_why("a repository", error, repository=repository.repository_id)
+            until = now + delay(tries)
             await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until, now))
         else:
             await self._give_up(repository.repository_id, error)
 
-    def _times_forbidden(self, asked: models.BackfillWindow | WantedRun, now: datetime) -> int:
-        """Return how often it was before; a run's own tries are looks at what had not ended, too."""
-        if isinstance(asked, models.BackfillWindow):
-            return asked.tries
-        times, until = self._forbidden.get(asked.repository_id, (0, now))
+    def _count_refusal(self, asked: models.BackfillWindow | WantedRun, now: datetime) -> int:
+        """Return how often it was before; several at once count once, and long past ones not at all."""
+        key = asked.repository_id, type(asked)
+        times, until = self._times_refused.get(key, (0, now))
         if now < until:
             return times - 1
         if now > until + 2 * LONGEST_DELAY:
             times = 0
-        self._forbidden[asked.repository_id] = times + 1, now + delay(times)
+        self._times_refused[key] = times + 1, now + delay(times)
         return times
 
     async def _give_up(self, repository_id: int, error: GitHubError | None) -> None:
-        self._forbidden.pop(repository_id, None)
+        for kind in (models.BackfillWindow, WantedRun):
+            self._times_refused.pop((repository_id, kind), None)
         reason = str(error or "the App is not installed on the repository any more")
         log.warning("nothing more is asked of a repository: %s", reason, extra={"repository": repository_id})
         now = self._tools.clock.now()

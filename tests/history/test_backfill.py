@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot import events
+from bot.demo.github.rest import ServerError
 from bot.demo.github.state.actions import WorkflowRun
 from bot.demo.github.state.repositories import PullRequest
 from bot.domain.wanting import JOBS_SPAN
@@ -214,6 +215,21 @@ async def test_a_pull_request_that_no_list_told_of_is_asked_for_by_commit(house:
         assert await links(house, run) == [pull.number]
     assert house.asked("pulls/list") == 0
     assert 1 <= house.asked(COMMIT_PULLS) <= 2
+
+
+async def test_a_commit_whose_pull_requests_may_not_be_seen_keeps_nothing_else_back(house: House) -> None:
+    _, runs = await runs_from_a_fork(house)
+    await house.clock.advance(3600)
+    house.github.rest.scripted_faults.add(ServerError(403), operation=COMMIT_PULLS, times=None)
+    async with house.database.transaction() as tx:
+        since, now = house.clock.now() - timedelta(hours=3), house.clock.now()
+        await ask_of_installation(tx, Kind.OVERLAP, house.installation_id, since, now, now)
+    await house.catch_up()
+    for run in runs:
+        details = await queries.get_workflow_run_by_id(house.team, run.id)
+        assert len(details.jobs) == len(run.latest.jobs)
+        assert details.run.pull_requests == []
+    assert await house.database.fetch("SELECT DISTINCT tries FROM run_wanted") == []
 
 
 async def test_runs_of_closed_pull_requests_find_them(house: House) -> None:

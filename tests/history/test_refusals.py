@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from bot.demo.github import JobSpec
+from bot.demo.github.rest import ServerError
 from bot.demo.github.rest.answers import Failure
 from bot.history import Historian, due_installations, sync_installation
 from bot.history.requests import DEFAULT_SPAN, ask_for_backfill, ask_where_new
-from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS, Shift, TimesForbidden, delay
+from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS, Shift, TimesRefused, delay
 from bot.store import queries
 from bot.store.database import Database
 from bot.store.wanted import WantedRun
@@ -177,14 +178,53 @@ async def test_what_the_name_of_another_repository_leads_to_is_not_recorded(watc
     assert found["repository_id"] == new.id
 
 
+async def test_a_backfill_under_a_name_that_is_taken_waits_for_the_new_one(watch: Watch) -> None:
+    watch.finish(watch.start())
+    await watch.hear()
+    watch.lose()
+    watch.github.repositories.rename(watch.stage.repository, "rocket-1")
+    new = watch.github.repositories.create(watch.stage.organization, "rocket")
+    workflow = watch.github.actions.add_workflow(new, "CI", ".github/workflows/ci.yml", [JobSpec("build", ("Build",))])
+    pull = watch.github.pulls.open(new, "In the new one", watch.stage.person, branch="topic")
+    run = watch.github.actions.start_run_for(pull, workflow)
+    finish_run(watch.stage, run)
+    await watch.clock.advance(30)
+    scope = await queries.get_scope("acme")
+    (asked,) = await ask_for_backfill(scope, "acme/rocket", None, None, watch.clock.now())
+    await watch.house.catch_up()
+    assert (await queries.get_backfill(scope, asked)).state not in {"done", "failed"}
+    # The list of what the installation sees is asked for at once.
+    await watch.sync()
+    await watch.watch(hours=1)
+    progress = await queries.get_backfill(scope, asked)
+    assert (progress.state, progress.error) == ("done", None)
+    assert progress.runs_stored == progress.runs_at_github == 1
+
+
+async def test_what_fails_before_is_no_reason_to_give_up_what_is_refused(house: House) -> None:
+    await ask_where_new(house.installation_id, house.clock.now())
+    await house.database.execute("UPDATE backfill_window SET tries = ?", MOST_REFUSALS)
+    house.github.rest.scripted_faults.add(ServerError(403), operation=LIST, times=1)
+    await work_on(house, rounds=2)
+    assert await backfills(house) == [("installation", "done")]
+    assert await house.count("workflow_run") == 60
+
+
+async def test_what_is_refused_is_no_failure_of_what_was_not_asked(house: House) -> None:
+    grant(house, actions="none")
+    await ask_where_new(house.installation_id, house.clock.now())
+    await work_on(house, rounds=2)
+    assert await house.database.fetch("SELECT DISTINCT tries FROM backfill_window") == [{"tries": 0}]
+
+
 async def test_refusals_at_once_count_once_and_those_long_past_not_at_all(house: House) -> None:
-    forbidden: TimesForbidden = {}
+    forbidden: TimesRefused = {}
     now = house.clock.now()
     wanted = WantedRun(1, house.installation_id, 7, None, 2, True, now, now, tries=9)
 
     def counted(moment: datetime) -> int:
         # Each time it is another shift.
-        return Shift(house.tools, house.installation_id, forbidden)._times_forbidden(wanted, moment)
+        return Shift(house.tools, house.installation_id, forbidden)._count_refusal(wanted, moment)
 
     for times in range(MOST_REFUSALS + 1):
         assert [counted(now), counted(now), counted(now + delay(times) / 2)] == [times] * 3
