@@ -107,7 +107,7 @@ def recording(
     told = _by_kind(news)
     if not directory_recorded and (told[facts.Installation] or told[facts.AccountRename]):
         raise DirectoryNews
-    to_look_at = yield from runs_to_look_at(told[facts.WorkflowRun], now)
+    to_look_at = yield from runs_to_look_at(told[facts.WorkflowRun], now, of_the_past=marks is Marks.IF_TOLD)
     exclusive = bool(told[facts.PullRequest] or told[facts.PullRequestHead] or to_look_at)
     teams = yield from look_at_directory(
         dialect, told[facts.Repository], exclusive=exclusive, recorded=directory_recorded

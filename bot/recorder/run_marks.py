@@ -75,12 +75,17 @@ def marking_runs_of(jobs: Iterable[facts.WorkflowJob]) -> Conversation[None]:
     yield from marking_runs(spans)
 
 
-def runs_to_look_at(runs: Iterable[facts.WorkflowRun], now: datetime) -> Conversation[list[int]]:
+def runs_to_look_at(
+    runs: Iterable[facts.WorkflowRun], now: datetime, *, of_the_past: bool = False
+) -> Conversation[list[int]]:
     """Find out which of the runs may have jobs already: those not recorded yet, or as created at another time.
 
-    A known run is marked by whoever records its jobs. One created less than three hours ago has no late ones yet.
+    A known run is marked by whoever records its jobs. One created less than three hours ago has no late ones yet. Where
+    the past is listed, hardly any is known, and none is asked about.
     """
     old = {run.run_id: run.created_at for run in runs if run.created_at < now - LATE_AFTER / 2}
+    if of_the_past:
+        return sorted(old)
     known = {run_id: to_moment(created_at) for run_id, created_at, *_ in (yield Among(_KNOWN, sorted(old)))}
     return [run_id for run_id, created_at in sorted(old.items()) if known.get(run_id) != created_at]
 

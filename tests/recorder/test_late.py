@@ -212,6 +212,15 @@ async def test_two_that_record_run_and_job_at_once_see_each_other(postgres: Data
     assert await marked(postgres) == {1: _at(LONG_AGO + DAY)}
 
 
+async def test_a_past_that_is_listed_marks_as_well(database: Database) -> None:
+    await record(database, make.repository(), jobs=[_late_job(1)])
+    for _ in range(2):
+        async with database.transaction() as tx:
+            told = _facts(1, runs=[make.run(1, created_at=stamp(LONG_AGO))])
+            await recorder.record(tx, told, NOON, marks=recorder.Marks.IF_TOLD)
+        assert await marked(database) == {1: _at(LONG_AGO + DAY)}
+
+
 def _late_job(number: int, **changes: Any) -> make.Body:
     return make.job(number, 1, created_at=stamp(LONG_AGO + number * DAY), **changes)
 
