@@ -11,7 +11,7 @@ from functools import partial
 
 from bot.domain import facts
 from bot.settings import Dialect
-from bot.store.conversation import Conversation
+from bot.store.conversation import Conversation, Question
 from bot.store.database import Transaction, current
 from bot.store.writes import Statement
 
@@ -27,17 +27,23 @@ _ADD_SET = (
     " AND (SELECT count(*) FROM workflow_job_label_set AS known WHERE known.team_id = job.team_id)"
     f" < {MOST_SETS} ON CONFLICT DO NOTHING"
 )
+_IS_OF_A_SET = (
+    "EXISTS (SELECT 1 FROM workflow_job_label_set AS known"
+    " WHERE known.team_id = job.team_id AND known.labels = job.labels)"
+)
 _PUT = (
     "INSERT INTO workflow_job_label (team_id, label, listed_at, job_id)"
-    " SELECT job.team_id, label.value, job.listed_at, job.job_id FROM {jobs} CROSS JOIN json_each(job.labels) AS label"
-    f" WHERE {{narrowed}} AND {_HAS_SEVERAL} AND length(label.value) <= {LONGEST_LABEL}"
-    " AND NOT EXISTS (SELECT 1 FROM workflow_job_label_set AS known"
-    " WHERE known.team_id = job.team_id AND known.labels = job.labels) ON CONFLICT DO NOTHING"
+    " SELECT job.team_id, label.value, job.listed_at, job.job_id"
+    " FROM workflow_job AS job CROSS JOIN json_each(job.labels) AS label WHERE job.job_id = ?"
+    f" AND {_HAS_SEVERAL} AND length(label.value) <= {LONGEST_LABEL} AND NOT {_IS_OF_A_SET} ON CONFLICT DO NOTHING"
 )
-_PUT_OF_JOB = _PUT.format(jobs="workflow_job AS job", narrowed="job.job_id = ?")
-_PUT_OF_A_SLICE = _PUT.format(
-    jobs="team CROSS JOIN workflow_job AS job",
-    narrowed="job.team_id = team.id AND job.listed_at >= ? AND job.listed_at < ?",
+_LACKING_ROWS = (
+    "SELECT job.job_id FROM team CROSS JOIN workflow_job AS job"
+    " WHERE job.team_id = team.id AND job.listed_at >= ? AND job.listed_at < ?"
+    f" AND {_HAS_SEVERAL} AND NOT {_IS_OF_A_SET} AND EXISTS (SELECT 1 FROM json_each(job.labels) AS label"
+    f" WHERE length(label.value) <= {LONGEST_LABEL} AND NOT EXISTS (SELECT 1 FROM workflow_job_label AS kept"
+    " WHERE kept.team_id = job.team_id AND kept.label = label.value AND kept.listed_at = job.listed_at"
+    " AND kept.job_id = job.job_id))"
 )
 
 
@@ -46,13 +52,18 @@ def labelling(dialect: Dialect, jobs: Iterable[facts.WorkflowJob]) -> Conversati
     if dialect is Dialect.POSTGRESQL:
         return
     # Where there is no comma, there is one label at the most.
-    several = sorted({job.job_id for job in jobs if "," in job.labels or len(job.labels) > LONGEST_SET})
-    yield Statement(_ADD_SET, [(job_id,) for job_id in several])
-    yield Statement(_PUT_OF_JOB, [(job_id,) for job_id in several])
+    yield from _labelling(job.job_id for job in jobs if "," in job.labels or len(job.labels) > LONGEST_SET)
+
+
+def _labelling(job_ids: Iterable[int]) -> Conversation[None]:
+    # A set that becomes one of the first does so before any of its jobs has rows, of which none would be taken back.
+    several = [(job_id,) for job_id in sorted(set(job_ids))]
+    yield Statement(_ADD_SET, several)
+    yield Statement(_PUT, several)
 
 
 async def label_jobs(now: datetime) -> int:
-    """Write the rows that jobs of the last days lack, as an older version recorded them; return how many."""
+    """Write the rows that jobs of the last days lack, as an older version recorded them; return of how many jobs."""
     if current().dialect is Dialect.POSTGRESQL:
         return 0
     begins = [now - LOOKED_BACK + number * A_SLICE for number in range(LOOKED_BACK // A_SLICE + 1)]
@@ -60,4 +71,10 @@ async def label_jobs(now: datetime) -> int:
 
 
 async def _label_slice(begin: datetime, tx: Transaction) -> int:
-    return await tx.execute(_PUT_OF_A_SLICE, begin, begin + A_SLICE)
+    return await tx.converse(_labelling_slice(begin))
+
+
+def _labelling_slice(begin: datetime) -> Conversation[int]:
+    lacking = yield Question(_LACKING_ROWS, (begin, begin + A_SLICE))
+    yield from _labelling(job_id for (job_id,) in lacking)
+    return len(lacking)
