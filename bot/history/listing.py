@@ -11,10 +11,10 @@ from datetime import datetime
 from bot.domain import facts
 from bot.domain.windows import CAP, PER_PAGE, Window, cut
 from bot.github import Answer, Client, Json, pulls, runs
-from bot.github.errors import GitHubError
+from bot.history.naming import check_name, check_runs
 from bot.history.progress import finish_if_done
-from bot.history.reading import read_pull_requests, read_runs, tells_of_another
-from bot.history.requests import PULLS, RUNS, Kind, marks_for, urgency_of
+from bot.history.reading import read_pull_requests, read_runs
+from bot.history.requests import OF_REPOSITORY, PULLS, RUNS, Kind, marks_for, urgency_of
 from bot.history.silence import note_runs_seen
 from bot.history.tools import Tools
 from bot.history.wanted import wanting_what_is_worth_it
@@ -32,10 +32,6 @@ _COUNT = (
 )
 
 
-class NameTaken(GitHubError):
-    """The name that is asked about is another repository's by now: this one was renamed, and nothing has told so."""
-
-
 async def list_page(tools: Tools, client: Client, repository: models.Repository, window: models.BackfillWindow) -> None:
     """Ask for a window's next page and record it. Raises a GitHubError, having changed nothing."""
     if window.what == PULLS:
@@ -50,9 +46,9 @@ async def _list_runs(
     filters = runs.RunFilters(created=runs.window(window.since, window.until))
     answer = await runs.list_runs(client, repository.full_name, filters, page=window.page, per_page=PER_PAGE)
     told = read_runs(answer, repository.repository_id)
-    if tells_of_another(answer, repository.repository_id):
-        message = f"{repository.full_name} is another repository by now"
-        raise NameTaken(message)
+    check_runs(answer, repository)
+    if not answer.data and _tells_of_all(window):
+        await check_name(client, repository)
     total = answer.total or 0
     span = Window(window.since, window.until)
     parts = cut(span, total) if window.page == 1 else [span]
@@ -72,6 +68,11 @@ async def _list_runs(
         await _take_page(tx, window, answer, told, total, now)
 
     await tools.database.transact(keep)
+
+
+def _tells_of_all(window: models.BackfillWindow) -> bool:
+    """Tell whether there is nothing before this page, and somebody waits for what is listed: it must not be missed."""
+    return window.page == 1 and window.urgency in {urgency_of(kind, window.what) for kind in OF_REPOSITORY}
 
 
 async def _is_still_at(tx: Transaction, window: models.BackfillWindow) -> bool:
@@ -126,6 +127,8 @@ async def _list_pull_requests(
 ) -> None:
     answer = await pulls.list_pull_requests(client, repository.full_name, page=window.page, per_page=PER_PAGE)
     told = read_pull_requests(answer, repository.repository_id)
+    if answer.data and not told:
+        await check_name(client, repository)
 
     async def keep(tx: Transaction) -> None:
         now = tools.clock.now()

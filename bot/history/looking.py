@@ -9,8 +9,9 @@ from msgspec import Struct, field
 from bot.domain import facts
 from bot.domain.ordering import is_finished
 from bot.domain.wanting import RunState, Urgency, want_of
-from bot.github import Client, pulls, repositories, runs
+from bot.github import Client, pulls, runs
 from bot.github.errors import Forbidden, NotFound, Unprocessable
+from bot.history.naming import check_name
 from bot.history.progress import counting
 from bot.history.reading import read_jobs, read_pull_requests, read_run
 from bot.history.tools import Tools
@@ -79,7 +80,7 @@ async def _find(
             await _find_jobs(client, repository, wanted.run_id, found)
         await _find_attempts(tools, client, repository, wanted.run_id, found)
     except NotFound:
-        found.gone = await _is_gone(client, repository.full_name, wanted.run_id)
+        found.gone = await _is_gone(client, repository, wanted.run_id)
     if state.lacks_link and not found.gone:
         await _find_pull_requests(tools, client, repository, wanted.run_id, found)
     return found
@@ -109,15 +110,15 @@ async def _list_jobs(client: Client, repository: models.Repository, run_id: int)
     return [job async for answer in pages for job in read_jobs(answer, repository.repository_id)]
 
 
-async def _is_gone(client: Client, repository: str, run_id: int) -> bool:
+async def _is_gone(client: Client, repository: models.Repository, run_id: int) -> bool:
     """Tell whether it is the run itself that GitHub has no more.
 
-    Raises NotFound when it is the repository that can't be seen.
+    Raises NotFound when it is the repository that can't be seen, and NameTaken when another one has its name.
     """
     try:
-        await runs.get_run(client, repository, run_id)
+        await runs.get_run(client, repository.full_name, run_id)
     except NotFound:
-        await repositories.get_repository(client, repository)
+        await check_name(client, repository)
         return True
     return False
 

@@ -21,21 +21,22 @@ def read_run(body: Json, repository_id: int, date: datetime) -> facts.WorkflowRu
 
     A name that was given up may be another's before anything has told so.
     """
-    if not _is_of(body, repository_id):
+    if not is_run_of(body, repository_id):
         log.warning("GitHub tells of another repository's run", extra={"repository": repository_id})
         return None
     run = _read(body, payloads.WorkflowRun)
     return None if run is None else facts.workflow_run(run, repository_id, ordering.microseconds(date))
 
 
+def is_run_of(body: Json, repository_id: int) -> bool:
+    """Tell whether a run's body is of this repository, as far as it tells."""
+    repository = body.get("repository") if isinstance(body, dict) else None
+    return not isinstance(repository, dict) or repository.get("id") in {None, repository_id}
+
+
 def read_runs(answer: Answer[list[Json]], repository_id: int) -> list[facts.WorkflowRun]:
     """Return what a page of runs tells."""
     return _known(read_run(body, repository_id, answer.date) for body in answer.data)
-
-
-def tells_of_another(answer: Answer[list[Json]], repository_id: int) -> bool:
-    """Tell whether a page of runs is of another repository, which has the name by now."""
-    return bool(answer.data) and not any(_is_of(body, repository_id) for body in answer.data)
 
 
 def read_jobs(answer: Answer[list[Json]], repository_id: int) -> list[facts.WorkflowJob]:
@@ -64,11 +65,6 @@ def read_repositories(answer: Answer[list[Json]], installation_id: int, date: da
     made = ordering.microseconds(date)
     found = _known(_read(body, payloads.Repository) for body in answer.data)
     return [facts.repository(each, installation_id, made, announced=True) for each in found]
-
-
-def _is_of(body: Json, repository_id: int) -> bool:
-    repository = body.get("repository") if isinstance(body, dict) else None
-    return not isinstance(repository, dict) or repository.get("id") in {None, repository_id}
 
 
 def _read(body: Any, shape: type[Shape]) -> Shape | None:

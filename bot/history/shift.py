@@ -24,8 +24,9 @@ from bot.github.errors import (
     Unauthorized,
 )
 from bot.history.keeping import Keeper
-from bot.history.listing import NameTaken, list_page
+from bot.history.listing import list_page
 from bot.history.looking import leaving_out, look_at_run
+from bot.history.naming import NameTaken
 from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
 from bot.history.requests import PULLS
 from bot.history.tools import Tools
@@ -146,7 +147,7 @@ class Shift:
             found = await look_at_run(self._tools, client, repository, wanted, state)
             if found is not None:
                 await self._keeper.keep(found)
-        except (NotFound, Forbidden) as error:
+        except (NotFound, Forbidden, NameTaken) as error:
             await self._refused(repository, error, wanted)
         except NOTHING_CAN_BE_ASKED:
             raise
@@ -179,7 +180,7 @@ class Shift:
         # What has been granted since shows in a new token alone.
         self._tools.github.forget(self._installation_id)
         now = self._tools.clock.now()
-        if isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
+        if isinstance(error, Forbidden) and isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
             log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
             await self._tools.database.transact(lambda tx: drop_window(tx, asked, None, now))
             return

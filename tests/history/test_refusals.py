@@ -201,6 +201,43 @@ async def test_a_backfill_under_a_name_that_is_taken_waits_for_the_new_one(watch
     assert progress.runs_stored == progress.runs_at_github == 1
 
 
+async def test_a_backfill_under_a_name_that_is_taken_by_one_without_runs_waits_as_well(watch: Watch) -> None:
+    watch.finish(watch.start())
+    await watch.hear()
+    await watch.sync()
+    await watch.watch(hours=1)
+    watch.lose()
+    watch.house.add_past(60, days=80)
+    watch.github.repositories.rename(watch.stage.repository, "rocket-1")
+    watch.github.repositories.create(watch.stage.organization, "rocket")
+    await watch.clock.advance(30)
+    scope = await queries.get_scope("acme")
+    (asked,) = await ask_for_backfill(scope, "acme/rocket", None, None, watch.clock.now())
+    await watch.house.catch_up()
+    await watch.sync()
+    await watch.watch(hours=2)
+    progress = await queries.get_backfill(scope, asked)
+    assert (progress.state, progress.error) == ("done", None)
+    assert progress.runs_stored >= 60
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_run_is_not_gone_because_another_repository_has_the_name(watch: Watch, ends: bool) -> None:
+    run = watch.start()
+    await watch.hear()
+    watch.lose()
+    watch.github.repositories.rename(watch.stage.repository, "rocket-1")
+    watch.github.repositories.create(watch.stage.organization, "rocket")
+    await watch.watch(hours=1)
+    assert (await watch.row(run))["gone_at"] is None
+    if ends:
+        watch.finish(run)
+    await watch.sync()
+    await watch.watch(hours=6)
+    row = await watch.row(run)
+    assert (row["status"], row["gone_at"]) == ("completed" if ends else run.latest.status, None)
+
+
 async def test_what_fails_before_is_no_reason_to_give_up_what_is_refused(house: House) -> None:
     await ask_where_new(house.installation_id, house.clock.now())
     await house.database.execute("UPDATE backfill_window SET tries = ?", MOST_REFUSALS)
