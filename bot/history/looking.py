@@ -22,9 +22,15 @@ from bot.store.wanted import WantedRun
 
 log = logging.getLogger(__name__)
 
+# So often a part of a run is asked for again that GitHub does not find, though the run is there.
+MOST_MISSES = 5
+
 
 class Found(Struct, eq=False):
-    """What GitHub tells about a wanted run; `listed` is the attempt up to which its jobs were listed."""
+    """What GitHub tells about a wanted run; `listed` is the attempt up to which its jobs were listed.
+
+    `missed` tells that GitHub did not find something of it, be it the run itself.
+    """
 
     repository: models.Repository
     wanted: WantedRun
@@ -32,13 +38,16 @@ class Found(Struct, eq=False):
     told: list[facts.Facts] = field(default_factory=list)
     jobs: list[facts.WorkflowJob] = field(default_factory=list)
     listed: int = 0
+    missed: bool = False
     gone: bool = False
 
     @property
     def finished(self) -> bool:
         """Whether nothing more is to come of it."""
         jobs_ended = all(job.status == "completed" for job in self.jobs)
-        return self.gone or (is_finished(self.state.status, self.state.conclusion) and jobs_ended)
+        # GitHub may not find for a moment what is there; what it goes on missing is not waited for.
+        is_whole = not self.missed or self.wanted.tries >= MOST_MISSES
+        return self.gone or (is_finished(self.state.status, self.state.conclusion) and jobs_ended and is_whole)
 
 
 async def look_at_run(
@@ -80,6 +89,8 @@ async def _find(
             await _find_jobs(client, repository, wanted.run_id, found)
         await _find_attempts(tools, client, repository, wanted.run_id, found)
     except NotFound:
+        found.missed = True
+    if found.missed:
         found.gone = await _is_gone(client, repository, wanted.run_id)
     if state.lacks_link and not found.gone:
         await _find_pull_requests(tools, client, repository, wanted.run_id, found)
@@ -136,12 +147,20 @@ async def _find_attempts(
     )
     ended = {row["run_attempt"] for row in rows}
     for attempt in range(1, found.state.run_attempt):
-        if attempt in ended:
-            continue
+        if attempt not in ended:
+            await _find_attempt(client, repository, run_id, attempt, found)
+
+
+async def _find_attempt(client: Client, repository: models.Repository, run_id: int, attempt: int, found: Found) -> None:
+    try:
         answer = await runs.get_attempt(client, repository.full_name, run_id, attempt)
-        run = read_run(answer.data, repository.repository_id, answer.date)
-        if run is not None:
-            found.told.append(run)
+    except NotFound:
+        # Others may be there all the same.
+        found.missed = True
+        return
+    run = read_run(answer.data, repository.repository_id, answer.date)
+    if run is not None:
+        found.told.append(run)
 
 
 async def _find_pull_requests(

@@ -18,11 +18,13 @@ from bot.demo.github.rest.faults import (
 )
 from bot.demo.github.rest.ledger import Call
 from bot.demo.github.state.actions import WorkflowRun
+from bot.history.looking import MOST_MISSES
 from bot.history.shift import MOST_REFUSALS
 from bot.settings import Dialect
 from bot.store import connected
 from tests.history.watch import LIST, Watch, watching
 
+ATTEMPT = "actions/get-workflow-run-attempt"
 QUARTER, HALF_A_MINUTE = timedelta(minutes=15), timedelta(seconds=30)
 
 
@@ -112,6 +114,45 @@ class Poison:
             return ()
         self.met += 1
         return (self.fault,)
+
+
+async def thrice(watch: Watch) -> WorkflowRun:
+    """Let a run of three attempts pass by unheard, and GitHub not find the first of them."""
+    watch.lose()
+    run = watch.start()
+    watch.finish(run, "unit")
+    for _ in range(2):
+        watch.finish(watch.github.actions.rerun(run, watch.stage.person).run, "unit")
+    watch.github.rest.faults = Poison(f"/runs/{run.id}/attempts/1/", ServerError(404))
+    await watch.clock.advance(600)
+    await watch.look_back_an_hour()
+    return run
+
+
+async def test_an_attempt_that_github_does_not_find_for_a_moment_is_asked_for_again(watch: Watch) -> None:
+    run = await thrice(watch)
+    # Whatever is found meanwhile is there at once, and no backfill waits for the rest.
+    assert await attempts_ended(watch, run) == [2, 3]
+    assert len(await watch.jobs(run)) == len([*run.all_jobs()])
+    assert await watch.database.fetch("SELECT state FROM backfill") == [{"state": "done"}]
+    watch.github.rest.faults = ScriptedRestFaults()
+    await watch.watch(minutes=20)
+    assert await watch.house.differences() == []
+    assert await watch.wanted() == []
+
+
+async def test_an_attempt_that_github_never_finds_is_given_up(watch: Watch) -> None:
+    run = await thrice(watch)
+    await watch.watch(hours=9, every=QUARTER)
+    row = await watch.row(run)
+    assert (row["gone_at"], row["jobs_attempt"], await attempts_ended(watch, run)) == (None, 3, [2, 3])
+    assert watch.asked_about(run)[ATTEMPT] == 1 + MOST_MISSES + 1
+    assert await watch.wanted() == []
+
+
+async def attempts_ended(watch: Watch, run: WorkflowRun) -> list[int]:
+    sql = "SELECT run_attempt FROM workflow_run_attempt WHERE run_id = ? AND status = 'completed' ORDER BY run_attempt"
+    return [row["run_attempt"] for row in await watch.database.fetch(sql, run.id)]
 
 
 @pytest.mark.parametrize("status", [502, 409, 400, 422])
