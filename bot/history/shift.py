@@ -28,7 +28,7 @@ from bot.history.listing import list_page
 from bot.history.looking import leaving_out, look_at_run
 from bot.history.naming import NameTaken
 from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
-from bot.history.requests import PULLS
+from bot.history.requests import PULLS, RUNS
 from bot.history.tools import Tools
 from bot.history.wanted import letting_go, next_wanted, postponing, run_states
 from bot.store import models
@@ -102,7 +102,8 @@ class Shift:
             return True
         try:
             await list_page(self._tools, self._backfill, repository, window)
-            self._times_refused.pop((repository.repository_id, models.BackfillWindow), None)
+            if window.what == RUNS:
+                self._times_refused.pop((repository.repository_id, models.BackfillWindow), None)
         except (NotFound, Forbidden, NameTaken) as error:
             await self._refused(repository, error, window)
         except NOTHING_CAN_BE_ASKED:

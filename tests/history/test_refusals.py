@@ -75,6 +75,17 @@ async def test_what_was_given_up_is_asked_for_again_when_it_is_granted(house: Ho
     assert await house.count("workflow_run") == 60
 
 
+async def test_refusals_with_pages_between_them_do_not_add_up(house: House) -> None:
+    await ask_where_new(house.installation_id, house.clock.now())
+    for _ in range(MOST_REFUSALS + 1):
+        grant(house, actions="none")
+        await work_on(house, rounds=1)
+        grant(house, actions="read")
+        await work_on(house, rounds=1)
+        await ask_for_backfill(await queries.get_scope(house.team), "acme/rocket", None, None, house.clock.now())
+    assert "failed" not in {state for _, state in await backfills(house)}
+
+
 async def test_pull_requests_that_may_not_be_seen_keep_no_run_out(house: House) -> None:
     grant(house, pull_requests="none")
     await ask_where_new(house.installation_id, house.clock.now())
