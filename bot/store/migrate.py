@@ -8,7 +8,6 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
-from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
 from bot.clock import Clock
@@ -16,6 +15,7 @@ from bot.settings import Dialect, dialect_of
 from bot.store.connections import WRITER, configuration
 from bot.store.database import COLLISIONS, database_errors
 from bot.store.engines.sqlite import is_locked
+from bot.store.replay import Replay
 
 Apps = dict[str, dict[str, object]]
 
@@ -104,7 +104,7 @@ async def _migrate(tx: BaseDBAsyncClient, apps: Apps) -> list[str]:
         if event == "apply_done":
             applied.append(name)
 
-    executor = MigrationExecutor(tx, apps)
+    executor = Replay(tx, apps)
     # PostgreSQL takes nothing more in a transaction in which a table was looked into that is not there.
     await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))
     # Tortoise notes a migration as applied after the migration's own transaction, which is a savepoint here.
@@ -113,7 +113,7 @@ async def _migrate(tx: BaseDBAsyncClient, apps: Apps) -> list[str]:
 
 
 async def _plan(client: BaseDBAsyncClient, apps: Apps) -> list[str]:
-    return [step.migration.name for step in await MigrationExecutor(client, apps).plan(None)]
+    return [step.migration.name for step in await Replay(client, apps).plan(None)]
 
 
 async def pending_migrations(url: str) -> list[str]:

@@ -3,13 +3,14 @@
 from typing import NamedTuple
 
 from tortoise import Model
-from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+from tortoise.migrations.executor import MigrationTarget
 
 from bot.settings import Dialect
 from bot.store import models
 from bot.store.connections import APP, WRITER
 from bot.store.database import Executor
 from bot.store.migrate import _context
+from bot.store.replay import Replay
 
 MODELS = [
     each
@@ -216,4 +217,4 @@ async def real_columns(database: Executor) -> set[Column]:
 async def migrate_to(url: str, name: str) -> None:
     """Bring a database to a schema of the past, that of the migration of this name."""
     async with _context(url) as (context, apps):
-        await MigrationExecutor(context.connections.get(WRITER), apps).migrate([MigrationTarget(APP, name)])
+        await Replay(context.connections.get(WRITER), apps).migrate([MigrationTarget(APP, name)])
