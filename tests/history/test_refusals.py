@@ -9,6 +9,8 @@ import pytest
 from bot.demo.github import JobSpec
 from bot.demo.github.rest import ServerError
 from bot.demo.github.rest.answers import Failure
+from bot.demo.github.state.actions import WorkflowRun
+from bot.demo.github.state.repositories import Repository
 from bot.history import Historian, due_installations, sync_installation
 from bot.history.requests import DEFAULT_SPAN, ask_for_backfill, ask_where_new
 from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS, Shift, TimesRefused, delay
@@ -168,7 +170,8 @@ async def test_looks_at_runs_that_are_refused_again_and_again_are_given_up(watch
     assert await watch.house.count("run_wanted") == 0
 
 
-async def test_what_the_name_of_another_repository_leads_to_is_not_recorded(watch: Watch) -> None:
+async def taken_name(watch: Watch) -> tuple[Repository, WorkflowRun]:
+    """Let another repository take the recorded one's name while nothing is heard; return it and a run of it."""
     watch.finish(watch.start())
     await watch.hear()
     watch.lose()
@@ -179,6 +182,11 @@ async def test_what_the_name_of_another_repository_leads_to_is_not_recorded(watc
     run = watch.github.actions.start_run_for(pull, workflow)
     finish_run(watch.stage, run)
     await watch.clock.advance(30)
+    return new, run
+
+
+async def test_what_the_name_of_another_repository_leads_to_is_not_recorded(watch: Watch) -> None:
+    new, run = await taken_name(watch)
     await watch.look_back_an_hour()
     assert not await watch.database.fetch("SELECT 1 FROM workflow_run WHERE run_id = ?", run.id)
     watch.deliver()
@@ -190,16 +198,7 @@ async def test_what_the_name_of_another_repository_leads_to_is_not_recorded(watc
 
 
 async def test_a_backfill_under_a_name_that_is_taken_waits_for_the_new_one(watch: Watch) -> None:
-    watch.finish(watch.start())
-    await watch.hear()
-    watch.lose()
-    watch.github.repositories.rename(watch.stage.repository, "rocket-1")
-    new = watch.github.repositories.create(watch.stage.organization, "rocket")
-    workflow = watch.github.actions.add_workflow(new, "CI", ".github/workflows/ci.yml", [JobSpec("build", ("Build",))])
-    pull = watch.github.pulls.open(new, "In the new one", watch.stage.person, branch="topic")
-    run = watch.github.actions.start_run_for(pull, workflow)
-    finish_run(watch.stage, run)
-    await watch.clock.advance(30)
+    await taken_name(watch)
     scope = await queries.get_scope("acme")
     (asked,) = await ask_for_backfill(scope, "acme/rocket", None, None, watch.clock.now())
     await watch.house.catch_up()

@@ -1,16 +1,20 @@
 """An organisation as the directory's events tell of it: bodies as full as GitHub's, each told at a time."""
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from bot import events
+from bot.errors import NotFound
 from bot.store.database import Database
+from bot.store.queries import get_workflow_runs
 from tests.domain.sent import NOON, changed, sent
 from tests.oracle.bodies import SECOND
 from tests.oracle.guids import timed_guid
 from tests.recorder.arrived import handle
+from tests.recorder.records import clear
 
 Body = dict[str, Any]
 START = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -38,7 +42,8 @@ class Repo(NamedTuple):
     private: bool = False
 
 
-OCTO, HELLO = Owner(), Repo()
+OCTO, OTHER, HELLO, WORLD = Owner(), Owner(99, "other-org", 6), Repo(), Repo(12, "world")
+AGAIN = OCTO._replace(installation_id=7)
 
 
 class Told(NamedTuple):
@@ -150,3 +155,29 @@ async def tell_all(database: Database, happened: Iterable[tuple[float, Told]]) -
     """Record deliveries in this order, each made at its own time."""
     for at, told in happened:
         await tell(database, told, at)
+
+
+async def in_every_order(database: Database, happened: list[tuple[float, Told]]) -> AsyncIterator[None]:
+    """Begin anew for each order in which these deliveries can come."""
+    for order in itertools.permutations(happened):
+        await clear(database)
+        await tell_all(database, order)
+        yield
+
+
+async def runs_of(team: str, full_name: str | None = None) -> list[int]:
+    """Return the ids of the runs that a team sees, of one repository or of all; none where there is no such team."""
+    try:
+        page = await get_workflow_runs(team, full_name)
+    except NotFound:
+        return []
+    assert page.total == len(page.runs)
+    return sorted(run.run_id for run in page.runs)
+
+
+REINSTALLED: list[tuple[float, Told]] = [
+    (1, ran()),
+    (2, installed("deleted", repos=[HELLO])),
+    (3, installed("created", AGAIN, [HELLO])),
+    (4, ran(AGAIN, run_id=101)),
+]

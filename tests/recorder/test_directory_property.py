@@ -15,6 +15,7 @@ from tests.recorder.arrived import calm
 from tests.recorder.company import (
     HELLO,
     OCTO,
+    OTHER,
     Owner,
     Repo,
     Told,
@@ -32,7 +33,6 @@ from tests.recorder.company import (
 from tests.recorder.records import clear
 
 EXAMPLES = 120
-OTHER = Owner(99, "other-org", 6)
 Happened = list[tuple[float, Told]]
 
 

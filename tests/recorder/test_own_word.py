@@ -17,7 +17,9 @@ from tests.recorder.arrived import handle
 from tests.recorder.company import (
     HELLO,
     OCTO,
+    OTHER,
     START,
+    WORLD,
     Owner,
     account_renamed,
     chosen,
@@ -30,8 +32,7 @@ from tests.recorder.company import (
     transferred,
 )
 
-OTHER, MINE = Owner(99, "other-org", 6), Owner(50, "mine", 8)
-WORLD = HELLO._replace(id=12, name="world")
+MINE = Owner(50, "mine", 8)
 # As GitHub tells it, by the installation of the account that has given it away.
 GIVEN_AWAY = transferred(OTHER._replace(installation_id=5), HELLO, OCTO)
 TEAM = "SELECT team.slug FROM installation JOIN team ON team.id = installation.team_id WHERE installation_id = 5"

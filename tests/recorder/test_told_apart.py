@@ -11,8 +11,8 @@ from bot.store.migrate import migrate
 from tests.recorder.company import (
     HELLO,
     OCTO,
+    OTHER,
     START,
-    Owner,
     Told,
     account_renamed,
     chosen,
@@ -29,7 +29,7 @@ from tests.recorder.schema import migrate_to
 Row = dict[str, Any]
 Happened = list[Told]
 
-OTHER, NEW = Owner(99, "other-org", 6), OCTO._replace(login="new-org")
+NEW = OCTO._replace(login="new-org")
 ARCHIVED, PRIVATE = HELLO._replace(archived=True), HELLO._replace(private=True)
 WORLD = HELLO._replace(name="world")
 UNARCHIVED = edited(OCTO, HELLO, "unarchived")
