@@ -14,6 +14,9 @@ DEV := $(VENV)/.dev
 
 CODE := $(wildcard bot tests bench)
 
+# What is compiled is kept, whatever the shell says: else each process of the suite compiles all tests anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # A file's tests stay together, because they share what is dear to set up.
 PARALLEL := -n auto --dist loadfile
 
