@@ -77,6 +77,7 @@ async def record_repository(tx: Transaction, told: facts.Repository, logins: Log
         return None
     row = await _row_of(tx, told.repository_id)
     tells_of_it = told.announced or row is None
+    name = None if row is None else row.full_name
     await _hear_of_owner(tx, told, told.owner, logins, now)
     is_news = await _see(tx, _sight(told))
     if not told.hidden:
@@ -86,6 +87,9 @@ async def record_repository(tx: Transaction, told: facts.Repository, logins: Log
     if row is None or not is_news:
         return told.installation_id if is_news else None
     await settle(tx, row, now)
+    if name not in {None, row.full_name}:
+        # What was refused was asked for by a name that is another's by now, or nobody's.
+        await tx.execute("UPDATE repository SET refused_until = NULL WHERE repository_id = ?", row.repository_id)
     return row.installation_id if tells_of_it else None
 
 
