@@ -40,13 +40,15 @@ class Found(Struct, eq=False):
     listed: int = 0
     missed: bool = False
     gone: bool = False
+    had_ended: bool = True
 
     @property
     def finished(self) -> bool:
         """Whether nothing more is to come of it."""
         jobs_ended = all(job.status == "completed" for job in self.jobs)
         # GitHub may not find for a moment what is there; what it goes on missing is not waited for.
-        is_whole = not self.missed or self.wanted.tries >= MOST_MISSES
+        # Tries at a run that had not ended were not for what it lacks.
+        is_whole = not self.missed or (self.had_ended and self.wanted.tries >= MOST_MISSES)
         return self.gone or (is_finished(self.state.status, self.state.conclusion) and jobs_ended and is_whole)
 
 
@@ -81,7 +83,7 @@ def leaving_out(wanted: WantedRun, now: datetime) -> Conversation[None]:
 async def _find(
     tools: Tools, client: Client, repository: models.Repository, wanted: WantedRun, state: RunState
 ) -> Found:
-    found = Found(repository, wanted, state)
+    found = Found(repository, wanted, state, had_ended=is_finished(state.status, state.conclusion))
     try:
         if not is_finished(state.status, state.conclusion):
             await _find_run(client, repository, wanted.run_id, found)
