@@ -6,7 +6,8 @@ What a person waits for has a line of its own, which no backfill holds up.
 from enum import StrEnum
 
 from bot.dispatcher import Assignment, Dispatcher
-from bot.history.shift import Shift, TimesRefused
+from bot.history.refusals import Refusals
+from bot.history.shift import Shift
 from bot.history.tools import Tools
 
 
@@ -35,7 +36,7 @@ class Historian(Dispatcher):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools.database, tools.github, tools.clock, tools.leases)
         self._tools = tools
-        self._times_refused: TimesRefused = {}
+        self._refusals = Refusals()
 
     async def find_due(self) -> list[Assignment]:
         now, due = self._tools.clock.now(), []
@@ -46,7 +47,7 @@ class Historian(Dispatcher):
         return due
 
     async def work(self, assignment: Assignment) -> None:
-        shift = Shift(self._tools, assignment.installation_id, self._times_refused)
+        shift = Shift(self._tools, assignment.installation_id, self._refusals)
         step = shift.answer if assignment.what == Line.ANSWERS else shift.fetch
         while await step():
             self.went_well(assignment)

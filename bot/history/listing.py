@@ -11,7 +11,8 @@ from datetime import datetime
 from bot.domain import facts
 from bot.domain.windows import CAP, PER_PAGE, Window, cut
 from bot.github import Answer, Client, Json, pulls, runs
-from bot.history.naming import check_name, check_runs
+from bot.github.errors import NotFound
+from bot.history.naming import NotListed, check_name, check_runs
 from bot.history.progress import finish_if_done
 from bot.history.reading import read_pull_requests, read_runs
 from bot.history.requests import OF_REPOSITORY, PULLS, RUNS, Kind, marks_for, urgency_of
@@ -34,10 +35,13 @@ _COUNT = (
 
 async def list_page(tools: Tools, client: Client, repository: models.Repository, window: models.BackfillWindow) -> None:
     """Ask for a window's next page and record it. Raises a GitHubError, having changed nothing."""
-    if window.what == PULLS:
-        await _list_pull_requests(tools, client, repository, window)
-    else:
-        await _list_runs(tools, client, repository, window)
+    list_them = _list_pull_requests if window.what == PULLS else _list_runs
+    try:
+        await list_them(tools, client, repository, window)
+    except NotFound as error:
+        # It may be for a moment; whether the repository is there is for itself to say.
+        await check_name(client, repository)
+        raise NotListed(str(error)) from error
 
 
 async def _list_runs(
@@ -127,7 +131,7 @@ async def _list_pull_requests(
 ) -> None:
     answer = await pulls.list_pull_requests(client, repository.full_name, page=window.page, per_page=PER_PAGE)
     told = read_pull_requests(answer, repository.repository_id)
-    if answer.data and not told:
+    if not told and (answer.data or _tells_of_all(window)):
         await check_name(client, repository)
 
     async def keep(tx: Transaction) -> None:

@@ -10,6 +10,10 @@ class NameTaken(GitHubError):
     """The name that is asked about is another repository's by now: this one was renamed, and nothing has told so."""
 
 
+class NotListed(GitHubError):
+    """GitHub does not find a list of a repository's, though the repository is there."""
+
+
 def check_runs(answer: Answer[list[Json]], repository: models.Repository) -> None:
     """Raise NameTaken where all runs of a page are of another repository; a page without any tells nothing."""
     if answer.data and not any(is_run_of(body, repository.repository_id) for body in answer.data):

@@ -7,7 +7,7 @@ it declines for good is given up; the rows say so, and nothing else is held up.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bot.domain.wanting import RunState, Urgency
@@ -26,8 +26,9 @@ from bot.github.errors import (
 from bot.history.keeping import Keeper
 from bot.history.listing import list_page
 from bot.history.looking import leaving_out, look_at_run
-from bot.history.naming import NameTaken
+from bot.history.naming import NameTaken, NotListed
 from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
+from bot.history.refusals import FIRST_DELAY, MOST_REFUSALS, Refusals, Refused, What, delay
 from bot.history.requests import PULLS, RUNS
 from bot.history.tools import Tools
 from bot.history.wanted import letting_go, next_wanted, postponing, run_states
@@ -40,11 +41,7 @@ log = logging.getLogger(__name__)
 
 # More than the client lets be under way, so that what was answered meanwhile can share a commit.
 AT_ONCE = 16
-# What fails again and again is tried ever more rarely; what can't be done, and not because GitHub is away, is given up
-# after so many tries.
-FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=5), timedelta(hours=6)
-MOST_REFUSALS = 5
-# That is over a week, longer than GitHub is ever away.
+# What fails is given up after so many tries: that is over a week, longer than GitHub is ever away.
 MOST_FAILURES = 40
 # So often a backfill waits for what fails.
 LET_GO_AFTER = 3
@@ -56,17 +53,12 @@ UNFINISHED = range(Urgency.UNFINISHED, Urgency.FAILED)
 OTHERS = range(Urgency.FAILED, Urgency.OTHER + 1)
 
 
-# By repository, of its lists and of looks at its runs apart: how often of late they were refused, and until when that
-# counts as once. What fails is counted with each, and has nothing to do with it.
-TimesRefused = dict[tuple[int, type], tuple[int, datetime]]
-
-
 class Shift:
     """Each step returns whether there was anything to do, and raises a GitHubError where GitHub can't be asked now."""
 
-    def __init__(self, tools: Tools, installation_id: int, refused: TimesRefused) -> None:
+    def __init__(self, tools: Tools, installation_id: int, refusals: Refusals) -> None:
         self._tools = tools
-        self._times_refused = refused
+        self._refusals = refusals
         self._installation_id = installation_id
         self._live = tools.github.installation(installation_id)
         self._backfill = tools.github.installation(installation_id, lane=Lane.BACKFILL)
@@ -102,9 +94,10 @@ class Shift:
             return True
         try:
             await list_page(self._tools, self._backfill, repository, window)
+            self._refusals.forget((Refused.WINDOW, window.id))
             if window.what == RUNS:
-                self._times_refused.pop((repository.repository_id, models.BackfillWindow), None)
-        except (NotFound, Forbidden, NameTaken) as error:
+                self._refusals.forget((Refused.LISTS, repository.repository_id))
+        except (NotFound, NotListed, Forbidden, NameTaken) as error:
             await self._refused(repository, error, window)
         except NOTHING_CAN_BE_ASKED:
             raise
@@ -148,6 +141,7 @@ class Shift:
             found = await look_at_run(self._tools, client, repository, wanted, state)
             if found is not None:
                 await self._keeper.keep(found)
+                self._refusals.forget((Refused.LOOKS, repository.repository_id), (Refused.RUN, wanted.run_id))
         except (NotFound, Forbidden, NameTaken) as error:
             await self._refused(repository, error, wanted)
         except NOTHING_CAN_BE_ASKED:
@@ -181,32 +175,34 @@ class Shift:
         # What has been granted since shows in a new token alone.
         self._tools.github.forget(self._installation_id)
         now = self._tools.clock.now()
-        if isinstance(error, Forbidden) and isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
-            log.warning("pull requests can't be listed: %s", error, extra={"repository": repository.repository_id})
-            await self._tools.database.transact(lambda tx: drop_window(tx, asked, None, now))
+        if isinstance(asked, models.BackfillWindow) and asked.what == PULLS and not isinstance(error, NameTaken):
+            await self._leave_out_pull_requests(asked, error, now)
             return
-        tries = self._count_refusal(asked, now)
-        if tries < MOST_REFUSALS:
-            _say_why("a repository", error, repository=repository.repository_id)
-            until = now + delay(tries)
-            await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until, now))
-        else:
+        kind = Refused.LOOKS if isinstance(asked, WantedRun) else Refused.LISTS
+        times = self._refusals.count((kind, repository.repository_id), now)
+        if times >= MOST_REFUSALS:
             await self._give_up(repository.repository_id, error)
+            return
+        _say_why("a repository", error, repository=repository.repository_id)
+        until = now + delay(times)
+        await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until, now))
+        if isinstance(error, Forbidden) and isinstance(asked, WantedRun):
+            # It may be this run alone, and then the others of the repository are answered in between.
+            await self._postpone_run(asked, error, until)
 
-    def _count_refusal(self, asked: models.BackfillWindow | WantedRun, now: datetime) -> int:
-        """Return how often it was before; several at once count once, and long past ones not at all."""
-        key = asked.repository_id, type(asked)
-        times, until = self._times_refused.get(key, (0, now))
-        if now < until:
-            return times - 1
-        if now > until + 2 * LONGEST_DELAY:
-            times = 0
-        self._times_refused[key] = times + 1, now + delay(times)
-        return times
+    async def _leave_out_pull_requests(self, window: models.BackfillWindow, error: GitHubError, now: datetime) -> None:
+        """Leave out pull requests that a new token does not show either."""
+        what = Refused.WINDOW, window.id
+        if self._refusals.count(what, now) == 0:
+            sql = "UPDATE backfill_window SET due_at = ? WHERE id = ?"
+            await self._tools.database.execute(sql, now + FIRST_DELAY, window.id)
+            return
+        self._refusals.forget(what)
+        log.warning("pull requests can't be listed: %s", error, extra={"repository": window.repository_id})
+        await self._tools.database.transact(lambda tx: drop_window(tx, window, None, now))
 
     async def _give_up(self, repository_id: int, error: GitHubError | None) -> None:
-        for kind in (models.BackfillWindow, WantedRun):
-            self._times_refused.pop((repository_id, kind), None)
+        self._refusals.forget((Refused.LISTS, repository_id), (Refused.LOOKS, repository_id))
         reason = str(error or "the App is not installed on the repository any more")
         log.warning("nothing more is asked of a repository: %s", reason, extra={"repository": repository_id})
         now = self._tools.clock.now()
@@ -216,24 +212,36 @@ class Shift:
     async def _postpone_window(self, window: models.BackfillWindow, error: Exception) -> None:
         _say_why("a window", error, backfill=window.backfill_id)
         now = self._tools.clock.now()
-        if _is_hopeless(error, window.tries):
+        if self._is_hopeless(error, window.tries, (Refused.WINDOW, window.id)):
             reason = str(error) if isinstance(error, GitHubError) else f"something went wrong: {type(error).__name__}"
             await self._tools.database.transact(lambda tx: drop_window(tx, window, reason, now))
             return
         sql = "UPDATE backfill_window SET due_at = ?, tries = tries + 1 WHERE id = ?"
         await self._tools.database.execute(sql, now + delay(window.tries), window.id)
 
-    async def _postpone_run(self, wanted: WantedRun, error: Exception) -> None:
+    async def _postpone_run(self, wanted: WantedRun, error: Exception, until: datetime | None = None) -> None:
         _say_why("a run", error, run=wanted.run_id)
-        if _is_hopeless(error, wanted.tries):
-            await self._tools.database.transact(lambda tx: tx.converse(leaving_out(wanted, self._tools.clock.now())))
-            return
         now = self._tools.clock.now()
-        await self._tools.database.transact(lambda tx: tx.converse(_postponing(wanted, now)))
+        if self._is_hopeless(error, wanted.tries, (Refused.RUN, wanted.run_id)):
+            await self._tools.database.transact(lambda tx: tx.converse(leaving_out(wanted, now)))
+            return
+        later = max(now + delay(wanted.tries), until or now)
+        await self._tools.database.transact(lambda tx: tx.converse(_postponing(wanted, later, now)))
+
+    def _is_hopeless(self, error: Exception, tries: int, what: What) -> bool:
+        """Tell whether it is given up. What GitHub declines is counted apart from what failed, as in an outage."""
+        if is_unavailable(error):
+            return False
+        is_hopeless = tries >= MOST_FAILURES
+        if not isinstance(error, GitHubUnavailable):
+            is_hopeless |= self._refusals.count(what, self._tools.clock.now()) >= MOST_REFUSALS
+        if is_hopeless:
+            self._refusals.forget(what)
+        return is_hopeless
 
 
-def _postponing(wanted: WantedRun, now: datetime) -> Conversation[None]:
-    yield postponing(wanted, now + delay(wanted.tries))
+def _postponing(wanted: WantedRun, until: datetime, now: datetime) -> Conversation[None]:
+    yield postponing(wanted, until)
     if wanted.tries >= LET_GO_AFTER:
         waiting = yield from letting_go(wanted)
         yield from counting(waiting, {}, now)
@@ -246,17 +254,6 @@ def _say_why(what: str, error: Exception, **about: int) -> None:
         log.warning("%s is left for later", what, extra=about, exc_info=error)
 
 
-def _is_hopeless(error: Exception, tries: int) -> bool:
-    if is_unavailable(error):
-        return False
-    return tries >= (MOST_FAILURES if isinstance(error, GitHubUnavailable) else MOST_REFUSALS)
-
-
 def _raise_if_away(error: Exception) -> None:
     if isinstance(error, GitHubUnavailable) or is_unavailable(error):
         raise error
-
-
-def delay(tries: int) -> timedelta:
-    """Return how long to wait after that many failures."""
-    return min(FIRST_DELAY * (1 << min(tries, 10)), LONGEST_DELAY)

@@ -23,6 +23,7 @@ from bot.demo.github.state.repositories import Repository
 from bot.demo.github.webhooks.deliveries import Delivery
 from bot.demo.scenario.agreement import differences_from
 from bot.history import Tools, opened, sweep
+from bot.history.refusals import Refusals
 from bot.history.requests import Kind, ask_of_installation
 from bot.history.shift import Shift
 from bot.inbox import Inbox, NewDelivery
@@ -169,7 +170,7 @@ class Scene:
 
     async def history(self, meanwhile: Callable[[], Awaitable[None]]) -> bool:
         """Do one step; what GitHub answers is under way while something else happens."""
-        step = asyncio.ensure_future(Shift(self.theatre.tools, self.installation.id, {}).fetch())
+        step = asyncio.ensure_future(Shift(self.theatre.tools, self.installation.id, Refusals()).fetch())
         await self.theatre.pass_time(0.5, step.done)
         while not step.done():
             await meanwhile()

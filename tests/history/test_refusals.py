@@ -1,7 +1,7 @@
 """What GitHub refuses: put off, then given up, and asked for again once it may be seen."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +12,10 @@ from bot.demo.github.rest.answers import Failure
 from bot.demo.github.state.actions import WorkflowRun
 from bot.demo.github.state.repositories import Repository
 from bot.history import Historian, due_installations, sync_installation
+from bot.history.refusals import LONGEST_DELAY, MOST_REFUSALS, Refusals, Refused, delay
 from bot.history.requests import DEFAULT_SPAN, ask_for_backfill, ask_where_new
-from bot.history.shift import LONGEST_DELAY, MOST_REFUSALS, Shift, TimesRefused, delay
 from bot.store import queries
 from bot.store.database import Database
-from bot.store.wanted import WantedRun
 from tests.demo.stage import finish_run
 from tests.history.house import House, housed
 from tests.history.watch import Watch
@@ -91,10 +90,11 @@ async def test_refusals_with_pages_between_them_do_not_add_up(house: House) -> N
 async def test_pull_requests_that_may_not_be_seen_keep_no_run_out(house: House) -> None:
     grant(house, pull_requests="none")
     await ask_where_new(house.installation_id, house.clock.now())
-    await work_on(house, rounds=1)
+    await work_on(house, rounds=2)
     assert await backfills(house) == [("installation", "done")]
     assert await house.count("workflow_run") == 60
-    assert house.asked(PULLS) == 1
+    # Once more with a new token, which might show them.
+    assert house.asked(PULLS) == 2
 
 
 async def test_without_a_token_nothing_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,16 +264,13 @@ async def test_what_is_refused_is_no_failure_of_what_was_not_asked(house: House)
     assert await house.database.fetch("SELECT DISTINCT tries FROM backfill_window") == [{"tries": 0}]
 
 
-async def test_refusals_at_once_count_once_and_those_long_past_not_at_all(house: House) -> None:
-    forbidden: TimesRefused = {}
-    now = house.clock.now()
-    wanted = WantedRun(1, house.installation_id, 7, None, 2, True, now, now, tries=9)
-
-    def counted(moment: datetime) -> int:
-        # Each time it is another shift.
-        return Shift(house.tools, house.installation_id, forbidden)._count_refusal(wanted, moment)
-
+def test_refusals_at_once_count_once_and_those_long_past_not_at_all() -> None:
+    refusals, now, what = Refusals(), datetime(2026, 11, 2, tzinfo=UTC), (Refused.LOOKS, 7)
     for times in range(MOST_REFUSALS + 1):
-        assert [counted(now), counted(now), counted(now + delay(times) / 2)] == [times] * 3
+        moments = (now, now, now + delay(times) / 2)
+        assert [refusals.count(what, moment) for moment in moments] == [times] * 3
         now += delay(times)
-    assert counted(now + 3 * LONGEST_DELAY) == 0
+    assert refusals.count((Refused.LISTS, 7), now) == 0
+    assert refusals.count(what, now + 3 * LONGEST_DELAY) == 0
+    refusals.forget(what)
+    assert refusals.count(what, now + 3 * LONGEST_DELAY) == 0

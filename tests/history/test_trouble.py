@@ -19,7 +19,7 @@ from bot.demo.github.rest.faults import (
 from bot.demo.github.rest.ledger import Call
 from bot.demo.github.state.actions import WorkflowRun
 from bot.history.looking import MOST_MISSES
-from bot.history.shift import MOST_REFUSALS
+from bot.history.refusals import MOST_REFUSALS
 from bot.settings import Dialect
 from bot.store import connected
 from tests.history.watch import LIST, Watch, watching
