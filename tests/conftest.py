@@ -7,7 +7,6 @@ import asyncio
 import functools
 import gc
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,12 +122,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """Let xdist hand out files in our order, and not those with the most tests first."""
     config.option.loadscopereorder = False
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Let three processes share two cores: a third of what tests take is waiting, for sockets, files and processes."""
-    return (os.cpu_count() or 1) * 3 // 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
