@@ -18,9 +18,14 @@ _READ = (
 
 
 async def leave_unanalyzed(database: Database) -> None:
-    """Keep PostgreSQL from looking at the tables by itself, which may happen in the middle of a test, or not."""
+    """Keep PostgreSQL from looking at the tables by itself, which may happen in the middle of a test, or not.
+
+    What it found when another test had this database is forgotten.
+    """
     for table in TABLES:
         await database.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        await database.execute(f"DELETE FROM pg_statistic WHERE starelid = '{table}'::regclass")
+        await database.execute(f"UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE oid = '{table}'::regclass")
 
 
 async def rows_read(database: Database) -> dict[str, int]:
