@@ -232,9 +232,10 @@ class Shift:
         """Tell whether it is given up. What GitHub declines is counted apart from what failed, as in an outage."""
         if is_unavailable(error):
             return False
-        is_hopeless = tries >= MOST_FAILURES
-        if not isinstance(error, GitHubUnavailable):
-            is_hopeless |= self._refusals.count(what, self._tools.clock.now()) >= MOST_REFUSALS
+        if isinstance(error, GitHubUnavailable):
+            return tries >= MOST_FAILURES
+        # A run that goes on for weeks has many tries without any fault of its own.
+        is_hopeless = self._refusals.count(what, self._tools.clock.now()) >= MOST_REFUSALS
         if is_hopeless:
             self._refusals.forget(what)
         return is_hopeless

@@ -9,6 +9,7 @@ from bot.demo.github.rest import ServerError
 from bot.demo.github.rest.faults import ScriptedRestFaults
 from bot.history.refusals import MOST_REFUSALS
 from bot.history.requests import ask_for_backfill, ask_where_new
+from bot.history.shift import MOST_FAILURES
 from bot.store import queries
 from bot.store.database import Database
 from bot.store.views import BackfillProgress
@@ -167,3 +168,16 @@ async def test_an_attempt_is_asked_for_again_however_long_its_run_was_waited_for
     watch.github.rest.faults = ScriptedRestFaults()
     await watch.watch(hours=30, every=timedelta(hours=1))
     assert await attempts_ended(watch, run) == [1, 2]
+
+
+async def test_a_run_that_was_looked_at_for_weeks_is_not_left_out_at_its_first_refusal(watch: Watch) -> None:
+    watch.start()
+    await begin(watch)
+    await watch.watch(hours=1)
+    await watch.database.execute("UPDATE run_wanted SET tries = ?", MOST_FAILURES)
+    assert await watch.house.count("run_wanted") == 1
+    watch.github.rest.scripted_faults.add(ServerError(403), operation=RUN, times=1)
+    before = watch.house.asked(RUN)
+    while watch.house.asked(RUN) == before:
+        await watch.watch(minutes=5)
+    assert await watch.house.count("run_wanted") == 1
