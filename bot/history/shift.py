@@ -28,7 +28,7 @@ from bot.history.listing import list_page
 from bot.history.looking import leaving_out, look_at_run
 from bot.history.naming import NameTaken, NotListed
 from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
-from bot.history.refusals import FIRST_DELAY, MOST_REFUSALS, Refusals, Refused, What, delay
+from bot.history.refusals import MOST_REFUSALS, Refusals, Refused, What, delay
 from bot.history.requests import PULLS, RUNS
 from bot.history.tools import Tools
 from bot.history.wanted import letting_go, next_wanted, postponing, run_states
@@ -183,6 +183,9 @@ class Shift:
         if times >= MOST_REFUSALS:
             await self._give_up(repository.repository_id, error)
             return
+        if isinstance(asked, models.BackfillWindow) and self._is_alone(asked, error, now):
+            await self._leave_out(asked, error, str(error), now)
+            return
         _say_why("a repository", error, repository=repository.repository_id)
         until = now + delay(times)
         await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until, now))
@@ -190,16 +193,27 @@ class Shift:
             # It may be this run alone, and then the others of the repository are answered in between.
             await self._postpone_run(asked, error, until)
 
-    async def _leave_out_pull_requests(self, window: models.BackfillWindow, error: GitHubError, now: datetime) -> None:
-        """Leave out pull requests that a new token does not show either."""
+    def _is_alone(self, window: models.BackfillWindow, error: GitHubError, now: datetime) -> bool:
+        """Tell whether one list was refused so often, while others of its repository were answered in between."""
         what = Refused.WINDOW, window.id
-        if self._refusals.count(what, now) == 0:
-            sql = "UPDATE backfill_window SET due_at = ? WHERE id = ?"
-            await self._tools.database.execute(sql, now + FIRST_DELAY, window.id)
+        return not isinstance(error, NameTaken) and self._refusals.count(what, now) >= MOST_REFUSALS
+
+    async def _leave_out_pull_requests(self, window: models.BackfillWindow, error: GitHubError, now: datetime) -> None:
+        """Leave out pull requests that a new token does not show either, or that are not found again and again."""
+        times = self._refusals.count((Refused.WINDOW, window.id), now)
+        if times >= (1 if isinstance(error, Forbidden) else MOST_REFUSALS):
+            await self._leave_out(window, error, None, now)
             return
-        self._refusals.forget(what)
-        log.warning("pull requests can't be listed: %s", error, extra={"repository": window.repository_id})
-        await self._tools.database.transact(lambda tx: drop_window(tx, window, None, now))
+        sql = "UPDATE backfill_window SET due_at = ? WHERE id = ?"
+        await self._tools.database.execute(sql, now + delay(times), window.id)
+
+    async def _leave_out(
+        self, window: models.BackfillWindow, error: GitHubError, reason: str | None, now: datetime
+    ) -> None:
+        self._refusals.forget((Refused.WINDOW, window.id))
+        about = {"repository": window.repository_id, "backfill": window.backfill_id}
+        log.warning("a list of %s is left out: %s", window.what, error, extra=about)
+        await self._tools.database.transact(lambda tx: drop_window(tx, window, reason, now))
 
     async def _give_up(self, repository_id: int, error: GitHubError | None) -> None:
         self._refusals.forget((Refused.LISTS, repository_id), (Refused.LOOKS, repository_id))

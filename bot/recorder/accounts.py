@@ -28,6 +28,8 @@ _REMEMBER = (
     " ON CONFLICT (name, repository_id) DO UPDATE SET account_id = excluded.account_id"
     " WHERE repository_name.account_id IS NULL AND excluded.account_id IS NOT NULL"
 )
+# What was refused was asked for by a name that is another's by now, or nobody's.
+_RENAME = "UPDATE repository SET full_name = ?, refused_until = NULL WHERE repository_id = ? AND full_name <> ?"
 
 _Versions = dict[int, dict[str, bytes]]
 
@@ -86,8 +88,8 @@ async def _call(tx: Transaction, account_id: int, logins: Mapping[str, bytes]) -
     installations = models.Installation.filter(account_id=account_id).using_db(tx.client)
     await installations.update(account_login=newest, login_version=logins[newest])
     named = await _named(tx, models.Repository, account_id)
-    renamed = [(f"{newest}/{name}", repository_id) for repository_id, name in sorted(named)]
-    await tx.execute_many("UPDATE repository SET full_name = ? WHERE repository_id = ?", renamed)
+    names = [(f"{newest}/{name}", repository_id) for repository_id, name in sorted(named)]
+    await tx.execute_many(_RENAME, [(name, repository_id, name) for name, repository_id in names])
     named |= await _named(tx, models.RepositoryName, account_id)
     await _remember(tx, [(*each, login, account_id) for each in sorted(named) for login in sorted(logins)])
 

@@ -1,12 +1,15 @@
 """An answer that comes once, or about one thing, takes nothing else from the record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 import pytest
 
 from bot.demo.github.rest import ServerError
-from bot.demo.github.rest.faults import ScriptedRestFaults
+from bot.demo.github.rest.faults import RestFault, ScriptedRestFaults
+from bot.demo.github.rest.ledger import Call
 from bot.history.refusals import MOST_REFUSALS
 from bot.history.requests import ask_for_backfill, ask_where_new
 from bot.history.shift import MOST_FAILURES
@@ -87,6 +90,40 @@ async def test_lists_that_are_never_found_are_given_up(watch: Watch) -> None:
     watch.github.rest.scripted_faults.add(ServerError(404), operation=LIST, times=None)
     await watch.watch(hours=24)
     assert (await progress(asked)).state == "failed"
+
+
+@dataclass
+class NotFoundBefore:
+    """GitHub finds no list of runs that begins before a day."""
+
+    before: str
+
+    def faults_for(self, call: Call) -> Sequence[RestFault]:
+        created = parse_qs(call.query).get("created", [self.before])[0]
+        return (ServerError(404),) if call.operation == LIST and created < self.before else ()
+
+
+async def test_one_list_that_is_never_found_keeps_no_other_from_being_asked_for(watch: Watch) -> None:
+    await begin(watch)
+    asked = await ask(watch)
+    watch.github.rest.faults = NotFoundBefore(watch.clock.now().date().isoformat())
+    for _ in range(16):
+        await watch.watch(hours=1, every=timedelta(minutes=15))
+        await watch.look_back_an_hour()
+    ended = await progress(asked)
+    assert (ended.state, "GitHub has nothing at" in str(ended.error)) == ("failed", True)
+    assert await watch.database.fetch("SELECT refused_until FROM repository") == [{"refused_until": None}]
+
+
+async def test_pull_requests_that_are_not_found_for_a_while_are_listed_then(watch: Watch) -> None:
+    await begin(watch)
+    watch.lose()
+    watch.finish(watch.start("late"))
+    asked = await ask(watch)
+    watch.github.rest.scripted_faults.add(ServerError(404), operation=PULLS, times=3)
+    await watch.watch(hours=3)
+    assert (await progress(asked)).state == "done"
+    assert await watch.house.count("pull_request") == 1
 
 
 async def test_what_was_refused_under_another_s_name_is_asked_for_under_the_new_one(watch: Watch) -> None:

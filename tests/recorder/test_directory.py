@@ -166,6 +166,26 @@ async def test_a_new_login_and_a_suspension_in_either_order(database: Database, 
     assert (row["account_login"], row["state"]) == ("new-org", "suspended")
 
 
+@pytest.mark.parametrize(
+    ("told", "is_asked_again"),
+    [
+        (renamed(OCTO, HELLO._replace(name="new"), "hello"), True),
+        (account_renamed(OCTO._replace(login="new-org")), True),
+        (account_renamed(OCTO), False),
+        (edited(OCTO, HELLO, "edited"), False),
+    ],
+    ids=["renamed", "account renamed", "account as it was", "edited"],
+)
+async def test_what_was_refused_is_asked_for_again_under_another_name(
+    database: Database, told: Told, is_asked_again: bool
+) -> None:
+    await tell(database, installed("created", repos=[HELLO]), 0)
+    await database.execute("UPDATE repository SET refused_until = ?", START)
+    await tell(database, told, 1)
+    (row,) = await database.fetch("SELECT refused_until FROM repository")
+    assert (row["refused_until"] is None) == is_asked_again
+
+
 # Transfers.
 
 
