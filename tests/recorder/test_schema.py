@@ -141,7 +141,7 @@ async def check_whole(url: str) -> None:
     async with connected(url) as database:
         assert await real_indexes(database) == promised_indexes()
         assert await real_columns(database) == promised_columns()
-        applied = await database.fetch("SELECT name FROM tortoise_migrations")
+        applied = await database.fetch("SELECT name FROM tortoise_migrations ORDER BY id")
         assert [row["name"] for row in applied] == ALL
 
 
