@@ -11,6 +11,8 @@ from bot.store.database import Executor, Transaction
 
 # After that GitHub may have become of another mind, if nothing has told so before.
 REFUSED_FOR = timedelta(days=1)
+_IS_NAMED = "SELECT 1 FROM repository WHERE repository_id = ? AND full_name = ?"
+OUT_OF_SIGHT = "the App is not installed on the repository any more"
 # A backfill is done when nothing of it is left to list and no run of it is left to ask about.
 _NOTHING_LEFT = (
     "NOT EXISTS (SELECT 1 FROM backfill_window AS left_over WHERE left_over.backfill_id = backfill.id)"
@@ -56,12 +58,16 @@ def counting(waiting: Mapping[int, int | None], jobs: Mapping[int, int], now: da
         yield from _finishing(backfill_id, now)
 
 
-async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetime, *, refused: bool = False) -> None:
+async def give_up(
+    tx: Transaction, repository_id: int, reason: str, now: datetime, *, refused_as: str | None = None
+) -> None:
     """Ask nothing more of a repository, and say so on the backfills that wanted to.
 
-    Its history is asked for anew when it can be seen again; where GitHub `refused`, not before a day is over, unless
-    other permissions are granted.
+    Its history is asked for anew when it can be seen again; where GitHub refused it under a name, not before a day is
+    over, unless other permissions are granted. Where it has another name by now, nothing is given up.
     """
+    if refused_as is not None and not await tx.fetch(_IS_NAMED, repository_id, refused_as):
+        return
     rows = await tx.fetch(
         "SELECT backfill_id FROM backfill_window WHERE repository_id = ? UNION"
         " SELECT backfill_id FROM run_wanted WHERE repository_id = ? AND backfill_id IS NOT NULL",
@@ -70,7 +76,7 @@ async def give_up(tx: Transaction, repository_id: int, reason: str, now: datetim
     )
     await forget_repository(tx, repository_id)
     again = "UPDATE repository SET refused_until = ?, history_asked_at = NULL WHERE repository_id = ?"
-    await tx.execute(again, now + REFUSED_FOR if refused else None, repository_id)
+    await tx.execute(again, None if refused_as is None else now + REFUSED_FOR, repository_id)
     for row in sorted(rows, key=lambda row: row["backfill_id"]):
         about_it = models.Backfill.filter(id=row["backfill_id"], error=None, repository_id=repository_id)
         await about_it.using_db(tx.client).update(error=reason)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from bot.history.progress import give_up, hand_over
+from bot.history.progress import OUT_OF_SIGHT, give_up, hand_over
 from bot.history.requests import Kind
 from bot.store.database import current
 
@@ -37,7 +37,7 @@ async def prune_history(now: datetime) -> int:
         gone |= {row["repository_id"] for row in rows}
     for repository_id in sorted(gone):
         async with current().transaction() as tx:
-            await give_up(tx, repository_id, "the App is not installed on the repository any more", now)
+            await give_up(tx, repository_id, OUT_OF_SIGHT, now)
     for table in ("backfill_window", "run_wanted"):
         for row in await current().fetch(_ASTRAY.format(table), AT_ONCE):
             async with current().transaction() as tx:

@@ -3,23 +3,24 @@
 It is kept in memory: a process that begins anew counts anew, and asks a few times more.
 """
 
+import math
 from datetime import datetime, timedelta
 from enum import Enum
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 # What fails or is refused again and again is tried ever more rarely, and what is refused is given up after so many.
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=5), timedelta(hours=6)
 MOST_REFUSALS = 5
-_MOST_KEPT = 10_000
+# Longer than any count is worth something.
+_KEPT_SECONDS = 86_400
 
 
 class Refused(Enum):
-    """What was: all lists of a repository, all looks at its runs, one window of a list, or one run."""
+    """What was: whatever was asked of a repository, one list, or one run."""
 
-    LISTS = "lists"
-    LOOKS = "looks"
-    WINDOW = "window"
+    REPOSITORY = "repository"
+    LIST = "list"
     RUN = "run"
 
 
@@ -32,10 +33,11 @@ def delay(tries: int) -> timedelta:
 
 
 class Refusals:
-    """A count for each thing, by what it is and the id of the repository, window or run."""
+    """A count for each thing, by what it is and the id of the repository, list or run."""
 
     def __init__(self) -> None:
-        self._times: LRUCache[What, tuple[int, datetime]] = LRUCache(_MOST_KEPT)
+        # There are no more than requests to GitHub within a day.
+        self._times: TTLCache[What, tuple[int, datetime]] = TTLCache(math.inf, _KEPT_SECONDS)
 
     def count(self, what: What, now: datetime) -> int:
         """Return how often it was before; several at once count once, and long past ones not at all."""

@@ -1,20 +1,17 @@
 """The work on one installation's history, a step at a time: from the most urgent thing to the least.
 
-A run that has stood still comes first, then lists, then single runs. What GitHub can't do now is left for later, what
-it declines for good is given up; the rows say so, and nothing else is held up.
+A run that has stood still comes first, then lists, then single runs. What GitHub can't or won't tell holds up nothing
+else; `deferring` says what becomes of it.
 """
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
 from typing import Any
 
 from bot.domain.wanting import RunState, Urgency
 from bot.github import Client, Lane
 from bot.github.errors import (
     Forbidden,
-    GitHubError,
     GitHubUnavailable,
     InstallationGone,
     InstallationRefused,
@@ -23,28 +20,21 @@ from bot.github.errors import (
     RateLimited,
     Unauthorized,
 )
+from bot.history.deferring import Deferrals
 from bot.history.keeping import Keeper
 from bot.history.listing import list_page
-from bot.history.looking import leaving_out, look_at_run
+from bot.history.looking import look_at_run
 from bot.history.naming import NameTaken, NotListed
-from bot.history.progress import counting, drop_window, give_up, hand_over, put_off
-from bot.history.refusals import MOST_REFUSALS, Refusals, Refused, What, delay
-from bot.history.requests import PULLS, RUNS
+from bot.history.progress import hand_over
+from bot.history.refusals import Refusals
 from bot.history.tools import Tools
-from bot.history.wanted import letting_go, next_wanted, postponing, run_states
+from bot.history.wanted import next_wanted, run_states
 from bot.store import models
-from bot.store.conversation import Conversation
 from bot.store.database import is_unavailable
-from bot.store.wanted import WantedRun, want_sync
-
-log = logging.getLogger(__name__)
+from bot.store.wanted import WantedRun
 
 # More than the client lets be under way, so that what was answered meanwhile can share a commit.
 AT_ONCE = 16
-# What fails is given up after so many tries: that is over a week, longer than GitHub is ever away.
-MOST_FAILURES = 40
-# So often a backfill waits for what fails.
-LET_GO_AFTER = 3
 # With these nothing can be asked; whatever else goes wrong is about the one thing that was.
 NOTHING_CAN_BE_ASKED = (RateLimited, Unauthorized, InstallationGone, InstallationRefused, InstallationSuspended)
 
@@ -58,7 +48,7 @@ class Shift:
 
     def __init__(self, tools: Tools, installation_id: int, refusals: Refusals) -> None:
         self._tools = tools
-        self._refusals = refusals
+        self._deferrals = Deferrals(tools, installation_id, refusals)
         self._installation_id = installation_id
         self._live = tools.github.installation(installation_id)
         self._backfill = tools.github.installation(installation_id, lane=Lane.BACKFILL)
@@ -94,15 +84,13 @@ class Shift:
             return True
         try:
             await list_page(self._tools, self._backfill, repository, window)
-            self._refusals.forget((Refused.WINDOW, window.id))
-            if window.what == RUNS:
-                self._refusals.forget((Refused.LISTS, repository.repository_id))
+            self._deferrals.answered(repository, window)
         except (NotFound, NotListed, Forbidden, NameTaken) as error:
-            await self._refused(repository, error, window)
+            await self._deferrals.refused(repository, window, error)
         except NOTHING_CAN_BE_ASKED:
             raise
         except Exception as error:  # noqa: BLE001
-            await self._postpone_window(window, error)
+            await self._deferrals.failed(window, error)
             _raise_if_away(error)
         return True
 
@@ -141,13 +129,13 @@ class Shift:
             found = await look_at_run(self._tools, client, repository, wanted, state)
             if found is not None:
                 await self._keeper.keep(found)
-                self._refusals.forget((Refused.LOOKS, repository.repository_id), (Refused.RUN, wanted.run_id))
+                self._deferrals.answered(repository, wanted)
         except (NotFound, Forbidden, NameTaken) as error:
-            await self._refused(repository, error, wanted)
+            await self._deferrals.refused(repository, wanted, error)
         except NOTHING_CAN_BE_ASKED:
             raise
         except Exception as error:  # noqa: BLE001
-            await self._postpone_run(wanted, error)
+            await self._deferrals.failed(wanted, error)
             _raise_if_away(error)
 
     async def _repository(self, repository_id: int) -> models.Repository | None:
@@ -156,117 +144,12 @@ class Shift:
         repository = await mine.first()
         theirs = None if repository is None or repository.hidden_at is not None else repository.installation_id
         if theirs is None:
-            await self._give_up(repository_id, None)
+            await self._deferrals.out_of_sight(repository_id)
         elif theirs != self._installation_id:
             await self._tools.database.transact(lambda tx: hand_over(tx, repository_id, theirs))
         else:
             return repository
         return None
-
-    async def _refused(
-        self, repository: models.Repository, error: GitHubError, asked: models.BackfillWindow | WantedRun
-    ) -> None:
-        """Give up a repository that is not there, and put off what GitHub forbids, for some tries."""
-        if isinstance(error, NotFound | NameTaken):
-            await want_sync(self._tools.database, self._installation_id)
-        if isinstance(error, NotFound):
-            await self._give_up(repository.repository_id, error)
-            return
-        # What has been granted since shows in a new token alone.
-        self._tools.github.forget(self._installation_id)
-        now = self._tools.clock.now()
-        if isinstance(asked, models.BackfillWindow) and asked.what == PULLS and not isinstance(error, NameTaken):
-            await self._leave_out_pull_requests(asked, error, now)
-            return
-        kind = Refused.LOOKS if isinstance(asked, WantedRun) else Refused.LISTS
-        times = self._refusals.count((kind, repository.repository_id), now)
-        if times >= MOST_REFUSALS:
-            await self._give_up(repository.repository_id, error)
-            return
-        if isinstance(asked, models.BackfillWindow) and self._is_alone(asked, error, now):
-            await self._leave_out(asked, error, str(error), now)
-            return
-        _say_why("a repository", error, repository=repository.repository_id)
-        until = now + delay(times)
-        await self._tools.database.transact(lambda tx: put_off(tx, repository.repository_id, until, now))
-        if isinstance(error, Forbidden) and isinstance(asked, WantedRun):
-            # It may be this run alone, and then the others of the repository are answered in between.
-            await self._postpone_run(asked, error, until)
-
-    def _is_alone(self, window: models.BackfillWindow, error: GitHubError, now: datetime) -> bool:
-        """Tell whether one list was refused so often, while others of its repository were answered in between."""
-        what = Refused.WINDOW, window.id
-        return not isinstance(error, NameTaken) and self._refusals.count(what, now) >= MOST_REFUSALS
-
-    async def _leave_out_pull_requests(self, window: models.BackfillWindow, error: GitHubError, now: datetime) -> None:
-        """Leave out pull requests that a new token does not show either, or that are not found again and again."""
-        times = self._refusals.count((Refused.WINDOW, window.id), now)
-        if times >= (1 if isinstance(error, Forbidden) else MOST_REFUSALS):
-            await self._leave_out(window, error, None, now)
-            return
-        sql = "UPDATE backfill_window SET due_at = ? WHERE id = ?"
-        await self._tools.database.execute(sql, now + delay(times), window.id)
-
-    async def _leave_out(
-        self, window: models.BackfillWindow, error: GitHubError, reason: str | None, now: datetime
-    ) -> None:
-        self._refusals.forget((Refused.WINDOW, window.id))
-        about = {"repository": window.repository_id, "backfill": window.backfill_id}
-        log.warning("a list of %s is left out: %s", window.what, error, extra=about)
-        await self._tools.database.transact(lambda tx: drop_window(tx, window, reason, now))
-
-    async def _give_up(self, repository_id: int, error: GitHubError | None) -> None:
-        self._refusals.forget((Refused.LISTS, repository_id), (Refused.LOOKS, repository_id))
-        reason = str(error or "the App is not installed on the repository any more")
-        log.warning("nothing more is asked of a repository: %s", reason, extra={"repository": repository_id})
-        now = self._tools.clock.now()
-        refused = error is not None
-        await self._tools.database.transact(lambda tx: give_up(tx, repository_id, reason, now, refused=refused))
-
-    async def _postpone_window(self, window: models.BackfillWindow, error: Exception) -> None:
-        _say_why("a window", error, backfill=window.backfill_id)
-        now = self._tools.clock.now()
-        if self._is_hopeless(error, window.tries, (Refused.WINDOW, window.id)):
-            reason = str(error) if isinstance(error, GitHubError) else f"something went wrong: {type(error).__name__}"
-            await self._tools.database.transact(lambda tx: drop_window(tx, window, reason, now))
-            return
-        sql = "UPDATE backfill_window SET due_at = ?, tries = tries + 1 WHERE id = ?"
-        await self._tools.database.execute(sql, now + delay(window.tries), window.id)
-
-    async def _postpone_run(self, wanted: WantedRun, error: Exception, until: datetime | None = None) -> None:
-        _say_why("a run", error, run=wanted.run_id)
-        now = self._tools.clock.now()
-        if self._is_hopeless(error, wanted.tries, (Refused.RUN, wanted.run_id)):
-            await self._tools.database.transact(lambda tx: tx.converse(leaving_out(wanted, now)))
-            return
-        later = max(now + delay(wanted.tries), until or now)
-        await self._tools.database.transact(lambda tx: tx.converse(_postponing(wanted, later, now)))
-
-    def _is_hopeless(self, error: Exception, tries: int, what: What) -> bool:
-        """Tell whether it is given up. What GitHub declines is counted apart from what failed, as in an outage."""
-        if is_unavailable(error):
-            return False
-        if isinstance(error, GitHubUnavailable):
-            return tries >= MOST_FAILURES
-        # A run that goes on for weeks has many tries without any fault of its own.
-        is_hopeless = self._refusals.count(what, self._tools.clock.now()) >= MOST_REFUSALS
-        if is_hopeless:
-            self._refusals.forget(what)
-        return is_hopeless
-
-
-def _postponing(wanted: WantedRun, until: datetime, now: datetime) -> Conversation[None]:
-    yield postponing(wanted, until)
-    if wanted.tries >= LET_GO_AFTER:
-        waiting = yield from letting_go(wanted)
-        yield from counting(waiting, {}, now)
-
-
-def _say_why(what: str, error: Exception, **about: int) -> None:
-    if isinstance(error, GitHubError):
-        log.info("%s is left for later: %s", what, error, extra=about)
-    else:
-        log.warning("%s is left for later", what, extra=about, exc_info=error)
 
 
 def _raise_if_away(error: Exception) -> None:

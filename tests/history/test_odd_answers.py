@@ -10,9 +10,9 @@ import pytest
 from bot.demo.github.rest import ServerError
 from bot.demo.github.rest.faults import RestFault, ScriptedRestFaults
 from bot.demo.github.rest.ledger import Call
+from bot.history.deferring import MOST_FAILURES
 from bot.history.refusals import MOST_REFUSALS
 from bot.history.requests import ask_for_backfill, ask_where_new
-from bot.history.shift import MOST_FAILURES
 from bot.store import queries
 from bot.store.database import Database
 from bot.store.views import BackfillProgress
