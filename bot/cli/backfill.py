@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from bot import history
+from bot import dispatcher, history
 from bot.cli.running import configured, on_database, run, with_app
 from bot.cli.showing import name_of, showing, summary
 from bot.clock import Clock
 from bot.errors import NotFound, ParameterError, RunledgerError
 from bot.github.apps import get_app
+from bot.history import deferring
 from bot.settings import Settings
 from bot.store import queries
 from bot.store.database import current
@@ -48,8 +49,8 @@ def backfill(
     span = _checked("since", "--since", since), _checked("until", "--until", until)
     settings = configured(quiet=True)
     # Somebody watches, who wants to know why nothing goes on; what is given up is told in the end.
-    logging.getLogger("bot.dispatcher").setLevel(logging.INFO)
-    logging.getLogger("bot.history.shift").setLevel(logging.ERROR)
+    logging.getLogger(dispatcher.__name__).setLevel(logging.INFO)
+    logging.getLogger(deferring.__name__).setLevel(logging.ERROR)
     try:
         ended = run(on_database(settings, _fetch(settings, names, team, span)))
     except KeyboardInterrupt:
