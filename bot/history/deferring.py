@@ -27,7 +27,10 @@ MOST_FAILURES = 40
 LET_GO_AFTER = 3
 # What was refused lets the others of its repository be asked for first, which may be answered.
 AFTER_OTHERS = timedelta(minutes=1)
+# So often runs wait for pull requests that are refused.
+RUNS_HELD = 2
 
+_OF_ALL = Refused.LISTS, Refused.LOOKS, Refused.REPOSITORY
 Asked = models.BackfillWindow | WantedRun
 
 
@@ -43,7 +46,7 @@ class Deferrals:
         """Note that nothing stands in the way of what was asked for; pull requests say nothing about runs."""
         self._refusals.forget(_what(asked))
         if isinstance(asked, WantedRun) or asked.what != PULLS:
-            self._refusals.forget((Refused.REPOSITORY, repository.repository_id))
+            self._forget(repository.repository_id, _kind(asked), Refused.REPOSITORY)
 
     async def refused(self, repository: models.Repository, asked: Asked, error: GitHubError) -> None:
         """Give up a repository that is not there, and put off what GitHub does not tell of one that is."""
@@ -55,7 +58,7 @@ class Deferrals:
         # What has been granted since shows in a new token alone.
         self._tools.github.forget(self._installation_id)
         if isinstance(error, NameTaken):
-            await self._refused_all(repository, error)
+            await self._refused_all(repository, asked, error)
         elif isinstance(asked, models.BackfillWindow) and asked.what == PULLS:
             await self._refused_pull_requests(asked, error)
         else:
@@ -63,17 +66,19 @@ class Deferrals:
 
     async def failed(self, asked: Asked, error: Exception) -> None:
         """Put off what went wrong in any other way, and leave it out where it goes on doing so."""
-        about = {"run": asked.run_id} if isinstance(asked, WantedRun) else {"backfill": asked.backfill_id}
         if isinstance(error, GitHubError):
-            log.info("something is left for later: %s", error, extra=about)
+            log.info("something is left for later: %s", error, extra=_about(asked))
         else:
-            log.warning("something is left for later", extra=about, exc_info=error)
+            log.warning("something is left for later", extra=_about(asked), exc_info=error)
         now = self._tools.clock.now()
         if self._is_hopeless(asked, error, now):
             reason = str(error) if isinstance(error, GitHubError) else f"something went wrong: {type(error).__name__}"
             await self._leave_out(asked, reason)
-        else:
-            await self._put_off(asked, now + delay(asked.tries), has_failed=True)
+            return
+        until = now + delay(asked.tries)
+        if isinstance(asked, models.BackfillWindow) and asked.what == PULLS and asked.tries < MOST_REFUSALS:
+            await self._hold_runs(asked, until)
+        await self._put_off(asked, until, has_failed=True)
 
     def _is_hopeless(self, asked: Asked, error: Exception, now: datetime) -> bool:
         """Tell whether it is given up. What GitHub declines is counted apart from what failed, as in an outage."""
@@ -87,12 +92,13 @@ class Deferrals:
     async def out_of_sight(self, repository_id: int) -> None:
         """Give up a repository of which nothing may be asked through any installation."""
         now = self._tools.clock.now()
+        self._forget(repository_id, *_OF_ALL)
         log.warning("nothing more is asked of a repository: %s", OUT_OF_SIGHT, extra={"repository": repository_id})
         await self._tools.database.transact(lambda tx: give_up(tx, repository_id, OUT_OF_SIGHT, now))
 
-    async def _refused_all(self, repository: models.Repository, error: GitHubError) -> None:
+    async def _refused_all(self, repository: models.Repository, asked: Asked, error: GitHubError) -> None:
         now = self._tools.clock.now()
-        times = self._refusals.count((Refused.REPOSITORY, repository.repository_id), now)
+        times = self._refusals.count((_kind(asked), repository.repository_id), now)
         if times >= MOST_REFUSALS:
             await self._give_up(repository, error)
         else:
@@ -103,36 +109,49 @@ class Deferrals:
         now = self._tools.clock.now()
         times = self._refusals.count(_what(window), now)
         if times >= (1 if isinstance(error, Forbidden) else MOST_REFUSALS):
-            log.warning("pull requests can't be listed: %s", error, extra={"repository": window.repository_id})
+            log.warning("pull requests can't be listed: %s", error, extra=_about(window))
             await self._leave_out(window, None)
             return
-        # The runs wait as well: they find the pull requests that were listed before them.
-        sql = "UPDATE backfill_window SET due_at = ? WHERE backfill_id = ? AND repository_id = ? AND due_at <= ?"
         until = now + delay(times)
-        await self._tools.database.execute(sql, until, window.backfill_id, window.repository_id, now)
+        if times < RUNS_HELD:
+            await self._hold_runs(window, until)
+        await self._put_off(window, until)
 
     async def _refused_one(self, repository: models.Repository, asked: Asked, error: GitHubError) -> None:
-        now = self._tools.clock.now()
-        of_all = self._refusals.count((Refused.REPOSITORY, repository.repository_id), now)
+        kind, now = _kind(asked), self._tools.clock.now()
+        of_kind, of_any = (
+            self._refusals.count((each, repository.repository_id), now) for each in (kind, Refused.REPOSITORY)
+        )
         of_it = self._refusals.count(_what(asked), now)
-        if of_all >= MOST_REFUSALS:
-            await self._give_up(repository, error)
-            return
-        if of_it >= MOST_REFUSALS:
-            log.warning("something is left out: %s", error, extra={"repository": repository.repository_id})
+        # Others were answered since, be they of its kind, or lists where it is the one run that is asked for.
+        is_alone = of_it > of_kind or (kind is Refused.LOOKS and of_it == of_kind > of_any)
+        if of_it >= MOST_REFUSALS and is_alone:
+            log.warning("something is left out: %s", error, extra=_about(asked))
+            self._forget(repository.repository_id, kind)
             await self._leave_out(asked, str(error))
-            return
-        until = now + delay(max(of_all, of_it))
-        # Where it was refused more often than its repository, others were answered in between.
-        if of_it <= of_all:
-            await self._put_off_all(repository, until, error)
-        await self._put_off(asked, until + AFTER_OTHERS)
+        elif of_kind >= MOST_REFUSALS:
+            await self._give_up(repository, error)
+        else:
+            until = now + delay(max(of_kind, of_it))
+            if not is_alone:
+                await self._put_off_all(repository, until, error)
+            log.info("something is left for later: %s", error, extra=_about(asked))
+            await self._put_off(asked, until + AFTER_OTHERS)
+
+    async def _hold_runs(self, window: models.BackfillWindow, until: datetime) -> None:
+        """Let a backfill's runs wait for its pull requests: they find those that were listed before them."""
+        sql = "UPDATE backfill_window SET due_at = ? WHERE backfill_id = ? AND repository_id = ? AND due_at <= ?"
+        now = self._tools.clock.now()
+        await self._tools.database.execute(sql, until, window.backfill_id, window.repository_id, now)
 
     async def _give_up(self, repository: models.Repository, error: GitHubError) -> None:
         repository_id, name, now = repository.repository_id, repository.full_name, self._tools.clock.now()
-        self._refusals.forget((Refused.REPOSITORY, repository_id))
+        self._forget(repository_id, *_OF_ALL)
         log.warning("nothing more is asked of a repository: %s", error, extra={"repository": repository_id})
         await self._tools.database.transact(lambda tx: give_up(tx, repository_id, str(error), now, refused_as=name))
+
+    def _forget(self, repository_id: int, *kinds: Refused) -> None:
+        self._refusals.forget(*((kind, repository_id) for kind in kinds))
 
     async def _put_off_all(self, repository: models.Repository, until: datetime, error: GitHubError) -> None:
         log.info("a repository is left for later: %s", error, extra={"repository": repository.repository_id})
@@ -156,11 +175,20 @@ class Deferrals:
         if isinstance(asked, models.BackfillWindow):
             await self._tools.database.transact(lambda tx: drop_window(tx, asked, reason, now))
         else:
-            await self._tools.database.transact(lambda tx: tx.converse(leaving_out(asked, now)))
+            await self._tools.database.transact(lambda tx: tx.converse(leaving_out(asked, now, reason)))
 
 
 def _what(asked: Asked) -> What:
     return (Refused.RUN, asked.run_id) if isinstance(asked, WantedRun) else (Refused.LIST, asked.id)
+
+
+def _kind(asked: Asked) -> Refused:
+    return Refused.LOOKS if isinstance(asked, WantedRun) else Refused.LISTS
+
+
+def _about(asked: Asked) -> dict[str, int | None]:
+    more = {"run": asked.run_id} if isinstance(asked, WantedRun) else {}
+    return {"repository": asked.repository_id, "backfill": asked.backfill_id, **more}
 
 
 def _postponing(wanted: WantedRun, until: datetime, now: datetime, *, lets_go: bool) -> Conversation[None]:

@@ -19,11 +19,13 @@ from bot.history.wanted import dropping
 from bot.store import models
 from bot.store.conversation import Conversation
 from bot.store.wanted import WantedRun
+from bot.store.writes import Statement
 
 log = logging.getLogger(__name__)
 
 # So often a part of a run is asked for again that GitHub does not find, though the run is there.
 MOST_MISSES = 5
+_SAY_WHY = "UPDATE backfill SET error = ? WHERE id = ? AND error IS NULL"
 
 
 class Found(Struct, eq=False):
@@ -74,9 +76,13 @@ def _still_worth(wanted: WantedRun, state: RunState, now: datetime) -> WantedRun
     return None if want is None else msgspec.structs.replace(wanted, with_jobs=want.with_jobs)
 
 
-def leaving_out(wanted: WantedRun, now: datetime) -> Conversation[None]:
-    """Ask no more about a run, and let its backfill do without it."""
+def leaving_out(wanted: WantedRun, now: datetime, reason: str | None = None) -> Conversation[None]:
+    """Ask no more about a run, and let its backfill do without it; `reason` says why that makes it incomplete."""
     waiting = yield from dropping([wanted])
+    if reason is not None:
+        yield Statement(
+            _SAY_WHY, [(reason, backfill_id) for backfill_id in waiting.values() if backfill_id is not None]
+        )
     yield from counting(waiting, {}, now)
 
 

@@ -17,8 +17,10 @@ _KEPT_SECONDS = 86_400
 
 
 class Refused(Enum):
-    """What was: whatever was asked of a repository, one list, or one run."""
+    """What was: all lists of a repository, all looks at its runs, both of these, one list, or one run."""
 
+    LISTS = "lists"
+    LOOKS = "looks"
     REPOSITORY = "repository"
     LIST = "list"
     RUN = "run"

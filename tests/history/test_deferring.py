@@ -1,5 +1,6 @@
 """What GitHub refuses of one thing keeps nothing else of its repository waiting, and is told where it matters."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from bot.demo.github.rest.faults import RestFault
 from bot.demo.github.rest.ledger import Call
 from bot.github import Client
 from bot.github.errors import NotFound
-from bot.history import shift
+from bot.history import deferring, shift
 from bot.history.listing import list_page
 from bot.history.refusals import MOST_REFUSALS, Refusals, Refused
 from bot.history.tools import Tools
@@ -23,6 +24,8 @@ from tests.history.test_odd_answers import ask, begin, progress
 from tests.history.test_refusals import LIST, PULLS
 from tests.history.test_trouble import Poison
 from tests.history.watch import Watch
+
+JOBS = "actions/list-jobs-for-workflow-run"
 
 
 async def is_refused(watch: Watch) -> bool:
@@ -81,19 +84,25 @@ async def test_a_forbidden_run_of_a_backfill_keeps_the_jobs_of_no_other_out(watc
     watch.github.rest.faults = Poison(f"/runs/{forbidden.id}/", ServerError(403))
     await watch.watch(hours=4)
     assert [len(await watch.jobs(run)) > 0 for run in (forbidden, *others)] == [False, True, True]
-    assert (await progress(asked)).state == "done"
+    ended = await progress(asked)
+    assert (ended.state, f"runs/{forbidden.id}" in str(ended.error)) == ("failed", True)
+    assert not await is_refused(watch)
 
 
-async def test_a_backfill_of_which_all_looks_are_refused_has_failed(watch: Watch) -> None:
+@pytest.mark.parametrize("runs", [4, 40])
+async def test_a_backfill_of_which_all_looks_are_refused_has_failed(watch: Watch, runs: int) -> None:
     await begin(watch)
-    watch.lose()
-    for branch in ("one", "two", "three", "four"):
-        watch.finish(watch.start(branch))
+    watch.house.add_past(runs, days=6)
     asked = await ask(watch)
     watch.github.rest.faults = Poison("/jobs/", ServerError(403))
-    await watch.watch(hours=5)
+    before = watch.house.asked(JOBS)
+    for _ in range(5):
+        await watch.watch(hours=1)
+        # Lists are answered all the while.
+        await watch.look_back_an_hour()
     ended = await progress(asked)
-    assert (ended.state, "GitHub forbids" in str(ended.error)) == ("failed", True)
+    assert (ended.state, "GitHub forbids" in str(ended.error), ended.jobs_stored) == ("failed", True, 0)
+    assert watch.house.asked(JOBS) - before <= min(6 * runs, 160)
 
 
 # A list that GitHub cuts off is asked for in parts.
@@ -130,7 +139,7 @@ async def test_a_forbidden_list_keeps_no_older_one_waiting(watch: Watch) -> None
     assert not await is_refused(watch)
 
 
-@pytest.mark.parametrize("status", [None, 403, 404])
+@pytest.mark.parametrize("status", [None, 403, 404, 422])
 async def test_runs_of_long_ago_find_pull_requests_that_are_listed_late(watch: Watch, status: int | None) -> None:
     await begin(watch)
     watch.lose()
@@ -174,6 +183,52 @@ async def test_what_is_not_found_under_an_old_name_is_asked_for_under_the_new_on
     assert set(names[1:]) == {"acme/rocket-1"}
     assert (await progress(asked)).state == "done"
     assert not await is_refused(watch)
+
+
+async def test_of_a_forbidden_repository_little_is_asked(watch: Watch) -> None:
+    await begin(watch)
+    watch.house.add_past(400, days=13)
+    await ask(watch)
+    watch.github.rest.faults = Poison("/jobs/", ServerError(403))
+    before = watch.house.asked(JOBS)
+    await watch.watch(hours=6)
+    assert await is_refused(watch)
+    assert watch.house.asked(JOBS) - before < 260
+
+
+async def test_only_what_is_forbidden_waits_where_others_are_answered(
+    watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger=deferring.__name__)
+    await begin(watch)
+    run = watch.start()
+    await watch.hear()
+    watch.github.rest.faults = Poison(f"/runs/{run.id}", ServerError(403))
+    for _ in range(8):
+        await watch.watch(minutes=20)
+        await watch.look_back_an_hour()
+    told = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert told.count("something is left for later") == MOST_REFUSALS
+    assert told.count("a repository is left for later") == 1
+
+
+async def test_what_is_in_sight_anew_is_not_given_up_for_what_was_refused_before(watch: Watch) -> None:
+    await begin(watch)
+    await ask(watch)
+    watch.github.rest.scripted_faults.add(ServerError(403), operation=LIST, times=None)
+    await watch.watch(hours=2)
+    installations, repository = watch.github.installations, watch.stage.repository
+    installations.remove_repositories(watch.stage.installation, [repository])
+    await watch.hear()
+    await watch.watch(hours=2)
+    watch.github.rest.scripted_faults.clear()
+    installations.add_repositories(watch.stage.installation, [repository])
+    await watch.hear()
+    watch.github.rest.scripted_faults.add(ServerError(403), operation=LIST, times=1)
+    await watch.sync()
+    await watch.watch(hours=1)
+    assert not await is_refused(watch)
+    assert await watch.house.count("backfill_window") == 0
 
 
 def test_whatever_is_refused_again_and_again_is_given_up_however_much_is() -> None:

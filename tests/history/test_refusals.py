@@ -265,7 +265,7 @@ async def test_what_is_refused_is_no_failure_of_what_was_not_asked(house: House)
 
 
 def test_refusals_at_once_count_once_and_those_long_past_not_at_all() -> None:
-    refusals, now, what = Refusals(), datetime(2026, 11, 2, tzinfo=UTC), (Refused.REPOSITORY, 7)
+    refusals, now, what = Refusals(), datetime(2026, 11, 2, tzinfo=UTC), (Refused.LOOKS, 7)
     for times in range(MOST_REFUSALS + 1):
         moments = (now, now, now + delay(times) / 2)
         assert [refusals.count(what, moment) for moment in moments] == [times] * 3
