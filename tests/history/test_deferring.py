@@ -47,7 +47,7 @@ async def test_a_forbidden_run_that_stands_still_keeps_no_backfill_waiting(watch
     assert await watch.house.count("workflow_run") == 101
 
 
-async def test_a_forbidden_run_never_gives_its_repository_up(watch: Watch) -> None:
+async def test_a_forbidden_run_gives_no_repository_up_whose_lists_are_answered(watch: Watch) -> None:
     await begin(watch)
     run = watch.start()
     await watch.hear()
@@ -139,8 +139,10 @@ async def test_a_forbidden_list_keeps_no_older_one_waiting(watch: Watch) -> None
     assert not await is_refused(watch)
 
 
-@pytest.mark.parametrize("status", [None, 403, 404, 422])
-async def test_runs_of_long_ago_find_pull_requests_that_are_listed_late(watch: Watch, status: int | None) -> None:
+@pytest.mark.parametrize(("status", "times"), [(None, 0), (403, 1), (404, 1), (422, 1), (502, 20)])
+async def test_runs_of_long_ago_find_pull_requests_that_are_listed_late(
+    watch: Watch, status: int | None, times: int
+) -> None:
     await begin(watch)
     watch.lose()
     pull = watch.stage.open("late")
@@ -153,8 +155,8 @@ async def test_runs_of_long_ago_find_pull_requests_that_are_listed_late(watch: W
     await watch.house.catch_up()
     await ask(watch)
     if status is not None:
-        watch.github.rest.scripted_faults.add(ServerError(status), operation=PULLS, times=1)
-    await watch.watch(hours=1)
+        watch.github.rest.scripted_faults.add(ServerError(status), operation=PULLS, times=times)
+    await watch.watch(hours=3)
     links = await watch.database.fetch("SELECT number FROM run_pull_request WHERE run_id = ?", run.id)
     assert links == [{"number": pull.number}]
 
